@@ -1,0 +1,1 @@
+"""The browser worker of Persistent Session: owns browsers, profiles and snapshots."""

@@ -1,0 +1,1 @@
+"""The health service of Persistent Session: checks, verdict, recommendations and metrics."""

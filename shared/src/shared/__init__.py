@@ -1,0 +1,1 @@
+"""What the services of Persistent Session share; see ARCHITECTURE.md for the layers."""

@@ -1,0 +1,108 @@
+"""What a worker and the backup service say to each other.
+
+Storing: the owner claims its epoch once, then offers a snapshot with Store; the backup service pulls the manifest and
+the pieces that it lacks with ReadPiece from the owner, and answers when the backup is whole (or with an error: nothing
+is stored).
+Restoring: List, FetchManifest, then FetchPiece for each piece. Pieces travel as raw bytes, everything else as messages.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from .message import Instant, Message
+
+
+class ClaimEpoch(Message, tag="wa.backup.v1.claim_epoch"):
+    """Anchor the owner's epoch in the store. The same nonce gets the same answer again."""
+
+    owner: str
+    nonce: str
+    at_least: int
+    """The epoch of the lease; the answer is never lower."""
+
+
+class EpochClaimed(Message, tag="wa.backup.v1.epoch_claimed"):
+    epoch: int
+    conditional_writes: bool = True
+    """False where the store ignores conditional writes and the lease alone must protect."""
+
+
+class Store(Message, tag="wa.backup.v1.store"):
+    """Offer of a snapshot. The manifest is zstd-compressed JSON, cut into pieces like a file."""
+
+    snapshot: str
+    epoch: int
+    manifest_pieces: tuple[str, ...]
+    total_bytes: int
+    reason: str = "interval"
+    """interval, link, stop, request, check"""
+
+
+class Stored(Message, tag="wa.backup.v1.stored"):
+    """`unchanged`: the newest backup already holds exactly this content, and nothing was written."""
+
+    backup: str
+    unchanged: bool = False
+    pieces: int = 0
+    new_pieces: int = 0
+    new_bytes: int = 0
+    stored_bytes: int = 0
+
+
+class ReadPiece(Message, tag="wa.snapshot.v1.read_piece"):
+    """To the owner: the raw bytes of one piece (of a file or of the manifest) of a snapshot on offer."""
+
+    snapshot: str
+    sha256: str
+
+
+class ListBackups(Message, tag="wa.backup.v1.list"):
+    pass
+
+
+class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
+    """`state`: stored, scrubbed, drilled, bad, cleared (before a tombstone: never restored by itself)."""
+
+    id: str
+    epoch: int
+    sequence: int
+    taken_at: Instant
+    bytes: int
+    state: str
+    browser_version: str
+    generation: str
+    kept_because: tuple[str, ...] = ()
+
+
+class Backups(Message, tag="wa.backup.v1.backups"):
+    """All backups of a session, newest first. An answer at all means that the store could be read."""
+
+    backups: tuple[BackupFact, ...] = ()
+    stored_bytes: int = 0
+    cleared_at: Instant | None = None
+
+
+class FetchManifest(Message, tag="wa.backup.v1.fetch_manifest"):
+    """`offset`: byte to begin at; the raw bytes of the reply are a part of the compressed manifest, empty at its end."""
+
+    backup: str
+    offset: int = 0
+
+
+class FetchPiece(Message, tag="wa.backup.v1.fetch_piece"):
+    """The raw, decrypted, verified bytes of one piece."""
+
+    backup: str
+    sha256: str
+
+
+class Tombstone(Message, tag="wa.backup.v1.tombstone"):
+    """The session was cleared: backups up to this epoch are never restored and go after the grace time."""
+
+    epoch: int
+
+
+class Tombstoned(Message, tag="wa.backup.v1.tombstoned"):
+    cleared_at: Instant
+    backups: int = 0

@@ -1,0 +1,58 @@
+"""Facts that are kept in the stream WA_EVENTS."""
+
+from __future__ import annotations
+
+from .message import Instant, Message
+
+
+class StateChanged(Message, tag="wa.session.v1.state_changed"):
+    session: str
+    at: Instant
+    epoch: int
+    before: str
+    state: str
+    reason: str
+    seconds: float = 0.0
+
+
+class SnapshotSaved(Message, tag="wa.session.v1.snapshot_saved"):
+    session: str
+    at: Instant
+    epoch: int
+    bytes: int
+    pause_ms: float
+
+
+class SessionRestored(Message, tag="wa.session.v1.restored"):
+    """`source`: save or backup."""
+
+    session: str
+    at: Instant
+    epoch: int
+    source: str
+    snapshot: str
+    seconds: float = 0.0
+
+
+class BackupStored(Message, tag="wa.backup.v1.backup_stored"):
+    session: str
+    at: Instant
+    epoch: int
+    backup: str
+    bytes: int
+    new_bytes: int
+    seconds: float = 0.0
+
+
+class BackupFailed(Message, tag="wa.backup.v1.backup_failed"):
+    session: str
+    at: Instant
+    epoch: int
+    code: str
+
+
+class SessionCleared(Message, tag="wa.session.v1.cleared"):
+    session: str
+    at: Instant
+    epoch: int
+    unlinked: bool

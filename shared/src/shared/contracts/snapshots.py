@@ -1,0 +1,75 @@
+"""A snapshot's manifest: which files, which pieces, which hashes. Pure; `join(split(x)) == x`.
+
+The manifest is what a backup stores and what a restore checks, so it holds all that is needed to refuse a bad restore:
+sizes, SHA-256 of every piece, the browser's version, the owner's epoch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+
+from .message import Instant, Message
+
+PIECE_BYTES = 512 * 1024
+"""Fixed size of a piece; the bus takes 1 MiB with headers."""
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the snapshot. `path` is relative, with forward slashes; `pieces` are SHA-256 in hex, in order."""
+
+    path: str
+    bytes: int
+    mode: int = 0o600
+    pieces: tuple[str, ...] = ()
+
+
+class SnapshotManifest(Message, tag="wa.snapshot.v1.manifest"):
+    session: str
+    snapshot: str
+    """Unique id of this snapshot."""
+    epoch: int
+    taken_at: Instant
+    browser_version: str
+    """Full version, such as 156.0.8078.79; an older browser must refuse the restore."""
+    files: tuple[FileEntry, ...]
+    page_version: str = ""
+    directories: tuple[str, ...] = ()
+    """Empty directories that must exist (Chromium makes the rest itself)."""
+
+    def total_bytes(self) -> int:
+        return sum(file.bytes for file in self.files)
+
+
+class BadPath(ValueError):
+    """A path in a manifest that would leave the folder it is restored into."""
+
+
+def split(data: bytes) -> Iterator[bytes]:
+    """Pieces of PIECE_BYTES, the last one shorter; nothing for empty data."""
+    for start in range(0, len(data), PIECE_BYTES):
+        yield data[start : start + PIECE_BYTES]
+
+
+def join(pieces: Iterator[bytes]) -> bytes:
+    return b"".join(pieces)
+
+
+def digest(piece: bytes) -> str:
+    """The name of a piece: its SHA-256 in hex."""
+    return hashlib.sha256(piece).hexdigest()
+
+
+def safe_path(path: str) -> str:
+    """`path` when it stays inside its folder. Raises BadPath."""
+    parts = path.split("/")
+    if not path or "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts):
+        raise BadPath("a path in the manifest leaves the profile folder")
+    return path
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """`156.0.8078.79` → (156, 0, 8078, 79), for comparing; text that is no number counts as 0."""
+    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))

@@ -1,0 +1,63 @@
+"""Every subject and bucket name; nothing else in the project spells one out.
+
+Commands `wa.cmd.<area>.<verb>.<session>` are request/reply, events `wa.evt.<area>.<fact>.<session>` go to the stream
+WA_EVENTS, telemetry `wa.tel.<service>.<what>.<instance>` is fire and forget.
+"""
+
+from __future__ import annotations
+
+SESSIONS_BUCKET = "wa-sessions"
+"""Wanted state, one SessionRecord a session; written by the gateway."""
+STATUS_BUCKET = "wa-status"
+"""Observed state, one SessionStatus a session; written by the session's owner. In memory: it can be made again."""
+LEASES_BUCKET = "wa-leases"
+"""One LeaseRecord a session; written by workers."""
+EVENTS_STREAM = "WA_EVENTS"
+EVENTS = "wa.evt.>"
+
+BACKUP_QUEUE = "backup"
+"""Queue group of the backup replicas: any one of them serves a request."""
+HEALTH_QUEUE = "health"
+
+# commands that the session's owner serves
+CHECK = "session.check"
+PAIR_PHONE = "session.pair-phone"
+SEND_TEST = "message.send-test"
+COMMAND_STATUS = "message.status"
+BACK_UP_NOW = "session.back-up"
+RESTORE_NOW = "session.restore"
+READ_PIECE = "snapshot.read-piece"
+
+# commands that the backup service serves
+CLAIM_EPOCH = "backup.claim-epoch"
+STORE = "backup.store"
+LIST = "backup.list"
+FETCH_MANIFEST = "backup.fetch-manifest"
+FETCH_PIECE = "backup.fetch-piece"
+TOMBSTONE = "backup.tombstone"
+
+# the health service
+JUDGE = "health.judge"
+
+
+def command(area_and_verb: str, session: str) -> str:
+    """`command(SEND_TEST, "shop")` → `wa.cmd.message.send-test.shop`; `"*"` as session serves all."""
+    return f"wa.cmd.{area_and_verb}.{session}"
+
+
+def event(area: str, fact: str, session: str) -> str:
+    return f"wa.evt.{area}.{fact}.{session}"
+
+
+def telemetry(service: str, what: str, instance: str) -> str:
+    return f"wa.tel.{service}.{what}.{instance}"
+
+
+WORKER_HEARTBEATS = telemetry("browser-worker", "heartbeat", "*")
+HEALTH_REPORTS = telemetry("health", "report", "*")
+BACKUP_HEARTBEATS = telemetry("backup", "heartbeat", "*")
+
+
+def session_of(subject: str) -> str:
+    """The last token: the session of a command or an event."""
+    return subject.rsplit(".", 1)[-1]

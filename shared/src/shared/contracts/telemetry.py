@@ -1,0 +1,28 @@
+"""Fire-and-forget signs of life and figures."""
+
+from __future__ import annotations
+
+from .message import Instant, Message
+
+
+class WorkerHeartbeat(Message, tag="wa.worker.v1.heartbeat"):
+    """Every 2 s from each worker, with or without sessions."""
+
+    worker: str
+    at: Instant
+    sessions: tuple[str, ...] = ()
+    room: int = 0
+    """How many more sessions it would take."""
+    memory_bytes: int = 0
+    uptime_seconds: float = 0.0
+    disk_free_bytes: int = 0
+
+
+class BackupHeartbeat(Message, tag="wa.backup.v1.heartbeat"):
+    """Every 5 s from each backup replica; `store_ok` is the outcome of its newest look at the store."""
+
+    instance: str
+    at: Instant
+    store_ok: bool
+    store_error: str = ""
+    uptime_seconds: float = 0.0
