@@ -84,7 +84,7 @@ class Backups(Message, tag="wa.backup.v1.backups"):
 
 
 class FetchManifest(Message, tag="wa.backup.v1.fetch_manifest"):
-    """`offset`: byte to begin at; the raw bytes of the reply are a part of the compressed manifest, empty at its end."""
+    """`offset`: byte to begin at; the reply is a raw part of the compressed manifest, empty at its end."""
 
     backup: str
     offset: int = 0
