@@ -1,0 +1,246 @@
+"""What the worker's core needs from the world, by need and not by technique. Adapters fulfil these Protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from shared.contracts.backups import Backups, EpochClaimed, Stored
+from shared.contracts.commands import SendResult
+from shared.contracts.sessions import ProfileFacts
+from shared.contracts.snapshots import SnapshotManifest
+
+from .domain.reading import CarriedStorage, Reading, SelfCheck, SendOutcome
+
+
+class BrowserGone(Exception):
+    """The browser or its page is not there any more (crashed, closed, killed)."""
+
+
+class BrowserHangs(Exception):
+    """The browser did not answer within the timeout; it is still there."""
+
+
+@dataclass(frozen=True)
+class BrowserMeasure:
+    """`memory_bytes` is the PSS of all processes of this browser."""
+
+    version: str
+    memory_bytes: int
+    processes: int
+
+
+class Browser(Protocol):
+    """One browser on one profile. Every call ends within its timeout: BrowserHangs, BrowserGone."""
+
+    async def launch(self, profile: Path, carried: CarriedStorage | None) -> None:
+        """Start the browser on `profile` and open the page. Ends stray browsers on this profile first (the caller holds
+        the profile's lock, so they are orphans)."""
+        ...
+
+    async def version(self) -> str:
+        """The full version of the browser that `launch` would start or has started, such as 156.0.8078.79."""
+        ...
+
+    def on_wake(self, callback: Callable[[], None]) -> None:
+        """Called when the page pushes an event or the browser goes: a reason to read again, nothing more."""
+        ...
+
+    @property
+    def alive(self) -> bool: ...
+    async def read(self) -> Reading:
+        """What the page shows. Never raises for what the page shows; BrowserGone, BrowserHangs."""
+        ...
+
+    async def self_check(self) -> SelfCheck: ...
+    async def reload(self) -> None: ...
+    async def reopen_page(self) -> None:
+        """A new page in the same browser; the old one is closed beside it, which makes localStorage reach the disk."""
+        ...
+
+    async def refresh_qr(self) -> None: ...
+    async def pairing_code(self, number: str) -> str: ...
+    async def take_over(self) -> None:
+        """Answer a CONFLICT with "use here"."""
+        ...
+
+    async def dismiss_known_dialogs(self) -> None: ...
+    async def new_message_id(self, number: str) -> str: ...
+    async def send_text(self, number: str, text: str, message_id: str, *, timeout: float) -> SendOutcome: ...
+    async def find_message(self, message_id: str) -> SendOutcome | None:
+        """What became of a message; None when the page does not know it."""
+        ...
+
+    async def unlink(self) -> bool:
+        """Log this device out at the phone. True when the page confirmed it."""
+        ...
+
+    async def capture_storage(self) -> CarriedStorage:
+        """Read localStorage through the page, with the next sequence number written into it first."""
+        ...
+
+    async def screenshot(self) -> bytes: ...
+    def freeze(self) -> None:
+        """SIGSTOP every process of the browser. Idempotent."""
+        ...
+
+    def thaw(self) -> None:
+        """SIGCONT every process of the browser. Idempotent; never raises."""
+        ...
+
+    async def measure(self) -> BrowserMeasure: ...
+    async def close(self, *, timeout: float) -> None:
+        """Close cleanly, then kill what is left."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL every process of the browser, frozen ones too. Idempotent; never raises."""
+        ...
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A crash-consistent copy in `folder`, checked offline. `pause_ms`: how long the browser stood still."""
+
+    id: str
+    folder: Path
+    manifest: SnapshotManifest
+    pause_ms: float
+
+
+@dataclass(frozen=True)
+class Save:
+    """A snapshot kept under BACKUP_SESSION_PATH."""
+
+    id: str
+    folder: Path
+    taken_at: datetime
+    bytes: int
+    browser_version: str
+
+
+class ProfileDamaged(Exception):
+    """The files are not a profile that a browser would open; the text names files, never contents."""
+
+
+class PieceSource(Protocol):
+    """Where a restore gets its pieces from (the backup service)."""
+
+    async def manifest(self) -> SnapshotManifest: ...
+    async def piece(self, sha256: str) -> bytes: ...
+
+
+class ProfileStore(Protocol):
+    """The profile of one session on disk, its saves, and the lock that lets one process touch it."""
+
+    @property
+    def profile(self) -> Path: ...
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """Hold the profile. Raises shared.contracts.errors.Conflict when another live process holds it (an old system's
+        browser too, seen by its SingletonLock)."""
+        ...
+
+    async def inspect(self) -> ProfileFacts:
+        """Offline check of the profile: essential files, LevelDB CURRENT/MANIFEST/tables. `exists` False when there is
+        none; `valid` only when a browser would find its login."""
+        ...
+
+    async def carried(self) -> CarriedStorage | None:
+        """The carried localStorage that lies in the profile; None when there is none or it cannot be read."""
+        ...
+
+    async def write_carried(self, carried: CarriedStorage) -> None:
+        """Durably (fsync), by rename."""
+        ...
+
+    async def snapshot(
+        self,
+        *,
+        freeze: Callable[[], None],
+        thaw: Callable[[], None],
+        epoch: int,
+        browser_version: str,
+        page_version: str = "",
+    ) -> Snapshot:
+        """Freeze, clone, thaw (in `finally`), check. Raises ProfileDamaged and leaves nothing behind; OSError (disk full)."""
+        ...
+
+    async def snapshot_at_rest(self, *, epoch: int, browser_version: str) -> Snapshot:
+        """The same for a profile that no browser runs on."""
+        ...
+
+    async def keep(self, snapshot: Snapshot) -> Save:
+        """Make the snapshot the newest save and drop saves beyond the number kept; the newest is never dropped."""
+        ...
+
+    async def saves(self) -> list[Save]:
+        """Newest first; only those that are whole."""
+        ...
+
+    async def restore_save(self, save: Save, *, browser_version: str) -> None:
+        """Put a copy of `save` in place of the profile by rename; the present profile is set aside. Raises
+        ProfileDamaged when the save is not whole or from a newer browser."""
+        ...
+
+    async def restore_backup(self, source: PieceSource, *, browser_version: str) -> SnapshotManifest:
+        """Fetch into a staging folder, verify every hash, check, swap by rename; the present profile is set aside."""
+        ...
+
+    async def move_in(self) -> bool:
+        """Copy a profile of the old system when no profile exists here. False when there is none."""
+        ...
+
+    async def drop_set_aside(self) -> None:
+        """Remove the profile set aside by a restore; called once the session is connected."""
+        ...
+
+    async def wipe(self) -> None:
+        """Remove profile, saves, staging and set-aside folders. Only `clear` calls this."""
+        ...
+
+    async def read_piece(self, snapshot_id: str, sha256: str) -> bytes:
+        """A piece of the snapshot on offer. Raises NotFound."""
+        ...
+
+    async def offer(self, snapshot: Snapshot) -> AbstractAsyncContextManager[tuple[str, ...]]:
+        """Keep the snapshot readable by `read_piece` while the context is open; gives the pieces of its manifest
+        (zstd-compressed JSON)."""
+        ...
+
+    async def saves_bytes(self) -> int: ...
+
+
+class BackupService(Protocol):
+    """The off-site store, as one session's owner sees it. Errors are those of shared.contracts.errors: NotRunning,
+    Unavailable and TimedOut all mean *unknown*, never *absent*."""
+
+    async def claim_epoch(self, *, owner: str, nonce: str, at_least: int) -> EpochClaimed: ...
+    async def store(
+        self, snapshot: Snapshot, manifest_pieces: tuple[str, ...], *, epoch: int, reason: str
+    ) -> Stored: ...
+    async def backups(self) -> Backups: ...
+    def source(self, backup_id: str) -> PieceSource: ...
+    async def tombstone(self, *, epoch: int) -> None: ...
+
+
+class Outbox(Protocol):
+    """The durable journal that makes a command's send happen at most once."""
+
+    def intend(self, command_id: str, message_id: str) -> SendResult | None:
+        """Record the intention durably before sending; returns what is recorded already for this id, else None."""
+        ...
+
+    def settle(self, command_id: str, result: SendResult) -> None: ...
+    def find(self, command_id: str) -> SendResult | None: ...
+    def open(self) -> list[SendResult]:
+        """Those still intended or unknown, oldest first."""
+        ...
+
+
+Wake = Callable[[], None]
+AsyncAction = Callable[[], Awaitable[None]]
