@@ -167,7 +167,7 @@ class ProfileStore(Protocol):
         browser_version: str,
         page_version: str = "",
     ) -> Snapshot:
-        """Freeze, clone, thaw (in `finally`), check. Raises ProfileDamaged and leaves nothing behind; OSError (disk full)."""
+        """Freeze, clone, thaw (in `finally`), check. A failure leaves nothing behind: ProfileDamaged, OSError."""
         ...
 
     async def snapshot_at_rest(self, *, epoch: int, browser_version: str) -> Snapshot:
@@ -207,7 +207,7 @@ class ProfileStore(Protocol):
         """A piece of the snapshot on offer. Raises NotFound."""
         ...
 
-    async def offer(self, snapshot: Snapshot) -> AbstractAsyncContextManager[tuple[str, ...]]:
+    def offer(self, snapshot: Snapshot) -> AbstractAsyncContextManager[tuple[str, ...]]:
         """Keep the snapshot readable by `read_piece` while the context is open; gives the pieces of its manifest
         (zstd-compressed JSON)."""
         ...

@@ -13,7 +13,7 @@ import msgspec
 from .message import Instant, Message
 
 
-class ClaimEpoch(Message, tag="wa.backup.v1.claim_epoch"):
+class ClaimEpoch(Message, frozen=True, kw_only=True, tag="wa.backup.v1.claim_epoch"):
     """Anchor the owner's epoch in the store. The same nonce gets the same answer again."""
 
     owner: str
@@ -22,13 +22,13 @@ class ClaimEpoch(Message, tag="wa.backup.v1.claim_epoch"):
     """The epoch of the lease; the answer is never lower."""
 
 
-class EpochClaimed(Message, tag="wa.backup.v1.epoch_claimed"):
+class EpochClaimed(Message, frozen=True, kw_only=True, tag="wa.backup.v1.epoch_claimed"):
     epoch: int
     conditional_writes: bool = True
     """False where the store ignores conditional writes and the lease alone must protect."""
 
 
-class Store(Message, tag="wa.backup.v1.store"):
+class Store(Message, frozen=True, kw_only=True, tag="wa.backup.v1.store"):
     """Offer of a snapshot. The manifest is zstd-compressed JSON, cut into pieces like a file."""
 
     snapshot: str
@@ -39,7 +39,7 @@ class Store(Message, tag="wa.backup.v1.store"):
     """interval, link, stop, request, check"""
 
 
-class Stored(Message, tag="wa.backup.v1.stored"):
+class Stored(Message, frozen=True, kw_only=True, tag="wa.backup.v1.stored"):
     """`unchanged`: the newest backup already holds exactly this content, and nothing was written."""
 
     backup: str
@@ -50,14 +50,14 @@ class Stored(Message, tag="wa.backup.v1.stored"):
     stored_bytes: int = 0
 
 
-class ReadPiece(Message, tag="wa.snapshot.v1.read_piece"):
+class ReadPiece(Message, frozen=True, kw_only=True, tag="wa.snapshot.v1.read_piece"):
     """To the owner: the raw bytes of one piece (of a file or of the manifest) of a snapshot on offer."""
 
     snapshot: str
     sha256: str
 
 
-class ListBackups(Message, tag="wa.backup.v1.list"):
+class ListBackups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.list"):
     pass
 
 
@@ -75,7 +75,7 @@ class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
     kept_because: tuple[str, ...] = ()
 
 
-class Backups(Message, tag="wa.backup.v1.backups"):
+class Backups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backups"):
     """All backups of a session, newest first. An answer at all means that the store could be read."""
 
     backups: tuple[BackupFact, ...] = ()
@@ -83,26 +83,26 @@ class Backups(Message, tag="wa.backup.v1.backups"):
     cleared_at: Instant | None = None
 
 
-class FetchManifest(Message, tag="wa.backup.v1.fetch_manifest"):
+class FetchManifest(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_manifest"):
     """`offset`: byte to begin at; the reply is a raw part of the compressed manifest, empty at its end."""
 
     backup: str
     offset: int = 0
 
 
-class FetchPiece(Message, tag="wa.backup.v1.fetch_piece"):
+class FetchPiece(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_piece"):
     """The raw, decrypted, verified bytes of one piece."""
 
     backup: str
     sha256: str
 
 
-class Tombstone(Message, tag="wa.backup.v1.tombstone"):
+class Tombstone(Message, frozen=True, kw_only=True, tag="wa.backup.v1.tombstone"):
     """The session was cleared: backups up to this epoch are never restored and go after the grace time."""
 
     epoch: int
 
 
-class Tombstoned(Message, tag="wa.backup.v1.tombstoned"):
+class Tombstoned(Message, frozen=True, kw_only=True, tag="wa.backup.v1.tombstoned"):
     cleared_at: Instant
     backups: int = 0

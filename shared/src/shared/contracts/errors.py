@@ -78,7 +78,7 @@ class TimedOut(TryAgain):
     http_status = 504
 
 
-class ErrorReply(Message, tag="wa.error.v1.reply"):
+class ErrorReply(Message, frozen=True, kw_only=True, tag="wa.error.v1.reply"):
     """What a handler's error looks like on the bus; `kind` is the class in the tree above."""
 
     kind: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .message import Instant, Message
 
 
-class StateChanged(Message, tag="wa.session.v1.state_changed"):
+class StateChanged(Message, frozen=True, kw_only=True, tag="wa.session.v1.state_changed"):
     session: str
     at: Instant
     epoch: int
@@ -15,7 +15,7 @@ class StateChanged(Message, tag="wa.session.v1.state_changed"):
     seconds: float = 0.0
 
 
-class SnapshotSaved(Message, tag="wa.session.v1.snapshot_saved"):
+class SnapshotSaved(Message, frozen=True, kw_only=True, tag="wa.session.v1.snapshot_saved"):
     session: str
     at: Instant
     epoch: int
@@ -23,7 +23,7 @@ class SnapshotSaved(Message, tag="wa.session.v1.snapshot_saved"):
     pause_ms: float
 
 
-class SessionRestored(Message, tag="wa.session.v1.restored"):
+class SessionRestored(Message, frozen=True, kw_only=True, tag="wa.session.v1.restored"):
     """`source`: save or backup."""
 
     session: str
@@ -34,7 +34,7 @@ class SessionRestored(Message, tag="wa.session.v1.restored"):
     seconds: float = 0.0
 
 
-class BackupStored(Message, tag="wa.backup.v1.backup_stored"):
+class BackupStored(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backup_stored"):
     session: str
     at: Instant
     epoch: int
@@ -44,14 +44,14 @@ class BackupStored(Message, tag="wa.backup.v1.backup_stored"):
     seconds: float = 0.0
 
 
-class BackupFailed(Message, tag="wa.backup.v1.backup_failed"):
+class BackupFailed(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backup_failed"):
     session: str
     at: Instant
     epoch: int
     code: str
 
 
-class SessionCleared(Message, tag="wa.session.v1.cleared"):
+class SessionCleared(Message, frozen=True, kw_only=True, tag="wa.session.v1.cleared"):
     session: str
     at: Instant
     epoch: int

@@ -45,11 +45,11 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str = ""
 
 
-class Judge(Message, tag="wa.health.v1.judge"):
+class Judge(Message, frozen=True, kw_only=True, tag="wa.health.v1.judge"):
     """Ask for a fresh verdict."""
 
 
-class HealthReport(Message, tag="wa.health.v1.report"):
+class HealthReport(Message, frozen=True, kw_only=True, tag="wa.health.v1.report"):
     """Published on every change and every HEALTH_CHECK_INTERVAL_MS; the reply to Judge too."""
 
     session: str

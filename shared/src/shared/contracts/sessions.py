@@ -33,14 +33,17 @@ class State(StrEnum):
 
     @classmethod
     def read(cls, text: str) -> State:
-        return cls(text) if text in cls else cls.UNKNOWN
+        try:
+            return cls(text)
+        except ValueError:
+            return cls.UNKNOWN
 
 
 INITIALIZING = frozenset({State.STARTING, State.RESTORING, State.PAIRING, State.SYNCING})
 """States that the old clients know as `isInitializing`."""
 
 
-class SessionRecord(Message, tag="wa.session.v1.record"):
+class SessionRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.record"):
     """Wanted state, in the bucket wa-sessions under the session's id."""
 
     session: str
@@ -50,7 +53,7 @@ class SessionRecord(Message, tag="wa.session.v1.record"):
     """Grows with each request, so that a second `clear` or `initialize` is seen although `wanted` is the same."""
 
 
-class LeaseRecord(Message, tag="wa.session.v1.lease"):
+class LeaseRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.lease"):
     """Who owns a session, in the bucket wa-leases. `nonce` tells two lives of one worker apart."""
 
     owner: str
@@ -139,7 +142,7 @@ class BrowserFacts(msgspec.Struct, frozen=True, kw_only=True):
     missing_lookups: tuple[str, ...] = ()
 
 
-class SessionStatus(Message, tag="wa.session.v1.status"):
+class SessionStatus(Message, frozen=True, kw_only=True, tag="wa.session.v1.status"):
     """Observed state, in the bucket wa-status. A reader drops one whose epoch is older than one it has seen."""
 
     session: str

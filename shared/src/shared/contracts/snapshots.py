@@ -26,7 +26,7 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     pieces: tuple[str, ...] = ()
 
 
-class SnapshotManifest(Message, tag="wa.snapshot.v1.manifest"):
+class SnapshotManifest(Message, frozen=True, kw_only=True, tag="wa.snapshot.v1.manifest"):
     session: str
     snapshot: str
     """Unique id of this snapshot."""

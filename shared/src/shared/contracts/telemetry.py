@@ -5,7 +5,7 @@ from __future__ import annotations
 from .message import Instant, Message
 
 
-class WorkerHeartbeat(Message, tag="wa.worker.v1.heartbeat"):
+class WorkerHeartbeat(Message, frozen=True, kw_only=True, tag="wa.worker.v1.heartbeat"):
     """Every 2 s from each worker, with or without sessions."""
 
     worker: str
@@ -18,7 +18,7 @@ class WorkerHeartbeat(Message, tag="wa.worker.v1.heartbeat"):
     disk_free_bytes: int = 0
 
 
-class BackupHeartbeat(Message, tag="wa.backup.v1.heartbeat"):
+class BackupHeartbeat(Message, frozen=True, kw_only=True, tag="wa.backup.v1.heartbeat"):
     """Every 5 s from each backup replica; `store_ok` is the outcome of its newest look at the store."""
 
     instance: str

@@ -98,8 +98,8 @@ class SendOutcome:
 class CarriedStorage:
     """localStorage carried beside the files.
 
-    `sequence` grows with each capture and is kept in the page's own localStorage too (key `ps:sequence`), so that a start
-    can tell whether the file is older than the carried copy: only then the carried entries are written back.
+    `sequence` grows with each capture and is kept in the page's own localStorage too (key `ps:sequence`), so that a
+    start can tell whether the file is older than the carried copy: only then are the carried entries written back.
     """
 
     origin: str
