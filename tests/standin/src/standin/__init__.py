@@ -1,0 +1,1 @@
+"""A local WhatsApp Web and the virtual phone that links to it."""

@@ -1,0 +1,165 @@
+"""The page's own server: the HTML with its strict policy, the scripts, the QR matrix, the websocket.
+
+Trap: under the nonce policy only script tags of our own run; nothing may be written inline without the nonce.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from pathlib import Path
+
+import msgspec
+import segno
+from aiohttp import WSMsgType, web
+from aiohttp.typedefs import Handler, Middleware
+
+from standin.page_socket import PageSocket
+from standin.pairing import NotDisplayedError
+from standin.world import World
+
+PAGE = Path(__file__).parent / "page"
+SCRIPTS = (
+    "runtime.js",
+    "storage.js",
+    "modules/base.js",
+    "modules/ids.js",
+    "modules/state.js",
+    "modules/pairing.js",
+    "modules/contacts.js",
+    "modules/messages.js",
+    "modules/actions.js",
+    "modules/quiet.js",
+    "identity.js",
+    "transport.js",
+    "history.js",
+    "invariants.js",
+    "mailbox.js",
+    "session.js",
+    "ui.js",
+    "main.js",
+)
+FILLER = (
+    '__d("WAWebFiller{0}",[],function(g,r,d,n,l,m,e){{function f{0}(a){{return a==null?null:String(a).length+{0}}}'
+    "e.filler{0}=f{0};e.FILLER_KIND_{0}={{name:'filler{0}',weight:{0}}}}},98);"
+)
+
+
+def page_app(world: World) -> web.Application:
+    """The application behind `web_url` and the TLS port."""
+    app = web.Application(middlewares=[_faulty(world)])
+    app.on_response_prepare.append(_fresh)
+    server = _PageServer(world)
+    app.add_routes(
+        [
+            web.get("/", server.index),
+            web.get("/ws/chat", server.socket),
+            web.get("/fillers.js", server.fillers),
+            web.post("/qr", server.qr),
+            web.post("/virtual-phone/scan", server.scan),
+            web.get("/favicon.ico", server.no_icon),
+            web.static("/page", PAGE),
+        ]
+    )
+    return app
+
+
+def _faulty(world: World) -> Middleware:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path != "/ws/chat" and world.faults.http == "error":
+            raise web.HTTPServiceUnavailable(text="the stand-in was told to fail")
+        if request.path != "/ws/chat" and world.faults.http == "hang":
+            await asyncio.Event().wait()
+        return await handler(request)
+
+    return middleware
+
+
+async def _fresh(request: web.Request, response: web.StreamResponse) -> None:
+    """A restarted stand-in keeps its origin; a browser must not run an earlier version's scripts."""
+    response.headers.setdefault("Cache-Control", "no-cache")
+
+
+class _PageServer:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._html = (PAGE / "index.html").read_text()
+
+    async def index(self, request: web.Request) -> web.Response:
+        nonce = secrets.token_urlsafe(12)
+        settings = self._world.settings
+        config = {
+            "version": settings.version,
+            "modules": msgspec.to_builtins(self._world.faults.modules),
+            "fillers": settings.fillers,
+        }
+        sources = [f"/page/{name}" for name in SCRIPTS]
+        if settings.fillers:
+            sources.insert(1, f"/fillers.js?count={settings.fillers}")
+        scripts = "\n".join(f'<script nonce="{nonce}" src="{source}"></script>' for source in sources)
+        html = self._html.replace("{{nonce}}", nonce).replace("{{scripts}}", scripts)
+        html = html.replace("{{config}}", json.dumps(config).replace("<", "\\u003c"))
+        return web.Response(text=html, content_type="text/html", headers=_policy(nonce))
+
+    async def fillers(self, request: web.Request) -> web.Response:
+        count = min(int(request.query["count"]), 100_000)
+        text = "\n".join(FILLER.format(number) for number in range(count))
+        return web.Response(text=text, content_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
+
+    async def qr(self, request: web.Request) -> web.Response:
+        """The matrix of a QR code as rows of 0 and 1; the text comes in the body, so that no log has it."""
+        code = segno.make((await request.text())[:2000], error="l", micro=False)
+        rows = ["".join(str(module) for module in row) for row in code.matrix]
+        return web.json_response(rows)
+
+    async def scan(self, request: web.Request) -> web.Response:
+        """The button on the page: the virtual phone scans this very page."""
+        if request.headers.get("X-Standin-Page") is None:
+            raise web.HTTPForbidden(text="only the page's own button may ask for this")
+        try:
+            device = self._world.scan(page_id=request.headers["X-Standin-Page"])
+        except NotDisplayedError as error:
+            raise web.HTTPConflict(text=str(error)) from None
+        return web.json_response({"device": device.id})
+
+    async def no_icon(self, request: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    async def socket(self, request: web.Request) -> web.StreamResponse:
+        if not self._world.faults.accept_sockets:
+            raise web.HTTPServiceUnavailable(text="sockets are refused")
+        socket = web.WebSocketResponse(autoping=False, max_msg_size=1 << 20, timeout=2)
+        await socket.prepare(request)
+        page = PageSocket(socket, request)
+        self._world.arrive(page)
+        try:
+            await self._listen(socket, page)
+        finally:
+            self._world.depart(page)
+            await page.finish()
+        return socket
+
+    async def _listen(self, socket: web.WebSocketResponse, page: PageSocket) -> None:
+        async for message in socket:
+            if message.type == WSMsgType.PONG:
+                page.answered()
+            elif message.type == WSMsgType.PING:
+                await socket.pong(message.data)
+            elif message.type == WSMsgType.TEXT:
+                # A login probes an earlier page and may wait; this page says nothing before it has the answer.
+                await self._world.hear(page, json.loads(message.data))
+
+
+def _policy(nonce: str) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": (
+            "default-src 'self'; "
+            f"script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self' 'nonce-{nonce}'; "
+            "img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
+            "frame-ancestors 'none'"
+        ),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }

@@ -1,0 +1,295 @@
+"""The account: its phone, its linked devices, the pages connected to it, and the faults in force.
+
+The only place where pairing, logins and mail meet. Must not know HTTP.
+Trap: every answer to a page goes through its queue, so nothing here waits for a page except a login's probe.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from shared.clock import Clock
+
+from standin.logins import Logins
+from standin.mail import Mail
+from standin.page_socket import PageSocket
+from standin.pairing import Pairing
+from standin.settings import Faults, Settings, updated
+from standin.store import Device, Store
+
+LINKED_DEVICES_SHOWN_AS = "Stand-in"
+
+
+class UnknownDeviceError(Exception):
+    """No such linked device."""
+
+
+class World:
+    """Everything the page's server and the control API act on."""
+
+    def __init__(self, store: Store, clock: Clock, *, number: str, defaults: Settings) -> None:
+        self._store = store
+        self._clock = clock
+        self._number = number
+        self._defaults = defaults
+        self.faults = updated(Faults(), store.chosen("faults"))
+        self.settings = updated(defaults, store.chosen("settings"))
+        self._pages: list[PageSocket] = []
+        self._pairing = Pairing(clock, lambda: self.settings)
+        self._logins = Logins(store)
+        self._mail = Mail(store, clock, lambda: self.faults)
+
+    # What pages do
+
+    def arrive(self, page: PageSocket) -> None:
+        """A page has connected."""
+        self._pages.append(page)
+        page.send("challenge", nonce=page.nonce, page=page.id)
+        if self.faults.dialog:
+            page.send("dialog", text=self.faults.dialog)
+
+    def depart(self, page: PageSocket) -> None:
+        self._pairing.forget(page)
+        self._logins.leave(page)
+        self._pages = [other for other in self._pages if other is not page]
+
+    async def hear(self, page: PageSocket, message: dict[str, Any]) -> None:
+        """One message of a page. Raises `KeyError` when it lacks a field."""
+        match message["type"]:
+            case "login":
+                await self._login(page, str(message["token"]), str(message["signature"]))
+            case "pair":
+                self._pair(page, {name: str(message[name]) for name in ("static", "identity", "secret", "platform")})
+            case "refresh_refs":
+                self._pairing.show(page)
+            case "request_code":
+                page.send("code", request=message["request"], code=self._pairing.new_code(page))
+            case "message" if page.state == "main":
+                self._mail.receive(page, message)
+            case "received" if page.state == "main":
+                self._mail.confirm(page, [str(id_) for id_ in message["ids"]])
+            case "logout" if page.device is not None:
+                self.unlink(page.device, reason="logged out on the device")
+            case "state":
+                page.reported = {name: value for name, value in message.items() if name != "type"}
+            case "ping":
+                page.send("pong")
+
+    def _pair(self, page: PageSocket, keys: dict[str, str]) -> None:
+        page.keys = keys
+        if not self._blocked(page):
+            self._pairing.show(page)
+
+    async def _login(self, page: PageSocket, token: str, signature: str) -> None:
+        device = self._store.device_of(token)
+        if device is None or not device.linked or not _signed(device, page.nonce, signature):
+            page.state = "logged_out"
+            page.send("failure", code=401)
+            return
+        if self._blocked(page):
+            page.device = device.id
+            return
+        self._pairing.forget(page)
+        await self._logins.enter(device.id, page)
+        page.send("success", **self._introduction(device))
+        self._mail.deliver(page, device.id, offline=True)
+
+    def _blocked(self, page: PageSocket) -> bool:
+        if self.faults.mode == "normal":
+            return False
+        self._pairing.forget(page)
+        self._logins.leave(page)
+        page.state = "blocked"
+        page.send("failure", code=403, mode=self.faults.mode)
+        return True
+
+    def _introduction(self, device: Device) -> dict[str, Any]:
+        return {
+            "wid": f"{self._number}:{device.id}@c.us",
+            "lid": f"{int(self._number) * 7 + 90_000_000_000_000}:{device.id}@lid",
+            "pushname": LINKED_DEVICES_SHOWN_AS,
+            "platform": "android",
+            "synced_ms": self.settings.synced_ms,
+            "history": self._history(),
+        }
+
+    def _history(self) -> dict[str, float]:
+        return {"target_mb": self.settings.history.target_mb, "rate_per_s": self.settings.history.rate_per_s}
+
+    # What the phone does
+
+    def scan(self, text: str | None = None, page_id: str | None = None) -> Device:
+        """The phone reads a displayed QR code. Raises `NotDisplayedError`."""
+        return self._link(self._pairing.scan(text, page_id))
+
+    def enter_code(self, code: str) -> Device:
+        """The phone's owner types the code of a page. Raises `NotDisplayedError`."""
+        return self._link(self._pairing.enter(code))
+
+    def _link(self, page: PageSocket) -> Device:
+        self._pairing.forget(page)
+        page.state = "linking"
+        device = self._store.link(
+            token=secrets.token_urlsafe(32),
+            identity_key=page.keys["identity"],
+            platform=page.keys["platform"],
+            at=self._at(),
+        )
+        introduction = self._introduction(device)
+        page.send("linked", token=device.token, wid=introduction["wid"], lid=introduction["lid"])
+        return device
+
+    def unlink(self, device: int | None = None, *, reason: str = "unlinked on the phone") -> list[int]:
+        """Unlink one device, or all. Raises `UnknownDeviceError` when that one is not linked."""
+        wanted = [d.id for d in self._store.devices() if d.linked and device in (None, d.id)]
+        if device is not None and not wanted:
+            raise UnknownDeviceError(f"device {device} is not linked")
+        for id_ in wanted:
+            self._store.unlink(id_, at=self._at(), reason=reason)
+            for page in self._logins.now(id_):
+                self._logins.leave(page)
+                page.state = "logged_out"
+                page.send("stream_error", code="device_removed")
+        return wanted
+
+    def devices(self) -> list[dict[str, Any]]:
+        """As `GET /devices` lists them."""
+        return [
+            {
+                "id": device.id,
+                "state": "linked" if device.linked else "unlinked",
+                "linked_at": device.linked_at,
+                "unlinked_at": device.unlinked_at,
+                "unlink_reason": device.unlink_reason,
+                "platform": device.platform,
+                "logins": device.logins,
+                "simultaneous": len(self._logins.now(device.id)),
+                "max_simultaneous": device.max_simultaneous,
+                "max_active": device.max_active,
+                "foreign_logins": device.foreign_logins,
+            }
+            for device in self._store.devices()
+        ]
+
+    # What the world does
+
+    def incoming(self, *, sender: str, text: str, count: int) -> list[str]:
+        """Someone writes to the account; each linked device gets a copy, now or at its next login."""
+        wid = sender if "@" in sender else f"{sender}@c.us"
+        ids: list[str] = []
+        for device in (device for device in self._store.devices() if device.linked):
+            bodies = [text if count == 1 else f"{text} {number + 1}" for number in range(count)]
+            ids += [self._mail.arrive(device.id, sender=wid, text=body) for body in bodies]
+            for page in self._logins.now(device.id):
+                self._mail.deliver(page, device.id, offline=False)
+        return ids
+
+    def receipt(self, id_: str, kind: str) -> int:
+        """The recipient has read a message: tell the pages. Returns how many were told."""
+        told = [page for page in self._pages if page.state == "main"]
+        for page in told:
+            page.send("receipt", ids=[id_], kind=kind)
+        return len(told)
+
+    def messages(self) -> list[dict[str, Any]]:
+        return self._store.messages()
+
+    def queue(self) -> list[dict[str, Any]]:
+        return self._store.incoming()
+
+    def pages(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": page.id,
+                "state": page.state,
+                "ref": page.ref,
+                "device": page.device,
+                "waits_for_code": page.code is not None and page.device is None,
+                **{name: page.reported.get(name) for name in ("socket", "stream", "info", "url")},
+            }
+            for page in self._pages
+            if page.open
+        ]
+
+    # Faults
+
+    def set_faults(self, changes: Mapping[str, Any]) -> Faults:
+        """Raises `ValueError`. A change of `mode` takes effect at once on every page."""
+        before, self.faults = self.faults, updated(self.faults, changes)
+        self._store.choose("faults", _plain(self.faults))
+        if self.faults.mode != before.mode:
+            self._apply_mode()
+        if self.faults.dialog != before.dialog:
+            for page in self._pages:
+                page.send("dialog", text=self.faults.dialog)
+        return self.faults
+
+    def set_settings(self, changes: Mapping[str, Any]) -> Settings:
+        """Raises `ValueError`. The history's size and rate reach open pages at once, the rest with their next load."""
+        self.settings = updated(self.settings, changes)
+        self._store.choose("settings", _plain(self.settings))
+        for page in self._pages:
+            page.send("history", **self._history())
+        return self.settings
+
+    def drop_sockets(self) -> int:
+        """Cut every connection without a closing frame."""
+        pages = list(self._pages)
+        for page in pages:
+            page.abort()
+        return len(pages)
+
+    def foreign_login(self) -> int:
+        """Another machine logs in with the identity of each connected device. Returns how many pages lost theirs."""
+        pages = [page for page in self._pages if page.state == "main" and page.device is not None]
+        for page in pages:
+            self._store.count_foreign_login(page.device or 0)
+            self._logins.put_out(page)
+        return len(pages)
+
+    def hang_pages(self, milliseconds: int) -> int:
+        """Block the main thread of every page for that long."""
+        for page in self._pages:
+            page.send("hang", ms=milliseconds)
+        return len(self._pages)
+
+    def reset(self) -> None:
+        """Unlink all, forget messages, faults and settings."""
+        self.unlink(reason="reset")
+        self._store.clear()
+        self.settings = self._defaults
+        self.set_faults(_plain(Faults()))
+        for page in list(self._pages):
+            if page.device is None and page.state != "connecting":
+                self._pairing.show(page)
+
+    def _apply_mode(self) -> None:
+        for page in list(self._pages):
+            if page.state == "blocked":
+                page.hang_up()
+            elif not self._blocked(page):
+                continue
+
+    def _at(self) -> str:
+        return self._clock.now().isoformat(timespec="milliseconds")
+
+
+def _plain(struct: Faults | Settings) -> dict[str, Any]:
+    value: dict[str, Any] = msgspec.to_builtins(struct)
+    return value
+
+
+def _signed(device: Device, nonce: str, signature: str) -> bool:
+    """The device holds the key that it was linked with."""
+    try:
+        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(device.identity_key))
+        key.verify(base64.b64decode(signature), nonce.encode())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
