@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shared.contracts.backups import Backups, EpochClaimed, Stored
-from shared.contracts.commands import SendResult
+from shared.contracts.commands import BackedUp, Checked, PairingCode, SendResult
 from shared.contracts.sessions import ProfileFacts
 from shared.contracts.snapshots import SnapshotManifest
 
@@ -199,6 +199,10 @@ class ProfileStore(Protocol):
         """Remove the profile set aside by a restore; called once the session is connected."""
         ...
 
+    async def set_aside(self) -> None:
+        """Move the profile aside, for a start without one; nothing is removed. Nothing happens when there is none."""
+        ...
+
     async def wipe(self) -> None:
         """Remove profile, saves, staging and set-aside folders. Only `clear` calls this."""
         ...
@@ -242,5 +246,37 @@ class Outbox(Protocol):
         ...
 
 
-Wake = Callable[[], None]
-AsyncAction = Callable[[], Awaitable[None]]
+@dataclass(frozen=True)
+class Remembered:
+    """What must outlive the process and a wipe. `request`: the newest SessionRecord.request carried out;
+    `cleared_epoch`: backups up to it are never restored; `tombstone_owed`: the store has not been told yet."""
+
+    epoch: int = 0
+    linked: bool = False
+    request: int = 0
+    cleared_epoch: int = 0
+    tombstone_owed: bool = False
+
+
+class Memory(Protocol):
+    """A small durable record beside the profile."""
+
+    def load(self) -> Remembered:
+        """The defaults when there is none or it cannot be read."""
+        ...
+
+    def store(self, remembered: Remembered) -> None:
+        """Durably, by rename."""
+        ...
+
+
+class SessionControl(Protocol):
+    """What the commands of the bus may ask of a session that this worker owns."""
+
+    async def check(self, *, back_up: bool) -> Checked: ...
+    async def pair_phone(self, number: str) -> PairingCode: ...
+    async def send_test(self, command_id: str, number: str, text: str, *, timeout: float) -> SendResult: ...
+    async def command_status(self, command_id: str) -> SendResult: ...
+    async def back_up(self) -> BackedUp: ...
+    async def restore(self, backup_id: str) -> None: ...
+    async def read_piece(self, snapshot: str, sha256: str) -> bytes: ...

@@ -1,0 +1,1 @@
+"""Feeds what happens into the session's machine and performs what it answers."""

@@ -1,0 +1,65 @@
+"""Which rung comes next after a fault, and after how long. Pure; the runner climbs.
+
+Only what can help is tried: a dead network is never answered by restoring, a page that is silent is not answered by
+putting an older login in place of a good one. Damage itself is found by the inspection before every new browser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .machine import Fault
+
+LONGEST_DELAY = 300.0
+"""Seconds; the cap of the growing delay, and the pace of the slow attempts."""
+
+
+class Rung(StrEnum):
+    WAIT = "wait"
+    RELOAD = "reload"
+    NEW_PAGE = "new_page"
+    NEW_BROWSER = "new_browser"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """`attempts` before the slow pace begins; `base_delay` in seconds."""
+
+    attempts: int = 5
+    base_delay: float = 5.0
+
+
+@dataclass(frozen=True)
+class Climb:
+    rung: Rung
+    delay: float
+
+
+_RUNGS: dict[Fault, tuple[Rung, ...]] = {
+    Fault.NETWORK: (Rung.WAIT, Rung.RELOAD, Rung.NEW_PAGE, Rung.NEW_BROWSER),
+    Fault.PAGE: (Rung.RELOAD, Rung.NEW_PAGE, Rung.NEW_BROWSER),
+    Fault.BROWSER: (Rung.NEW_BROWSER, Rung.NEW_BROWSER, Rung.NEW_BROWSER, Rung.RESTORE),
+    Fault.PROFILE: (Rung.RESTORE, Rung.RESTORE, Rung.NEW_BROWSER),
+}
+
+
+def climb(fault: Fault | None, attempt: int, budget: Budget, jitter: float) -> Climb | None:
+    """The rung of attempt 1, 2, …; None when the budget is spent. `jitter` is uniform in 0..1."""
+    if attempt > budget.attempts:
+        return None
+    rungs = _RUNGS[fault or Fault.PAGE]
+    return Climb(rungs[min(attempt, len(rungs)) - 1], delay(fault, attempt, budget, jitter))
+
+
+def delay(fault: Fault | None, attempt: int, budget: Budget, jitter: float) -> float:
+    """Seconds before the attempt: nothing before the first answer to a crash, then doubled each time with jitter."""
+    if attempt == 1 and fault is not Fault.NETWORK:
+        return 0.0
+    return min(LONGEST_DELAY, budget.base_delay * 2.0 ** (attempt - 1)) * (0.5 + jitter / 2)
+
+
+def slow_delay(jitter: float) -> float:
+    """Seconds between the slow attempts that go on for ever."""
+    return LONGEST_DELAY * (0.5 + jitter / 2)

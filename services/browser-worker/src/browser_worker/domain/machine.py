@@ -1,0 +1,302 @@
+"""The session's life as a table: `advance(session, event) -> Step`. Pure; effects are names that the runner performs.
+
+The rules that the table keeps: a login that is known to exist is never answered with a QR, but with a restore; a
+revoked login is never restored; a ban is never answered by reconnecting; nothing but CLEAR ever wipes. A pair of state
+and event without a row changes nothing: the trap is a row that is missing, so the tests walk through all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from shared.contracts.sessions import State
+
+from .reading import PageState
+
+
+class Event(StrEnum):
+    """What can happen to a session."""
+
+    START = "start"
+    """Wanted running, and the lease is ours."""
+    AGAIN = "again"
+    """`initialize` was asked for once more."""
+    STOP = "stop"
+    CLEAR = "clear"
+    LEASE_LOST = "lease_lost"
+
+    PROFILE_GOOD = "profile_good"
+    PROFILE_NONE = "profile_none"
+    PROFILE_BAD = "profile_bad"
+    RESTORE_ASKED = "restore_asked"
+    RESTORED = "restored"
+    NOTHING_TO_RESTORE = "nothing_to_restore"
+    STORE_UNKNOWN = "store_unknown"
+
+    LAUNCH_FAILED = "launch_failed"
+    BROWSER_GONE = "browser_gone"
+    BROWSER_HANGS = "browser_hangs"
+    PAGE_SILENT = "page_silent"
+    """Nothing could be read for longer than the watchdog allows."""
+    STILL_DOWN = "still_down"
+    """The rung was climbed and did not help."""
+    LADDER_ENDED = "ladder_ended"
+
+    QR = "qr"
+    LOGIN_LOST = "login_lost"
+    """A QR where a login is known to exist: the profile has lost it."""
+    QR_IDLE = "qr_idle"
+    PAIRING = "pairing"
+    SYNCING = "syncing"
+    CONNECTED = "connected"
+    LINKED = "linked"
+    """Connected by a link that is not sealed yet."""
+    SEALED = "sealed"
+    OFFLINE = "offline"
+    CONFLICT = "conflict"
+    LOGGED_OUT = "logged_out"
+    BANNED = "banned"
+    BLOCKED = "blocked"
+    DEPRECATED = "deprecated"
+    DIALOG = "dialog"
+
+
+class Effect(StrEnum):
+    """What the runner does, in the order given."""
+
+    FIND_PROFILE = "find_profile"
+    LAUNCH = "launch"
+    RESTORE = "restore"
+    RESTORE_LATER = "restore_later"
+    SEAL = "seal"
+    SETTLE = "settle"
+    """Connected: keep the carried copy, save, back up, drop what a restore set aside, reset the budgets."""
+    REFRESH_QR = "refresh_qr"
+    CLIMB = "climb"
+    """Wait, then take the next rung of the ladder."""
+    RETRY_SLOWLY = "retry_slowly"
+    TAKE_OVER = "take_over"
+    CONSIDER_TAKE_OVER = "consider_take_over"
+    FORGET_LINK = "forget_link"
+    SHUT_DOWN = "shut_down"
+    """Last snapshot, save, backup; the browser closes."""
+    CLOSE = "close"
+    KILL = "kill"
+    WIPE = "wipe"
+    """Unlink at the phone if that is possible, close, wipe, tombstone."""
+    ALERT = "alert"
+
+
+class Fault(StrEnum):
+    """What kind of fault it is, for only what can help is tried."""
+
+    NETWORK = "network"
+    PAGE = "page"
+    BROWSER = "browser"
+    PROFILE = "profile"
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the machine knows of one session. `linked`: a login is known to exist in the profile."""
+
+    state: State = State.STOPPED
+    reason: str = "not_started"
+    linked: bool = False
+    newly_linked: bool = False
+    """Linked in this life and not sealed yet."""
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    session: Session
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row: the next state (None = the same), the reason shown to people, the effects."""
+
+    state: State | None
+    reason: str
+    effects: tuple[Effect, ...] = ()
+    fault: Fault | None = None
+    linked: bool | None = None
+    newly_linked: bool | None = None
+
+
+_LIVE = (
+    State.STARTING, State.PAIRING, State.SYNCING, State.CONNECTED, State.RECONNECTING, State.CONFLICT,
+    State.LOGGED_OUT, State.NEEDS_ATTENTION, State.FAILED,
+)  # fmt: skip
+"""States in which a browser may be running."""
+
+_OWNED = (*_LIVE, State.RESTORING)
+
+Table = dict[tuple[State, Event], Rule]
+
+
+def _rows(states: tuple[State, ...], event: Event, rule: Rule) -> Table:
+    return {(state, event): rule for state in states}
+
+
+def _table() -> Table:
+    table: Table = {}
+    for event, rule in _EVERYWHERE:
+        table |= _rows(_OWNED, event, rule)
+    for states, event, rule in _ROWS:
+        table |= _rows(states, event, rule)
+    return table
+
+
+_CLIMB = (Effect.CLIMB,)
+_ATTEND = (Effect.ALERT,)
+
+_EVERYWHERE: tuple[tuple[Event, Rule], ...] = (
+    (Event.STOP, Rule(State.STOPPED, "stopped", (Effect.SHUT_DOWN,))),
+    (Event.CLEAR, Rule(State.STOPPED, "cleared", (Effect.WIPE,), linked=False, newly_linked=False)),
+    (Event.LEASE_LOST, Rule(State.STOPPED, "lease_lost", (Effect.KILL,))),
+    (Event.RESTORE_ASKED, Rule(State.RESTORING, "asked", (Effect.CLOSE, Effect.RESTORE))),
+)
+
+_ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
+    ((State.STOPPED,), Event.START, Rule(State.STARTING, "finding_profile", (Effect.FIND_PROFILE,))),
+    ((State.STOPPED,), Event.CLEAR, Rule(State.STOPPED, "cleared", (Effect.WIPE,), linked=False)),
+    # the profile
+    ((State.STARTING,), Event.PROFILE_GOOD, Rule(State.STARTING, "launching", (Effect.LAUNCH,))),
+    ((State.STARTING,), Event.PROFILE_NONE, Rule(State.RESTORING, "no_profile", (Effect.RESTORE,))),
+    (
+        (State.STARTING, State.RECONNECTING),
+        Event.PROFILE_BAD,
+        Rule(State.RESTORING, "profile_damaged", (Effect.RESTORE,), fault=Fault.PROFILE),
+    ),
+    ((State.RESTORING,), Event.RESTORED, Rule(State.STARTING, "restored", (Effect.LAUNCH,), linked=True)),
+    (
+        (State.RESTORING,),
+        Event.NOTHING_TO_RESTORE,
+        Rule(State.STARTING, "nothing_to_restore", (Effect.LAUNCH,), linked=False),
+    ),
+    ((State.RESTORING,), Event.STORE_UNKNOWN, Rule(State.RESTORING, "store_unreachable", (Effect.RESTORE_LATER,))),
+    # faults of the browser and the page
+    (_LIVE, Event.LAUNCH_FAILED, Rule(State.RECONNECTING, "launch_failed", _CLIMB, fault=Fault.BROWSER)),
+    (_LIVE, Event.BROWSER_GONE, Rule(State.RECONNECTING, "browser_gone", _CLIMB, fault=Fault.BROWSER)),
+    (_LIVE, Event.BROWSER_HANGS, Rule(State.RECONNECTING, "browser_hangs", _CLIMB, fault=Fault.BROWSER)),
+    (_LIVE, Event.PAGE_SILENT, Rule(State.RECONNECTING, "page_silent", _CLIMB, fault=Fault.PAGE)),
+    ((State.RECONNECTING,), Event.STILL_DOWN, Rule(None, "", _CLIMB)),
+    (
+        (State.RECONNECTING,),
+        Event.LADDER_ENDED,
+        Rule(State.NEEDS_ATTENTION, "cannot_reconnect", (Effect.ALERT, Effect.RETRY_SLOWLY)),
+    ),
+    ((State.NEEDS_ATTENTION,), Event.STILL_DOWN, Rule(None, "", (Effect.RETRY_SLOWLY,))),
+    # the page
+    (
+        (State.STARTING, State.PAIRING, State.SYNCING, State.RECONNECTING, State.NEEDS_ATTENTION),
+        Event.QR,
+        Rule(State.PAIRING, "scan_the_qr", newly_linked=False),
+    ),
+    (
+        (State.STARTING, State.SYNCING, State.CONNECTED, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION),
+        Event.LOGIN_LOST,
+        Rule(State.RESTORING, "login_lost", (Effect.CLOSE, Effect.RESTORE), fault=Fault.PROFILE),
+    ),
+    (
+        (State.STARTING, State.PAIRING, State.RECONNECTING),
+        Event.QR_IDLE,
+        Rule(State.PAIRING, "scan_the_qr", (Effect.REFRESH_QR,), newly_linked=False),
+    ),
+    ((State.PAIRING,), Event.PAIRING, Rule(State.SYNCING, "linking", newly_linked=True)),
+    ((State.PAIRING,), Event.SYNCING, Rule(State.SYNCING, "syncing", newly_linked=True)),
+    ((State.PAIRING,), Event.OFFLINE, Rule(State.PAIRING, "waiting_for_network")),
+    ((State.STARTING, State.RECONNECTING), Event.SYNCING, Rule(State.SYNCING, "syncing")),
+    (
+        (State.STARTING, State.PAIRING, State.SYNCING, State.RECONNECTING, State.NEEDS_ATTENTION),
+        Event.LINKED,
+        Rule(State.SYNCING, "sealing", (Effect.SEAL,), linked=True, newly_linked=True),
+    ),
+    ((State.SYNCING,), Event.SEALED, Rule(State.SYNCING, "sealed", newly_linked=False)),
+    (
+        (State.STARTING, State.SYNCING, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION, State.FAILED),
+        Event.CONNECTED,
+        Rule(State.CONNECTED, "connected", (Effect.SETTLE,), linked=True),
+    ),
+    (
+        (State.STARTING, State.CONNECTED, State.SYNCING),
+        Event.OFFLINE,
+        Rule(State.RECONNECTING, "offline", _CLIMB, fault=Fault.NETWORK),
+    ),
+    (
+        (State.STARTING, State.SYNCING, State.CONNECTED, State.RECONNECTING, State.NEEDS_ATTENTION),
+        Event.CONFLICT,
+        Rule(State.CONFLICT, "open_elsewhere", (Effect.CONSIDER_TAKE_OVER,)),
+    ),
+    (
+        (State.STARTING, State.SYNCING, State.CONNECTED, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION),
+        Event.LOGGED_OUT,
+        Rule(
+            State.LOGGED_OUT, "unlinked_by_phone", (Effect.FORGET_LINK, Effect.ALERT), linked=False, newly_linked=False
+        ),
+    ),
+    (_LIVE, Event.BANNED, Rule(State.NEEDS_ATTENTION, "banned", _ATTEND)),
+    (_LIVE, Event.BLOCKED, Rule(State.NEEDS_ATTENTION, "blocked", _ATTEND)),
+    (_LIVE, Event.DEPRECATED, Rule(State.NEEDS_ATTENTION, "page_outdated", (Effect.ALERT, Effect.RETRY_SLOWLY))),
+    (_LIVE, Event.DIALOG, Rule(State.NEEDS_ATTENTION, "unknown_dialog", _ATTEND)),
+    # asked again by a person
+    (
+        (State.LOGGED_OUT, State.NEEDS_ATTENTION, State.FAILED),
+        Event.AGAIN,
+        Rule(State.STARTING, "asked_again", (Effect.CLOSE, Effect.FIND_PROFILE)),
+    ),
+    ((State.CONFLICT,), Event.AGAIN, Rule(State.CONFLICT, "taking_over", (Effect.TAKE_OVER,))),
+    ((State.RECONNECTING,), Event.AGAIN, Rule(None, "asked_again", _CLIMB)),
+    ((State.RESTORING,), Event.AGAIN, Rule(None, "asked_again", (Effect.RESTORE,))),
+)
+
+TABLE: Table = _table()
+
+PAGE_EVENTS: dict[PageState, Event] = {
+    PageState.QR: Event.QR,
+    PageState.IDLE: Event.QR_IDLE,
+    PageState.PAIRING: Event.PAIRING,
+    PageState.SYNCING: Event.SYNCING,
+    PageState.CONNECTED: Event.CONNECTED,
+    PageState.OFFLINE: Event.OFFLINE,
+    PageState.CONFLICT: Event.CONFLICT,
+    PageState.LOGGED_OUT: Event.LOGGED_OUT,
+    PageState.BANNED: Event.BANNED,
+    PageState.BLOCKED: Event.BLOCKED,
+    PageState.DEPRECATED: Event.DEPRECATED,
+    PageState.DIALOG: Event.DIALOG,
+}
+"""What the page says as an event; LOADING and UNKNOWN say nothing."""
+
+
+def meaning(session: Session, event: Event) -> Event:
+    """What an event means for this session: a QR is an invitation to link only where no login is known, and the first
+    connection after a link is to be sealed before anybody is told of it."""
+    if event in (Event.QR, Event.QR_IDLE) and session.linked:
+        return Event.LOGIN_LOST
+    if event is Event.CONNECTED and (session.newly_linked or session.state is State.PAIRING):
+        return Event.LINKED
+    return event
+
+
+def advance(session: Session, event: Event) -> Step:
+    """The next step. An event without a row leaves the session as it is."""
+    rule = TABLE.get((session.state, meaning(session, event)))
+    if rule is None:
+        return Step(session)
+    state = rule.state or session.state
+    return Step(
+        replace(
+            session,
+            state=state,
+            reason=rule.reason or session.reason,
+            linked=session.linked if rule.linked is None else rule.linked,
+            newly_linked=session.newly_linked if rule.newly_linked is None else rule.newly_linked,
+            fault=rule.fault or (None if state is State.CONNECTED else session.fault),
+        ),
+        rule.effects,
+    )

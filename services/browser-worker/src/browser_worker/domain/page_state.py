@@ -1,0 +1,133 @@
+"""What the answers of the tiers mean together. Pure; knows WhatsApp Web's words for its states, nothing of a browser.
+
+The traps: UNPAIRED shows a QR on a fresh page and after a logout alike, so only the navigation to `post_logout` tells
+them apart; and OPENING means "loading" before the stream was ever MAIN, "offline" after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from .reading import PageState, RawReading, Reading
+
+BLOCKED = frozenset({"TOS_BLOCK", "SMB_TOS_BLOCK", "PROXYBLOCK"})
+BANNED_EVENTS = frozenset({"account_temporarily_banned"})
+
+_ENDING = {
+    "CONFLICT": PageState.CONFLICT,
+    "DEPRECATED_VERSION": PageState.DEPRECATED,
+    **dict.fromkeys(BLOCKED, PageState.BLOCKED),
+}
+_STREAM_MAIN = {
+    "CONNECTED": PageState.CONNECTED,
+    "OPENING": PageState.OFFLINE,
+    "TIMEOUT": PageState.OFFLINE,
+    "UNLAUNCHED": PageState.OFFLINE,
+    "PAIRING": PageState.OFFLINE,
+}
+_STREAM_SYNCING = {
+    "CONNECTED": PageState.SYNCING,
+    "PAIRING": PageState.PAIRING,
+    "TIMEOUT": PageState.OFFLINE,
+    "OPENING": PageState.LOADING,
+    "UNLAUNCHED": PageState.LOADING,
+}
+_STREAM_QR = {
+    "PAIRING": PageState.PAIRING,
+    "CONNECTED": PageState.PAIRING,
+    "OPENING": PageState.LOADING,
+    "TIMEOUT": PageState.LOADING,
+    "UNLAUNCHED": PageState.LOADING,
+}
+_STREAM_OFFLINE: dict[str, PageState] = {}
+_SOCKET_ALONE = {
+    "CONNECTED": PageState.SYNCING,
+    "PAIRING": PageState.PAIRING,
+    "TIMEOUT": PageState.OFFLINE,
+    "OPENING": PageState.LOADING,
+    "UNLAUNCHED": PageState.LOADING,
+}
+_BY_STREAM = {
+    "MAIN": (_STREAM_MAIN, PageState.OFFLINE),
+    "SYNCING": (_STREAM_SYNCING, PageState.LOADING),
+    "QR": (_STREAM_QR, PageState.QR),
+    "OFFLINE": (_STREAM_OFFLINE, PageState.OFFLINE),
+}
+_HIDDEN_BY_DIALOG = frozenset({PageState.UNKNOWN, PageState.LOADING, PageState.OFFLINE})
+"""A dialog in front of anything else is only noted: a connected session behind it works."""
+
+
+def interpret(tiers: list[RawReading]) -> Reading:
+    """One reading from the tiers' answers, the most trusted first. An empty list is UNKNOWN."""
+    raw = merged(tiers)
+    state = _state(raw)
+    if raw.dialog and state in _HIDDEN_BY_DIALOG:
+        state = PageState.DIALOG
+    return Reading(state=state, raw=raw)
+
+
+def merged(tiers: list[RawReading]) -> RawReading:
+    """Field by field the first tier that has an answer, so that a name lost in one tier is filled from the next.
+
+    `tier` names the first that told the socket or the stream, else `dom` when the page itself showed something.
+    """
+    whole = RawReading()
+    for tier in tiers:
+        missing = {f.name: getattr(tier, f.name) for f in fields(tier) if getattr(whole, f.name) in ("", None, False)}
+        whole = replace(whole, **missing)
+    return replace(whole, tier=_teller(tiers))
+
+
+def _teller(tiers: list[RawReading]) -> str:
+    told = [tier.tier for tier in tiers if tier.socket or tier.stream_mode]
+    shown = [tier.tier for tier in tiers if tier.qr or tier.chat_pane or tier.progress or tier.use_here or tier.dialog]
+    return (told + shown + [""])[0]
+
+
+def _state(raw: RawReading) -> PageState:
+    for word in (raw.socket, raw.stream_mode):
+        if word in _ENDING:
+            return _ENDING[word]
+    state = _conversation(raw) if raw.socket or raw.stream_mode else _shown(raw)
+    if raw.backend_event in BANNED_EVENTS and state is not PageState.CONNECTED:
+        return PageState.BANNED
+    if raw.post_logout and state in (PageState.QR, PageState.IDLE, PageState.LOADING, PageState.UNKNOWN):
+        return PageState.LOGGED_OUT
+    return state
+
+
+def _conversation(raw: RawReading) -> PageState:
+    """From what the page's own models say."""
+    if raw.socket == "UNPAIRED_IDLE":
+        return PageState.IDLE
+    if raw.socket == "UNPAIRED":
+        return PageState.QR
+    if raw.stream_mode == "QR" and raw.qr and raw.socket in ("PAIRING", "OPENING"):
+        return PageState.QR
+    table, otherwise = _BY_STREAM.get(raw.stream_mode, (_SOCKET_ALONE, PageState.UNKNOWN))
+    state = table.get(raw.socket, otherwise)
+    if state is PageState.CONNECTED and not raw.number:
+        return PageState.SYNCING
+    return _with_info(state, raw)
+
+
+def _with_info(state: PageState, raw: RawReading) -> PageState:
+    """The stream's info says what a page without a connection is waiting for."""
+    if state is PageState.LOADING and raw.stream_info == "PAIRING":
+        return PageState.PAIRING
+    if state is PageState.LOADING and raw.stream_info == "OFFLINE" and raw.stream_mode != "QR":
+        return PageState.OFFLINE
+    return state
+
+
+def _shown(raw: RawReading) -> PageState:
+    """From what can be seen alone: no model answered."""
+    if raw.use_here:
+        return PageState.CONFLICT
+    if raw.qr:
+        return PageState.QR
+    if raw.chat_pane:
+        return PageState.CONNECTED
+    if raw.progress:
+        return PageState.LOADING
+    return PageState.UNKNOWN

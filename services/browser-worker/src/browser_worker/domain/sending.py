@@ -1,0 +1,49 @@
+"""What the page's answer to a send means. Pure.
+
+The trap: WhatsApp's refusal does not raise, it is an answer (`ack: -1`, a result other than OK), and silence is neither
+sent nor failed: the message stays queued and may leave later.
+"""
+
+from __future__ import annotations
+
+from .reading import SendOutcome
+
+REFUSED = -1
+CLOCK = 0
+SERVER = 1
+NOT_READY = "the page's send functions are not ready"
+NOT_CONNECTED = "the page is not connected"
+NOT_ON_WHATSAPP = "this number is not on WhatsApp"
+NO_ACK = "no acknowledgement in time"
+
+
+def sent(ack: int) -> SendOutcome:
+    return SendOutcome("sent", ack=max(ack, SERVER))
+
+
+def failed(error: str, ack: int = REFUSED) -> SendOutcome:
+    return SendOutcome("failed", ack=ack, error=error)
+
+
+def unknown(error: str = NO_ACK) -> SendOutcome:
+    return SendOutcome("unknown", ack=CLOCK, error=error)
+
+
+def outcome_of_send(ack: int, result: str) -> SendOutcome:
+    """`result`: WhatsApp's word for the send (`OK`, `ERROR_NETWORK`, …), "" where it gave none."""
+    if ack <= REFUSED:
+        return failed(_refusal(result), ack=REFUSED)
+    if ack >= SERVER or result == "OK":
+        return sent(ack)
+    if result:
+        return failed(_refusal(result))
+    return unknown()
+
+
+def outcome_of_message(ack: int) -> SendOutcome:
+    """Of a message found later: one still without an acknowledgement may yet leave."""
+    return outcome_of_send(ack, "")
+
+
+def _refusal(result: str) -> str:
+    return f"WhatsApp refused the message ({result})" if result else "WhatsApp refused the message"

@@ -1,0 +1,56 @@
+"""From a stream of page readings to events: what must last before it counts. Pure; the runner gives the time.
+
+A look at the page is a moment. A QR where a login is known, a lost connection or silence must last before anything is
+done about them, for a page shows all three while it loads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.contracts.sessions import State
+
+from .machine import PAGE_EVENTS, Event, Session
+from .reading import PageState
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds that a reading must last before it counts."""
+
+    offline: float = 5.0
+    lost_login: float = 3.0
+    silent: float = 40.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What the page shows and since when (monotonic seconds)."""
+
+    page: PageState = PageState.UNKNOWN
+    since: float = 0.0
+
+
+def look(watch: Watch, page: PageState, now: float) -> Watch:
+    """The next watch; the same reading keeps its beginning, and LOADING is as silent as UNKNOWN."""
+    return watch if _same(watch.page, page) else Watch(page, now)
+
+
+def event_of(watch: Watch, session: Session, now: float, patience: Patience) -> Event | None:
+    """The event that the watch amounts to, or None while it has not lasted long enough."""
+    lasted = now - watch.since
+    if watch.page in _SILENT:
+        return Event.PAGE_SILENT if lasted >= patience.silent and session.state not in _MAY_BE_SILENT else None
+    if watch.page is PageState.OFFLINE and lasted < patience.offline:
+        return None
+    if watch.page in (PageState.QR, PageState.IDLE) and session.linked and lasted < patience.lost_login:
+        return None
+    return PAGE_EVENTS[watch.page]
+
+
+_SILENT = frozenset({PageState.UNKNOWN, PageState.LOADING})
+_MAY_BE_SILENT = frozenset({State.STOPPED, State.RESTORING, State.RECONNECTING})
+
+
+def _same(before: PageState, now: PageState) -> bool:
+    return before is now or (before in _SILENT and now in _SILENT)

@@ -1,0 +1,102 @@
+"""Commands from the bus to a session that this worker owns: message in, domain call, message out."""
+
+from __future__ import annotations
+
+from shared.bus import Bus, Call, Served
+from shared.clock import Clock
+from shared.contracts import subjects
+from shared.contracts.backups import ReadPiece
+from shared.contracts.commands import (
+    Accepted,
+    AskCommand,
+    BackedUp,
+    BackUpNow,
+    Check,
+    Checked,
+    PairingCode,
+    PairPhone,
+    RestoreNow,
+    SendResult,
+    SendTest,
+)
+from shared.contracts.errors import Invalid
+from shared.contracts.identifiers import BadIdentifier, message_text, phone_number
+
+from .ports import SessionControl
+
+LONGEST_SEND = 4.0
+"""Seconds a send may wait for its acknowledgement: callers of the HTTP API are answered within five."""
+REPLY_MARGIN = 0.4
+
+
+class SessionCommands:
+    """Serves one session's commands while it is owned."""
+
+    def __init__(self, bus: Bus, session: str, control: SessionControl, clock: Clock) -> None:
+        self._bus = bus
+        self._session = session
+        self._control = control
+        self._clock = clock
+        self._served: list[Served] = []
+
+    async def start(self) -> None:
+        def at(verb: str) -> str:
+            return subjects.command(verb, self._session)
+
+        serve = self._bus.serve
+        self._served = [
+            await serve(at(subjects.CHECK), Check, self._check),
+            await serve(at(subjects.PAIR_PHONE), PairPhone, self._pair_phone),
+            await serve(at(subjects.SEND_TEST), SendTest, self._send_test),
+            await serve(at(subjects.COMMAND_STATUS), AskCommand, self._command_status),
+            await serve(at(subjects.BACK_UP_NOW), BackUpNow, self._back_up),
+            await serve(at(subjects.RESTORE_NOW), RestoreNow, self._restore),
+            await serve(at(subjects.READ_PIECE), ReadPiece, self._read_piece),
+        ]
+
+    async def stop(self) -> None:
+        """No new commands; those under way are finished first."""
+        served, self._served = self._served, []
+        for one in served:
+            await one.stop()
+
+    async def _check(self, message: Check, _call: Call) -> Checked:
+        return await self._control.check(back_up=message.back_up)
+
+    async def _pair_phone(self, message: PairPhone, _call: Call) -> PairingCode:
+        return await self._control.pair_phone(_valid_number(message.phone_number))
+
+    async def _send_test(self, message: SendTest, call: Call) -> SendResult:
+        try:
+            text = message_text(message.text)
+        except BadIdentifier as error:
+            raise Invalid(str(error)) from error
+        return await self._control.send_test(
+            call.command_id, _valid_number(message.phone_number), text, timeout=self._time_left(call)
+        )
+
+    async def _command_status(self, message: AskCommand, _call: Call) -> SendResult:
+        return await self._control.command_status(message.command_id)
+
+    async def _back_up(self, _message: BackUpNow, _call: Call) -> BackedUp:
+        return await self._control.back_up()
+
+    async def _restore(self, message: RestoreNow, _call: Call) -> Accepted:
+        await self._control.restore(message.backup_id)
+        return Accepted(detail="the restore has begun")
+
+    async def _read_piece(self, message: ReadPiece, _call: Call) -> bytes:
+        return await self._control.read_piece(message.snapshot, message.sha256)
+
+    def _time_left(self, call: Call) -> float:
+        if call.deadline is None:
+            return LONGEST_SEND
+        left = (call.deadline - self._clock.now()).total_seconds() - REPLY_MARGIN
+        return max(0.5, min(LONGEST_SEND, left))
+
+
+def _valid_number(text: str) -> str:
+    try:
+        return phone_number(text)
+    except BadIdentifier as error:
+        raise Invalid(str(error)) from error

@@ -1,0 +1,95 @@
+"""What the commands of the bus do to an owned session. Every answer comes within a few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+
+from browser_worker.domain.machine import Event
+from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged
+from shared.contracts.commands import BackedUp, Checked, PairingCode, SendResult
+from shared.contracts.errors import Conflict, ServiceError, TimedOut, Unavailable
+from shared.contracts.sessions import State
+from shared.runtime import get_logger
+
+from .context import Context
+from .observing import Observer
+from .sending import Sending
+
+log = get_logger()
+
+PAIRING_CODE_SECONDS = 195
+"""How long WhatsApp accepts a pairing code (wa-js 4.6.0, startLinkDeviceCodeForPhoneNumber)."""
+PROBE_SECONDS = 2.0
+
+
+class Control:
+    """Fulfils ports.SessionControl."""
+
+    def __init__(self, context: Context, observer: Observer) -> None:
+        self._context = context
+        self._parts = context.parts
+        self._observer = observer
+        self._sending = Sending(context)
+
+    async def check(self, *, back_up: bool) -> Checked:
+        probe_ok = await self._probe()
+        await self._observer.validate()
+        await self._observer.measure()
+        started = back_up and self._context.state is State.CONNECTED
+        if started:
+            self._context.keeper.ask("check")
+        await self._context.reporter.publish()
+        return Checked(status=self._context.reporter.status, probe_ok=probe_ok, backup_started=started)
+
+    async def _probe(self) -> bool:
+        if not self._context.launched or self._context.quiet:
+            return False
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await self._parts.browser.read()
+        except (BrowserGone, BrowserHangs, TimeoutError):
+            return False
+        return True
+
+    async def pair_phone(self, number: str) -> PairingCode:
+        if self._context.state is not State.PAIRING:
+            raise Conflict(
+                f"there is nothing to link now (the session is {self._context.state.value})",
+                hint="initialize first; a connected session needs no link",
+            )
+        try:
+            async with self._context.page_lock:
+                code = await self._parts.browser.pairing_code(number)
+        except BrowserGone as error:
+            raise Unavailable("the browser is not there at the moment", hint="it is restarted by itself") from error
+        except (BrowserHangs, TimeoutError) as error:
+            raise TimedOut(
+                "WhatsApp gave no pairing code in time", hint="try again in a minute, or scan the QR"
+            ) from error
+        self._context.note_link_code(code)
+        await self._context.reporter.publish()
+        return PairingCode(code=code, valid_seconds=PAIRING_CODE_SECONDS)
+
+    async def send_test(self, command_id: str, number: str, text: str, *, timeout: float) -> SendResult:
+        return await self._sending.send(command_id, number, text, timeout=timeout)
+
+    async def command_status(self, command_id: str) -> SendResult:
+        return await self._sending.status(command_id)
+
+    async def back_up(self) -> BackedUp:
+        try:
+            stored = await self._context.keeper.back_up("request")
+        except (ProfileDamaged, OSError, BrowserGone, BrowserHangs) as error:
+            raise ServiceError(f"the snapshot failed: {type(error).__name__}", code="snapshot_failed") from error
+        finally:
+            await self._context.reporter.publish()
+        return BackedUp(outcome="unchanged" if stored.unchanged else "stored", backup_id=stored.backup)
+
+    async def restore(self, backup_id: str) -> None:
+        if self._context.state in (State.STOPPED, State.RESTORING):
+            raise Conflict("a restore is under way already")
+        self._context.restoring.asked = backup_id
+        self._context.post(Event.RESTORE_ASKED)
+
+    async def read_piece(self, snapshot: str, sha256: str) -> bytes:
+        return await self._parts.store.read_piece(snapshot, sha256)

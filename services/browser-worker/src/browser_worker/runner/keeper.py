@@ -1,0 +1,186 @@
+"""Keeps the session safe while it is connected: carried localStorage, saves, backups. One at a time.
+
+The trap: a backup is made only of a connected session, so that a QR page can never replace a good one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+
+from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged, Save, Snapshot
+from shared.contracts.backups import Stored
+from shared.contracts.errors import Fenced, NotConnected, ServiceError
+from shared.contracts.events import SnapshotSaved
+from shared.contracts.sessions import SaveFacts, State
+from shared.runtime import get_logger
+
+from .options import Parts
+from .reporter import Reporter
+
+log = get_logger()
+
+
+class Keeper:
+    def __init__(self, parts: Parts, reporter: Reporter, *, epoch: Callable[[], int | None]) -> None:
+        """`epoch`: the epoch anchored in the store, None while it is not (then nothing can be backed up)."""
+        self._parts = parts
+        self._reporter = reporter
+        self._epoch = epoch
+        self._one_at_a_time = asyncio.Lock()
+        self._asked: str | None = None
+        self._wake = asyncio.Event()
+        self._saved_at = float("-inf")
+        self._backed_up_at = float("-inf")
+        self._tried_at = float("-inf")
+
+    def ask(self, reason: str) -> None:
+        """A save and a backup as soon as possible."""
+        self._asked = reason
+        self._wake.set()
+
+    async def run(self) -> None:
+        """For as long as the session is owned."""
+        while True:
+            if self._connected():
+                await self._keep_once()
+            await self._pause()
+
+    async def save(self, reason: str) -> tuple[Save, Snapshot]:
+        """Snapshot the running browser and keep it. Raises what the snapshot raises."""
+        async with self._one_at_a_time:
+            return await self._save_running(reason)
+
+    async def back_up(self, reason: str) -> Stored:
+        """Save, then store off-site. Raises ServiceError, ProfileDamaged, OSError."""
+        async with self._one_at_a_time:
+            if not self._connected():
+                raise NotConnected("only a connected session is backed up", hint="initialize, then link the phone")
+            _, snapshot = await self._save_running(reason)
+            return await self._store(snapshot, reason)
+
+    async def last(self, *, timeout: float) -> None:
+        """The browser is closed: snapshot at rest, save, and back up as far as the time allows."""
+        async with self._one_at_a_time, asyncio.timeout(timeout):
+            version = await self._parts.browser.version()
+            snapshot = await self._parts.store.snapshot_at_rest(epoch=self._epoch() or 0, browser_version=version)
+            save = await self._parts.store.keep(snapshot)
+            await self._note_save(save, snapshot)
+            await self._store(_kept(snapshot, save), "stop")
+
+    async def carry(self) -> None:
+        """Write localStorage beside the files, durably."""
+        carried = await self._parts.browser.capture_storage()
+        await self._parts.store.write_carried(carried)
+
+    def _connected(self) -> bool:
+        return self._reporter.status.state == State.CONNECTED
+
+    async def _keep_once(self) -> None:
+        now, times = self._parts.clock.monotonic(), self._parts.times
+        reason, self._asked = self._asked, None
+        due = now - self._backed_up_at >= times.back_up and now - self._tried_at >= times.back_up_retry
+        try:
+            if reason or due:
+                self._tried_at = now
+                await self.back_up(reason or "interval")
+            elif now - self._saved_at >= times.save:
+                await self.save("interval")
+        except (ServiceError, ProfileDamaged, OSError, BrowserGone, BrowserHangs, TimeoutError) as error:
+            self._note_failure(error)
+        await self._reporter.publish()
+
+    async def _pause(self) -> None:
+        self._wake.clear()
+        if self._asked:
+            # asked for while not connected: look again soon
+            await self._parts.clock.sleep(0.2)
+            return
+        try:
+            async with asyncio.timeout(1.0):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _save_running(self, reason: str) -> tuple[Save, Snapshot]:
+        parts = self._parts
+        try:
+            await self.carry()
+        except (BrowserGone, BrowserHangs) as error:
+            log.warning("local_storage_not_read", session=parts.session, error=type(error).__name__)
+        snapshot = await parts.store.snapshot(
+            freeze=parts.browser.freeze,
+            thaw=parts.browser.thaw,
+            epoch=self._epoch() or self._reporter.status.epoch,
+            browser_version=await parts.browser.version(),
+            page_version=self._reporter.status.browser.page_version,
+        )
+        save = await parts.store.keep(snapshot)
+        await self._note_save(save, snapshot)
+        log.info("saved", session=parts.session, reason=reason, bytes=save.bytes, pause_ms=round(snapshot.pause_ms, 1))
+        return save, _kept(snapshot, save)
+
+    async def _note_save(self, save: Save, snapshot: Snapshot) -> None:
+        parts = self._parts
+        self._saved_at = parts.clock.monotonic()
+        saves = await parts.store.saves()
+        facts = SaveFacts(
+            count=len(saves),
+            newest_at=save.taken_at,
+            newest_bytes=save.bytes,
+            bytes=await parts.store.saves_bytes(),
+            pause_ms=snapshot.pause_ms,
+        )
+        self._reporter.set(saves=facts)
+        event = SnapshotSaved(
+            session=parts.session,
+            at=save.taken_at,
+            epoch=self._reporter.status.epoch,
+            bytes=save.bytes,
+            pause_ms=snapshot.pause_ms,
+        )
+        await parts.publish_event("session", "snapshot_saved", event)
+
+    async def _store(self, snapshot: Snapshot, reason: str) -> Stored:
+        epoch = self._epoch()
+        if epoch is None:
+            raise ServiceError("the session's epoch is not anchored in the store yet", code="epoch_not_claimed")
+        async with self._parts.store.offer(snapshot) as pieces:
+            stored = await self._parts.backups.store(snapshot, pieces, epoch=epoch, reason=reason)
+        now = self._parts.clock.now()
+        self._backed_up_at = self._parts.clock.monotonic()
+        before = self._reporter.status.backups
+        self._reporter.set(
+            backups=msgspec.structs.replace(
+                before,
+                known=True,
+                count=before.count if stored.unchanged else before.count + 1,
+                newest_id=stored.backup,
+                # an unchanged session is as safe now as one that was stored now
+                newest_at=snapshot.manifest.taken_at,
+                newest_bytes=snapshot.manifest.total_bytes(),
+                stored_bytes=stored.stored_bytes or before.stored_bytes,
+                last_attempt_at=now,
+                last_error="",
+            )
+        )
+        return stored
+
+    def _note_failure(self, error: Exception) -> None:
+        code = error.code if isinstance(error, ServiceError) else type(error).__name__
+        log.warning("not_saved", session=self._parts.session, code=code, fenced=isinstance(error, Fenced))
+        now = self._parts.clock.now()
+        if isinstance(error, ServiceError):
+            backups = self._reporter.status.backups
+            self._reporter.set(backups=msgspec.structs.replace(backups, last_attempt_at=now, last_error=code))
+        else:
+            self._saved_at = self._parts.clock.monotonic() - self._parts.times.save + self._parts.times.back_up_retry
+            self._reporter.set(saves=msgspec.structs.replace(self._reporter.status.saves, last_error=code))
+
+
+def _kept(snapshot: Snapshot, save: Save) -> Snapshot:
+    """The snapshot where it lies now, as a save."""
+    return replace(snapshot, folder=save.folder)

@@ -1,0 +1,99 @@
+"""Measures the session's facts in their own time: profile, backups, browser. Decides nothing."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import msgspec
+
+from browser_worker.ports import BrowserGone, BrowserHangs
+from shared.contracts.errors import ServiceError
+from shared.contracts.sessions import BackupFacts, State
+
+from .context import Context
+
+
+class Observer:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._parts = context.parts
+
+    async def run(self) -> None:
+        """For as long as the session is owned."""
+        clock, times = self._parts.clock, self._parts.times
+        validated_at = measured_at = float("-inf")
+        while True:
+            now = clock.monotonic()
+            if now - validated_at >= times.validate:
+                validated_at = now
+                await self.validate()
+                await self.ask_backups()
+            if now - measured_at >= times.measure:
+                measured_at = now
+                await self.measure()
+            self._reset_budget(now)
+            await self._context.reporter.publish()
+            await clock.sleep(times.publish)
+
+    def _reset_budget(self, now: float) -> None:
+        connected_at = self._context.connected_at
+        if connected_at is not None and now - connected_at >= self._parts.times.stable:
+            self._context.attempts = 0
+        self._context.reporter.set(reconnect_attempts=self._context.attempts)
+
+    async def validate(self) -> None:
+        """A running browser moves its files while they are read: one bad look at it is looked at again."""
+        with suppress(OSError):
+            facts = await self._parts.store.inspect()
+            if facts.exists and not facts.valid and self._context.launched:
+                facts = await self._parts.store.inspect()
+            self._context.reporter.set(profile=facts)
+
+    async def ask_backups(self) -> None:
+        try:
+            found = await self._parts.backups.backups()
+        except ServiceError:
+            return
+        good = [backup for backup in found.backups if backup.state not in ("bad", "cleared")]
+        newest, before = (good[0] if good else None), self._context.reporter.status.backups
+        newest_at = newest.taken_at if newest else None
+        if newest and newest.id == before.newest_id and before.newest_at:
+            newest_at = max(before.newest_at, newest.taken_at)
+        self._context.reporter.set(
+            backups=BackupFacts(
+                known=True,
+                count=len(good),
+                newest_id=newest.id if newest else "",
+                newest_at=newest_at,
+                newest_bytes=newest.bytes if newest else 0,
+                stored_bytes=found.stored_bytes,
+                last_attempt_at=before.last_attempt_at,
+                last_error=before.last_error,
+            )
+        )
+
+    async def measure(self) -> None:
+        if not self._context.launched or self._context.quiet:
+            return
+        try:
+            measure = await self._parts.browser.measure()
+            connected = self._context.state is State.CONNECTED
+            check = await self._parts.browser.self_check() if connected else None
+        except (BrowserGone, BrowserHangs, OSError):
+            return
+        reporter = self._context.reporter
+        browser = msgspec.structs.replace(
+            reporter.status.browser,
+            version=measure.version,
+            memory_bytes=measure.memory_bytes,
+            processes=measure.processes,
+        )
+        if check is not None:
+            browser = msgspec.structs.replace(
+                browser,
+                read_ok=check.read_ok,
+                send_ok=check.send_ok,
+                missing_lookups=check.missing,
+                wa_js_version=check.wa_js_version,
+            )
+        reporter.set(browser=browser)

@@ -1,0 +1,61 @@
+"""What a session's runner needs: its parts, and its times in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from browser_worker.domain.ladder import Budget
+from browser_worker.domain.watching import Patience
+from browser_worker.ports import BackupService, Browser, Memory, Outbox, ProfileStore
+from shared.clock import Clock
+from shared.contracts.message import Message
+from shared.contracts.sessions import SessionStatus
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds."""
+
+    poll: float = 1.0
+    """Between two looks at the page; an event of the page wakes the reader sooner."""
+    poll_soon: float = 0.05
+    """The same while the session is starting and every moment counts."""
+    connect: float = 45.0
+    measure: float = 15.0
+    validate: float = 60.0
+    save: float = 120.0
+    back_up: float = 300.0
+    back_up_retry: float = 30.0
+    stable: float = 60.0
+    """Connected for so long, the budget of reconnects is whole again."""
+    stop: float = 12.0
+    publish: float = 5.0
+    take_over: float = 10.0
+    take_over_pause: float = 600.0
+    """At most one takeover of a conflict by itself in this time."""
+    unlink: float = 20.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a session's runner touches."""
+
+    session: str
+    worker: str
+    browser: Browser
+    store: ProfileStore
+    backups: BackupService
+    outbox: Outbox
+    memory: Memory
+    clock: Clock
+    publish_status: Callable[[SessionStatus], Awaitable[None]]
+    publish_event: Callable[[str, str, Message], Awaitable[None]]
+    """`(area, fact, message)`; best effort, never raises."""
+    jitter: Callable[[], float]
+    """Uniform in 0..1."""
+    session_path: str = ""
+    backup_path: str = ""
+    times: Times = Times()
+    budget: Budget = Budget()
+    patience: Patience = field(default_factory=Patience)

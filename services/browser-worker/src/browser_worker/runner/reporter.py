@@ -1,0 +1,80 @@
+"""The observed state of one session: collects the facts and publishes them. Decides nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from browser_worker.domain.details import DETAILS
+from browser_worker.domain.machine import Session
+from shared.clock import Clock
+from shared.contracts.errors import ServiceError
+from shared.contracts.events import StateChanged
+from shared.contracts.sessions import SessionStatus, State, Transition
+from shared.runtime import get_logger
+
+from .options import Parts
+
+HISTORY = 100
+
+log = get_logger()
+
+
+class Reporter:
+    """Holds the newest SessionStatus. Publishing is best effort: the next one carries everything again."""
+
+    def __init__(self, parts: Parts, epoch: int) -> None:
+        self._parts = parts
+        self._clock: Clock = parts.clock
+        now = self._clock.now()
+        self.status = SessionStatus(
+            session=parts.session,
+            state=State.STOPPED,
+            reason="not_started",
+            since=now,
+            updated_at=now,
+            epoch=epoch,
+            worker=parts.worker,
+            session_path=parts.session_path,
+            backup_path=parts.backup_path,
+        )
+
+    def set(self, **facts: object) -> None:
+        """Replace fields of the status; nothing is published."""
+        self.status = msgspec.structs.replace(self.status, **facts)
+
+    async def publish(self) -> None:
+        self.set(updated_at=self._clock.now())
+        try:
+            await self._parts.publish_status(self.status)
+        except ServiceError as error:
+            log.debug("status_not_published", code=error.code)
+
+    async def changed(self, session: Session) -> None:
+        """The machine has moved: keep the transition, publish the status and the event."""
+        before, now = self.status, self._clock.now()
+        seconds = (now - before.since).total_seconds()
+        transition = Transition(at=now, state=session.state, reason=session.reason, seconds=seconds)
+        self.set(
+            state=session.state,
+            reason=session.reason,
+            detail=DETAILS.get(session.reason, ""),
+            since=now if session.state != before.state else before.since,
+            history=(*before.history, transition)[-HISTORY:],
+        )
+        log.info("session_state", session=self._parts.session, state=session.state.value, reason=session.reason)
+        await self.publish()
+        if session.state != before.state:
+            await self._parts.publish_event("session", "state_changed", self._event(before.state, now, seconds))
+
+    def _event(self, before: str, at: datetime, seconds: float) -> StateChanged:
+        return StateChanged(
+            session=self._parts.session,
+            at=at,
+            epoch=self.status.epoch,
+            before=before,
+            state=self.status.state,
+            reason=self.status.reason,
+            seconds=seconds,
+        )

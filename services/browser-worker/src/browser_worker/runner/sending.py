@@ -1,0 +1,93 @@
+"""Test messages: at most once for a command id, whatever happens to the answer.
+
+The trap: without an acknowledgement the message may still leave after a reconnect, so a retry would send it twice. The
+intention is written down before the send, and on doubt the page is asked what became of the message.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from browser_worker.ports import BrowserGone, BrowserHangs
+from shared.contracts.commands import SendResult
+from shared.contracts.errors import NotConnected, Unavailable
+from shared.contracts.sessions import State
+from shared.runtime import get_logger
+
+from .context import Context
+
+log = get_logger()
+
+
+class Sending:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._parts = context.parts
+
+    async def send(self, command_id: str, number: str, text: str, *, timeout: float) -> SendResult:
+        """Seconds; raises NotConnected, Unavailable before anything was sent, never after."""
+        recorded = self._parts.outbox.find(command_id)
+        if recorded is not None:
+            return await self._recorded(recorded)
+        self._must_be_connected()
+        message_id = await self._new_message_id(number)
+        recorded = self._parts.outbox.intend(command_id, message_id)
+        if recorded is not None:
+            return await self._recorded(recorded)
+        result = await self._send(command_id, number, text, message_id, timeout)
+        self._parts.outbox.settle(command_id, result)
+        log.info("test_message", session=self._parts.session, outcome=result.outcome, ack=result.ack)
+        return result
+
+    async def status(self, command_id: str) -> SendResult:
+        recorded = self._parts.outbox.find(command_id)
+        if recorded is None:
+            return SendResult(outcome="absent", command_id=command_id)
+        return await self._recorded(recorded)
+
+    def _must_be_connected(self) -> None:
+        if self._context.state is not State.CONNECTED:
+            raise NotConnected(
+                f"the session is not connected (it is {self._context.state.value})",
+                hint="initialize, and link the phone if a QR is shown",
+            )
+        if self._context.quiet:
+            raise Unavailable("the browser is paused for a moment", hint="try again in a few seconds")
+
+    async def _new_message_id(self, number: str) -> str:
+        try:
+            return await self._parts.browser.new_message_id(number)
+        except (BrowserGone, BrowserHangs) as error:
+            raise Unavailable(
+                "the browser does not answer; nothing was sent", hint="it is restarted by itself"
+            ) from error
+
+    async def _send(self, command_id: str, number: str, text: str, message_id: str, timeout: float) -> SendResult:
+        try:
+            async with self._context.page_lock:
+                outcome = await self._parts.browser.send_text(number, text, message_id, timeout=timeout)
+        except (BrowserGone, BrowserHangs, TimeoutError) as error:
+            text_of_error = f"no acknowledgement ({type(error).__name__})"
+            return SendResult(outcome="unknown", command_id=command_id, message_id=message_id, error=text_of_error)
+        return SendResult(
+            outcome=outcome.outcome, command_id=command_id, message_id=message_id, ack=outcome.ack, error=outcome.error
+        )
+
+    async def _recorded(self, recorded: SendResult) -> SendResult:
+        """What is known already; an open end is looked up in the page once more."""
+        if recorded.outcome in ("intended", "unknown"):
+            recorded = await self._looked_up(recorded)
+        return msgspec.structs.replace(recorded, repeated=True)
+
+    async def _looked_up(self, recorded: SendResult) -> SendResult:
+        if self._context.state is not State.CONNECTED or self._context.quiet or not recorded.message_id:
+            return recorded
+        try:
+            found = await self._parts.browser.find_message(recorded.message_id)
+        except (BrowserGone, BrowserHangs):
+            return recorded
+        if found is None or found.outcome == "unknown":
+            return recorded
+        settled = msgspec.structs.replace(recorded, outcome=found.outcome, ack=found.ack, error=found.error)
+        self._parts.outbox.settle(recorded.command_id, settled)
+        return settled

@@ -1,0 +1,226 @@
+"""One owned session: feeds events into the machine and lets its effects be performed.
+
+Events come from the reader of the page, from the effects and from outside (stop, clear, lease). An event that moves the
+machine cancels the work under way: a wait on the ladder ends when the page connects, a restore when a person stops it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import msgspec
+
+from browser_worker.domain.machine import Event, Session, advance
+from browser_worker.domain.reading import PageState, Reading
+from browser_worker.domain.watching import event_of, look
+from browser_worker.ports import BrowserGone, BrowserHangs
+from shared.contracts.sessions import Account, Pairing, State
+from shared.runtime import Tasks, get_logger
+
+from .context import Context
+from .control import Control
+from .effects import Effects
+from .observing import Observer
+from .options import Parts
+
+log = get_logger()
+
+FINAL = frozenset({Event.STOP, Event.CLEAR, Event.LEASE_LOST})
+
+
+class SessionRunner:
+    """Runs one session from START to STOP, CLEAR or LEASE_LOST. The caller holds the lease and the profile's lock."""
+
+    def __init__(self, parts: Parts, *, epoch: int) -> None:
+        self._context = Context(parts, epoch=epoch)
+        self._parts = parts
+        self._observer = Observer(self._context)
+        self._effects = Effects(self._context, self._observer)
+        self.control = Control(self._context, self._observer)
+        self._work: asyncio.Task[None] | None = None
+        self._frozen = False
+        parts.browser.on_wake(self._context.wake.set)
+
+    @property
+    def state(self) -> State:
+        return self._context.state
+
+    @property
+    def request(self) -> int:
+        """The newest request that has been carried out."""
+        return self._context.remembered.request
+
+    @property
+    def frozen(self) -> bool:
+        return self._frozen
+
+    def post(self, event: Event) -> None:
+        self._context.post(event)
+
+    def again(self, request: int) -> None:
+        """`initialize` was asked for once more."""
+        self._carried_out(request)
+        self.post(Event.AGAIN)
+
+    def anchored(self, epoch: int) -> None:
+        """The store has confirmed this owner's epoch, which may be newer than the lease's."""
+        context = self._context
+        context.epoch = context.anchored_epoch = epoch
+        context.remember(epoch=epoch)
+        context.reporter.set(epoch=epoch)
+
+    def freeze(self) -> None:
+        """The lease is in doubt: the browser can neither send nor write until `thaw`."""
+        if not self._frozen:
+            self._frozen = True
+            self._context.hush()
+            self._parts.browser.freeze()
+
+    def thaw(self) -> None:
+        if self._frozen:
+            self._parts.browser.thaw()
+            self._frozen = False
+            self._context.unhush()
+
+    async def run(self, request: int) -> Event:
+        """Keep the session running until a final event, which is returned."""
+        self._begin()
+        self._carried_out(request)
+        self.post(Event.START)
+        tasks = Tasks(self._parts.clock)
+        tasks.spawn("page-reader", self._read_page)
+        tasks.spawn("keeper", self._context.keeper.run)
+        tasks.spawn("observer", self._observer.run)
+        try:
+            return await self._loop()
+        finally:
+            await self._stop_work()
+            await tasks.stop()
+
+    async def clear(self, request: int) -> None:
+        """Unlink and wipe a session that was not running."""
+        self._begin()
+        await self._take(Event.CLEAR)
+        await self.cleared(request)
+
+    async def cleared(self, request: int) -> None:
+        """Note durably that the request to clear was carried out, so that it is not done again."""
+        self._carried_out(request)
+        await self._context.reporter.publish()
+
+    async def report(self, state: State, reason: str) -> None:
+        """Say why nothing can be done now, without a step of the machine."""
+        await self._context.reporter.changed(Session(state=state, reason=reason))
+
+    def _begin(self) -> None:
+        context = self._context
+        context.remember(epoch=max(context.epoch, context.remembered.epoch))
+
+    def _carried_out(self, request: int) -> None:
+        self._context.remember(request=request)
+        self._context.reporter.set(request=request)
+
+    # the loop
+
+    async def _loop(self) -> Event:
+        while True:
+            event = await self._context.events.get()
+            await self._take(event)
+            if event in FINAL:
+                return event
+
+    async def _take(self, event: Event) -> None:
+        context = self._context
+        step = advance(context.session, event)
+        if step.session == context.session and not step.effects:
+            return
+        await self._stop_work()
+        before, context.session = context.session, step.session
+        context.remember(linked=step.session.linked)
+        self._note_connection()
+        if (before.state, before.reason) != (step.session.state, step.session.reason):
+            await context.reporter.changed(step.session)
+        if event in FINAL:
+            await self._effects.perform(step.effects)
+        elif step.effects:
+            self._work = asyncio.create_task(self._effects.perform(step.effects))
+
+    async def _stop_work(self) -> None:
+        work, self._work = self._work, None
+        if work is not None:
+            await _cancel(work)
+
+    def _note_connection(self) -> None:
+        context = self._context
+        connected = context.state is State.CONNECTED
+        if not connected:
+            context.connected_at = None
+        elif context.connected_at is None:
+            context.connected_at = self._parts.clock.monotonic()
+        if context.state is not State.PAIRING:
+            context.reporter.set(pairing=Pairing())
+
+    # the page
+
+    async def _read_page(self) -> None:
+        context = self._context
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_seconds()):
+                    await context.wake.wait()
+            context.wake.clear()
+            if context.quiet or not context.launched:
+                continue
+            event = await self._look()
+            if event is not None and not context.quiet:
+                self._say(event)
+
+    def _poll_seconds(self) -> float:
+        context = self._context
+        soon = context.launched and context.state in (State.STARTING, State.SYNCING)
+        return self._parts.times.poll_soon if soon else self._parts.times.poll
+
+    async def _look(self) -> Event | None:
+        context = self._context
+        try:
+            reading = await self._parts.browser.read()
+        except BrowserGone:
+            if context.quiet:
+                return None
+            context.launched = False
+            return Event.BROWSER_GONE
+        except BrowserHangs:
+            return None if context.quiet else Event.BROWSER_HANGS
+        now = self._parts.clock.monotonic()
+        context.watch = look(context.watch, reading.state, now)
+        await self._note_reading(reading)
+        return event_of(context.watch, context.session, now, self._parts.patience)
+
+    def _say(self, event: Event) -> None:
+        """Post an event of the page once for each state of the session: a page repeats itself at every look."""
+        context = self._context
+        if context.said != (event, context.session):
+            context.said = (event, context.session)
+            self.post(event)
+
+    async def _note_reading(self, reading: Reading) -> None:
+        context, raw = self._context, reading.raw
+        status = context.reporter.status
+        context.reporter.set(
+            browser=msgspec.structs.replace(status.browser, page_version=raw.page_version, tier=raw.tier),
+            probed_at=self._parts.clock.now(),
+        )
+        if raw.number:
+            context.reporter.set(account=Account(number=raw.number, name=raw.name, platform=raw.platform))
+        new_qr = reading.state is PageState.QR and not context.session.linked and raw.qr != status.pairing.qr
+        if new_qr and raw.qr:
+            now = self._parts.clock.now()
+            context.reporter.set(pairing=msgspec.structs.replace(status.pairing, qr=raw.qr, qr_at=now))
+            await context.reporter.publish()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    """Cancel and wait; what a cancelled task was doing is no news."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,245 @@
+"""The worker: competes for the leases of the sessions that are wanted, and runs those it owns.
+
+One task a session. Losing sight of the bus is answered by the lease policy: `fence` freezes the browser before another
+worker could take over, `keep` (one worker alone) runs on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.bus.lease import Lease, Outcome
+
+from browser_worker.domain.machine import Event
+from browser_worker.ports import SessionControl
+from shared.bus import Bucket
+from shared.clock import Clock
+from shared.contracts.errors import Conflict, ServiceError
+from shared.contracts.sessions import LeaseRecord, SessionRecord, State, Wanted
+from shared.contracts.telemetry import WorkerHeartbeat
+from shared.runtime import Tasks, get_logger
+
+from .options import Parts
+from .session import SessionRunner
+
+log = get_logger()
+
+HEARTBEAT_SECONDS = 2.0
+MARGIN = 0.35
+"""Part of the TTL kept as a margin: the browser is frozen at 65 % of it."""
+PROFILE_IN_USE_SECONDS = 10.0
+
+
+class Commands(Protocol):
+    """The session's commands on the bus."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class WorkerParts:
+    """What the worker touches besides its sessions. `parts_of` builds a session's parts, `commands_of` serves it."""
+
+    worker: str
+    clock: Clock
+    sessions: Bucket[SessionRecord]
+    leases: Bucket[LeaseRecord]
+    parts_of: Callable[[str], Parts]
+    commands_of: Callable[[str, SessionControl], Commands]
+    heartbeat: Callable[[WorkerHeartbeat], Awaitable[None]]
+    facts: Callable[[], tuple[int, int]]
+    """Memory of this process and free bytes on the disk of the profiles."""
+    room: int = 4
+    ttl: float = 6.0
+    fence: bool = True
+
+
+class Worker:
+    def __init__(self, parts: WorkerParts) -> None:
+        self._parts = parts
+        self._clock = parts.clock
+        self._records: dict[str, SessionRecord] = {}
+        self._changed: dict[str, asyncio.Event] = {}
+        self._owned: dict[str, SessionRunner] = {}
+        self._tasks = Tasks(parts.clock)
+        self._room = asyncio.Semaphore(parts.room)
+        self._started_at = parts.clock.monotonic()
+        self._stopping = asyncio.Event()
+        self._stopped: list[asyncio.Event] = []
+
+    async def start(self) -> None:
+        self._tasks.spawn("heartbeat", self._beat)
+        await self._parts.sessions.watch(self._record_changed)
+
+    async def stop(self) -> None:
+        """Every owned session is stopped in order, with its last copies; the leases are released at once."""
+        self._stopping.set()
+        for changed in self._changed.values():
+            changed.set()
+        for runner in list(self._owned.values()):
+            # in doubt of the lease the browser must not run again, not even to say goodbye
+            runner.post(Event.LEASE_LOST if runner.frozen else Event.STOP)
+        for stopped in self._stopped:
+            await stopped.wait()
+        await self._tasks.stop()
+
+    @property
+    def owned(self) -> tuple[str, ...]:
+        return tuple(self._owned)
+
+    def _record_changed(self, session: str, record: SessionRecord | None) -> None:
+        if record is None:
+            return
+        self._records[session] = record
+        if session not in self._changed:
+            self._changed[session] = asyncio.Event()
+            self._tasks.spawn(f"session-{session}", lambda: self._session_task(session))
+        self._changed[session].set()
+        runner = self._owned.get(session)
+        if runner is not None:
+            self._tell(runner, record)
+
+    @staticmethod
+    def _tell(runner: SessionRunner, record: SessionRecord) -> None:
+        if record.request <= runner.request:
+            return
+        if record.wanted == Wanted.CLEARED:
+            runner.post(Event.CLEAR)
+        elif record.wanted == Wanted.STOPPED:
+            runner.post(Event.STOP)
+        else:
+            runner.again(record.request)
+
+    async def _session_task(self, session: str) -> None:
+        """For ever: wait until something is wanted of the session, own it, do it."""
+        while not self._stopping.is_set():
+            parts = self._parts.parts_of(session)
+            if self._is_wanted(session, parts):
+                async with self._room:
+                    await self._own(session, parts)
+            else:
+                self._changed[session].clear()
+                await self._changed[session].wait()
+
+    def _is_wanted(self, session: str, parts: Parts) -> bool:
+        record = self._records[session]
+        if record.wanted == Wanted.RUNNING:
+            return True
+        return record.wanted == Wanted.CLEARED and record.request > parts.memory.load().request
+
+    async def _own(self, session: str, parts: Parts) -> None:
+        """Compete for the lease, then run until the session ends or the lease is lost."""
+        lease = Lease(
+            self._parts.leases,
+            session,
+            owner=self._parts.worker,
+            clock=self._clock,
+            ttl=self._parts.ttl,
+            at_least_epoch=parts.memory.load().epoch,
+        )
+        if not await self._acquired(lease, session):
+            return
+        done = asyncio.Event()
+        self._stopped.append(done)
+        try:
+            await self._run_owned(session, parts, lease)
+        finally:
+            await parts.browser.close(timeout=2.0)
+            await lease.release()
+            done.set()
+            self._stopped.remove(done)
+
+    async def _acquired(self, lease: Lease, session: str) -> bool:
+        """False when the session is not wanted any more, or the worker stops, before the lease was ours."""
+        competing = asyncio.ensure_future(lease.acquire())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({competing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not competing.done() or self._stopping.is_set():
+                return False
+            log.info("lease_acquired", session=session, epoch=competing.result())
+            return True
+        finally:
+            for task in (competing, stopping):
+                task.cancel()
+            await asyncio.gather(competing, stopping, return_exceptions=True)
+
+    async def _run_owned(self, session: str, parts: Parts, lease: Lease) -> None:
+        runner = SessionRunner(parts, epoch=lease.epoch)
+        tasks = Tasks(self._clock)
+        tasks.spawn("lease", lambda: lease.keep(lambda outcome, since: self._lease_said(runner, outcome, since)))
+        try:
+            async with parts.store.lock():
+                tasks.spawn("anchor", lambda: self._anchor(runner, parts, lease))
+                await self._run_locked(session, runner)
+        except Conflict as error:
+            log.error("profile_in_use", session=session, reason=error.message)
+            await runner.report(State.FAILED, "profile_in_use")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PROFILE_IN_USE_SECONDS):
+                    await self._stopping.wait()
+        finally:
+            await tasks.stop()
+
+    async def _run_locked(self, session: str, runner: SessionRunner) -> None:
+        record = self._records[session]
+        if record.wanted == Wanted.CLEARED:
+            await runner.clear(record.request)
+            return
+        self._owned[session] = runner
+        commands = self._parts.commands_of(session, runner.control)
+        try:
+            await commands.start()
+            if self._stopping.is_set():
+                return
+            ended = await runner.run(record.request)
+            if ended is Event.CLEAR:
+                await runner.cleared(self._records[session].request)
+        finally:
+            self._owned.pop(session, None)
+            await commands.stop()
+
+    def _lease_said(self, runner: SessionRunner, outcome: Outcome, since: float) -> None:
+        if outcome is Outcome.LOST:
+            runner.post(Event.LEASE_LOST)
+        elif outcome is Outcome.HELD:
+            runner.thaw()
+        elif self._parts.fence and since > self._parts.ttl * (1 - MARGIN):
+            runner.freeze()
+
+    async def _anchor(self, runner: SessionRunner, parts: Parts, lease: Lease) -> None:
+        """Ask the store to confirm the epoch, for as long as it takes: until then nothing is backed up."""
+        while True:
+            try:
+                claimed = await parts.backups.claim_epoch(
+                    owner=self._parts.worker, nonce=lease.nonce, at_least=lease.epoch
+                )
+                await lease.raise_epoch(claimed.epoch)
+            except ServiceError as error:
+                log.debug("epoch_not_anchored", code=error.code)
+                await self._clock.sleep(2.0)
+                continue
+            runner.anchored(claimed.epoch)
+            log.info("epoch_anchored", session=parts.session, epoch=claimed.epoch)
+            await asyncio.Event().wait()
+
+    async def _beat(self) -> None:
+        while True:
+            memory, disk_free = self._parts.facts()
+            await self._parts.heartbeat(
+                WorkerHeartbeat(
+                    worker=self._parts.worker,
+                    at=self._clock.now(),
+                    sessions=self.owned,
+                    room=max(0, self._parts.room - len(self._owned)),
+                    memory_bytes=memory,
+                    uptime_seconds=round(self._clock.monotonic() - self._started_at, 1),
+                    disk_free_bytes=disk_free,
+                )
+            )
+            await self._clock.sleep(HEARTBEAT_SECONDS)

@@ -1,0 +1,70 @@
+"""The worker's settings, by the names of the old system. Times in milliseconds, sizes in MB, as their names say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import AliasChoices, Field, PositiveInt, model_validator
+
+from shared.runtime import ServiceSettings
+
+
+def on_railway() -> bool:
+    return bool(os.environ.get("RAILWAY_PROJECT_ID") or os.environ.get("RAILWAY_PROJECT_NAME"))
+
+
+def _session_path() -> Path:
+    return Path("/app/persistent-session" if on_railway() else "./persistent-session")
+
+
+def _saves_path() -> Path:
+    return Path("/tmp/session-backup" if on_railway() else "./session-backup")  # noqa: S108 (the old system's place)
+
+
+class WorkerSettings(ServiceSettings):
+    client_id: str = Field("whatsapp-automation-pro-v2", description="Id of the default session.")
+    session_path: Path = Field(
+        default_factory=_session_path, description="Where profiles live (a volume that outlives a redeploy)."
+    )
+    backup_session_path: Path = Field(default_factory=_saves_path, description="Where local saves are kept.")
+    whatsapp_web_url: str = Field("https://web.whatsapp.com", description="The page that is driven.")
+    browser: Literal["headless-shell", "chromium"] = Field(
+        "headless-shell", description="headless-shell takes about half of the memory; chromium is the full browser."
+    )
+    browser_executable: Path | None = Field(None, description="A browser other than the one found on the machine.")
+    wa_js_path: Path = Field(
+        Path("node_modules/@wppconnect/wa-js/dist/wppconnect-wa.js"), description="The pinned wa-js bundle."
+    )
+    lease_policy: Literal["keep", "fence"] = Field(
+        "fence",
+        description="What an outage of NATS does: `fence` freezes the browser before the lease can pass to another "
+        "worker; `keep` runs on, and is for a single worker only.",
+    )
+    lease_ttl_ms: PositiveInt = Field(6000, description="How long a silent owner keeps its session.")
+    worker_max_sessions: PositiveInt = Field(4, description="How many sessions this worker takes.")
+    session_timeout_ms: PositiveInt = Field(45000, description="How long a rung of the ladder may take to connect.")
+    browser_timeout_ms: PositiveInt = Field(
+        30000,
+        validation_alias=AliasChoices("browser_timeout_ms", "puppeteer_timeout_ms"),
+        description="How long one call to the browser may take (PUPPETEER_TIMEOUT_MS is accepted too).",
+    )
+    max_init_retries: PositiveInt = Field(
+        3, description="Launches of the browser tried before a restore is considered."
+    )
+    health_check_interval_ms: PositiveInt = Field(15000, description="How often the browser is measured and checked.")
+    reconnect_delay_ms: PositiveInt = Field(5000, description="The first delay between reconnects; it doubles.")
+    max_reconnect_attempts: PositiveInt = Field(5, description="Attempts before the slow pace and an alert.")
+    backup_interval_ms: PositiveInt = Field(300000, description="How often the session is backed up off-site.")
+    session_validation_interval_ms: PositiveInt = Field(60000, description="How often the profile's files are checked.")
+    force_save_interval_ms: PositiveInt = Field(120000, description="How often a local save is made.")
+    max_session_size_mb: PositiveInt = Field(150, description="Over this the caches are trimmed at the next start.")
+    saves_kept: PositiveInt = Field(3, description="Local saves kept.")
+    stop_budget_ms: PositiveInt = Field(12000, description="How long the last snapshot and backup may take at a stop.")
+
+    @model_validator(mode="after")
+    def _one_place_each(self) -> Self:
+        if self.session_path.resolve() == self.backup_session_path.resolve():
+            raise ValueError("SESSION_PATH and BACKUP_SESSION_PATH must be two places")
+        return self

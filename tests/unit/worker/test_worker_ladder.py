@@ -1,0 +1,43 @@
+"""The ladder tries only what can help, slower each time, and never ends in deletion."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from browser_worker.domain.ladder import LONGEST_DELAY, Budget, Rung, climb, delay, slow_delay
+from browser_worker.domain.machine import Fault
+
+budgets = st.builds(Budget, attempts=st.integers(1, 20), base_delay=st.floats(0.1, 60))
+jitters = st.floats(0, 1)
+
+
+@given(st.integers(1, 30), budgets, jitters)
+def test_a_dead_network_and_a_silent_page_are_never_answered_by_restoring(
+    attempt: int, budget: Budget, jitter: float
+) -> None:
+    for fault in (Fault.NETWORK, Fault.PAGE, None):
+        step = climb(fault, attempt, budget, jitter)
+        assert step is None or step.rung is not Rung.RESTORE
+
+
+@given(st.sampled_from(list(Fault)), st.integers(1, 40), budgets, jitters)
+def test_the_budget_is_kept_and_the_delay_is_bounded(fault: Fault, attempt: int, budget: Budget, jitter: float) -> None:
+    step = climb(fault, attempt, budget, jitter)
+    assert (step is None) == (attempt > budget.attempts)
+    assert 0 <= delay(fault, attempt, budget, jitter) <= LONGEST_DELAY
+
+
+def test_the_delay_grows() -> None:
+    waits = [delay(Fault.NETWORK, attempt, Budget(), 1.0) for attempt in range(1, 6)]
+    assert waits == [5.0, 10.0, 20.0, 40.0, 80.0]
+
+
+def test_a_crash_is_answered_at_once() -> None:
+    step = climb(Fault.BROWSER, 1, Budget(), 1.0)
+    assert step is not None
+    assert (step.rung, step.delay) == (Rung.NEW_BROWSER, 0.0)
+
+
+def test_the_slow_attempts_go_on_for_ever_at_a_bounded_pace() -> None:
+    assert LONGEST_DELAY / 2 <= slow_delay(0.0) <= slow_delay(1.0) == LONGEST_DELAY

@@ -1,0 +1,114 @@
+"""The session's machine keeps its promises whatever happens in whatever order."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from browser_worker.domain.details import DETAILS
+from browser_worker.domain.machine import TABLE, Effect, Event, Session, advance
+from shared.contracts.sessions import State
+
+LIVE = [state for state in State if state not in (State.UNKNOWN, State.STOPPED)]
+events = st.lists(st.sampled_from(list(Event)), max_size=60)
+
+
+def run(*names: Event, session: Session | None = None) -> tuple[Session, list[Effect]]:
+    current, effects = session or Session(), []
+    for name in names:
+        step = advance(current, name)
+        current = step.session
+        effects += step.effects
+    return current, effects
+
+
+def test_a_first_start_without_any_copy_ends_at_the_qr() -> None:
+    session, effects = run(Event.START, Event.PROFILE_NONE, Event.NOTHING_TO_RESTORE, Event.QR)
+    assert session.state is State.PAIRING
+    assert effects == [Effect.FIND_PROFILE, Effect.RESTORE, Effect.LAUNCH]
+
+
+def test_a_link_is_sealed_before_the_session_counts_as_connected() -> None:
+    started, _ = run(Event.START, Event.PROFILE_NONE, Event.NOTHING_TO_RESTORE, Event.QR)
+    sealing, effects = run(Event.PAIRING, Event.CONNECTED, session=started)
+    assert (sealing.state, sealing.reason, effects) == (State.SYNCING, "sealing", [Effect.SEAL])
+    connected, effects = run(Event.SEALED, Event.CONNECTED, session=sealing)
+    assert (connected.state, effects) == (State.CONNECTED, [Effect.SETTLE])
+    assert connected.linked
+
+
+def test_a_seal_that_was_interrupted_is_done_again() -> None:
+    sealing, _ = run(Event.START, Event.PROFILE_NONE, Event.NOTHING_TO_RESTORE, Event.QR, Event.CONNECTED)
+    again, effects = run(Event.BROWSER_GONE, Event.CONNECTED, session=sealing)
+    assert again.reason == "sealing"
+    assert effects == [Effect.CLIMB, Effect.SEAL]
+
+
+def test_a_qr_where_a_login_is_known_is_answered_with_a_restore_and_never_shown() -> None:
+    session, effects = run(Event.START, Event.PROFILE_GOOD, Event.QR, session=Session(linked=True))
+    assert session.state is State.RESTORING
+    assert Effect.RESTORE in effects
+
+
+def test_an_unreachable_store_without_a_local_copy_waits_and_shows_no_qr() -> None:
+    session, effects = run(Event.START, Event.PROFILE_NONE, Event.STORE_UNKNOWN)
+    assert (session.state, session.reason) == (State.RESTORING, "store_unreachable")
+    assert effects[-1] is Effect.RESTORE_LATER
+    assert Effect.LAUNCH not in effects
+
+
+def test_a_login_revoked_by_the_phone_is_never_restored() -> None:
+    session, _ = run(Event.START, Event.PROFILE_GOOD, Event.CONNECTED, Event.LOGGED_OUT)
+    after, effects = run(Event.QR, Event.QR_IDLE, Event.BROWSER_GONE, session=session)
+    assert not after.linked
+    assert Effect.RESTORE not in effects
+
+
+@pytest.mark.parametrize("fault", [Event.BANNED, Event.BLOCKED])
+def test_a_ban_is_not_answered_by_reconnecting(fault: Event) -> None:
+    session, effects = run(Event.START, Event.PROFILE_GOOD, Event.CONNECTED, fault)
+    assert session.state is State.NEEDS_ATTENTION
+    assert effects[-1] is Effect.ALERT
+
+
+@pytest.mark.parametrize("state", [state for state in LIVE if state is not State.FAILED])
+def test_losing_the_lease_kills_the_browser_from_every_state(state: State) -> None:
+    step = advance(Session(state=state), Event.LEASE_LOST)
+    assert step.session.state is State.STOPPED
+    assert step.effects == (Effect.KILL,)
+
+
+@given(events, st.booleans())
+def test_nothing_but_clear_ever_wipes(names: list[Event], linked: bool) -> None:
+    session = Session(linked=linked)
+    for name in names:
+        step = advance(session, name)
+        assert (Effect.WIPE in step.effects) <= (name is Event.CLEAR)
+        session = step.session
+
+
+@given(events)
+def test_stop_and_clear_always_end_in_stopped(names: list[Event]) -> None:
+    session, _ = run(*names)
+    for final in (Event.STOP, Event.CLEAR, Event.LEASE_LOST):
+        assert advance(session, final).session.state is State.STOPPED
+
+
+@given(events)
+def test_a_session_whose_login_is_known_never_reaches_pairing_without_losing_it_first(names: list[Event]) -> None:
+    session = Session(linked=True)
+    for name in names:
+        session = advance(session, name).session
+        assert not (session.state is State.PAIRING and session.linked)
+
+
+def test_every_effect_of_the_table_is_reached_by_some_row_and_every_row_leads_to_a_known_state() -> None:
+    effects = {effect for rule in TABLE.values() for effect in rule.effects}
+    assert effects == set(Effect)
+    assert all(rule.state is None or rule.state in State for rule in TABLE.values())
+
+
+def test_every_reason_has_a_sentence_for_people() -> None:
+    reasons = {rule.reason for rule in TABLE.values() if rule.reason}
+    assert reasons <= set(DETAILS)
