@@ -1,0 +1,11 @@
+"""Messages between the services over NATS; see `bus.Bus`."""
+
+from shared.contracts.errors import Conflict, Unavailable
+
+from .buckets import Bucket, Entry
+from .bus import Bus, create_streams
+from .options import BusOptions
+from .serving import Call
+from .transport import Served
+
+__all__ = ["Bucket", "Bus", "BusOptions", "Call", "Conflict", "Entry", "Served", "Unavailable", "create_streams"]

@@ -1,0 +1,129 @@
+"""The bus as the services know it: typed requests, telemetry, events and buckets over a transport."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from shared.clock import Clock
+from shared.contracts.errors import Invalid, Unavailable
+from shared.contracts.message import Message, encode
+
+from . import events, streams
+from .buckets import Bucket
+from .connection import Connection
+from .options import BusOptions
+from .requests import read_bytes, read_message, request_headers
+from .serving import Handler, Listening, OnMessage, Serving
+from .transport import Incoming, Served, Transport
+
+M = TypeVar("M", bound=Message)
+R = TypeVar("R", bound=Message)
+
+
+class Bus:
+    """All methods belong to the event loop in which it was connected."""
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._served: list[Served] = []
+
+    @classmethod
+    async def connect(cls, options: BusOptions, *, clock: Clock, wait_seconds: float | None = 30.0) -> Bus:
+        """Try for `wait_seconds` (None: for ever). Raises Unavailable, also after a few refusals of the credentials."""
+        connection = Connection(options)
+        await connection.open(wait_seconds)
+        return cls(connection, clock)
+
+    @property
+    def connected(self) -> bool:
+        return self._transport.connected
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Faults by name since the start: lost, refused, permission, slow_consumer, late, bad_message,
+        handler_failed, dropped, answer_lost."""
+        return self._transport.counts
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Called in the event loop when the connection is gone."""
+        self._transport.on_lost(callback)
+
+    def on_back(self, callback: Callable[[], None]) -> None:
+        """Called in the event loop when the connection is there again (not the first time)."""
+        self._transport.on_back(callback)
+
+    async def request(
+        self, subject: str, message: Message, reply: type[R], *, timeout: float, command_id: str | None = None
+    ) -> R:
+        """Ask and wait at most `timeout` seconds; raises the tree of shared.contracts.errors. Fails at once when not
+        connected. After TimedOut it is unknown whether it happened."""
+        return read_message(await self._ask(subject, message, timeout, command_id), reply)
+
+    async def request_bytes(self, subject: str, message: Message, *, timeout: float) -> bytes:
+        """The same for an answer of raw bytes."""
+        return read_bytes(await self._ask(subject, message, timeout, None))
+
+    async def _ask(self, subject: str, message: Message, timeout: float, command_id: str | None) -> Incoming:
+        headers = request_headers(self._clock, timeout, command_id)
+        return await self._transport.request(subject, encode(message), headers, timeout=timeout)
+
+    async def serve(
+        self, subject: str, kind: type[M], handler: Handler[M], *, queue: str = "", concurrency: int = 16
+    ) -> Served:
+        """Answer requests on `subject`; at most `concurrency` handlers run at once. Every exception becomes an error at
+        the caller, without its text. `stop()` waits for the running handlers."""
+        serving = Serving(self._transport, self._clock, kind, handler, concurrency=concurrency)
+        serving.subscription = await self._transport.subscribe(subject, queue, serving.take)
+        return self._keep(serving)
+
+    async def publish(self, subject: str, message: Message) -> None:
+        """Telemetry: at most once; dropped and counted while not connected. Never raises for that."""
+        try:
+            await self._transport.publish(subject, encode(message))
+        except (Unavailable, Invalid):
+            self._transport.counts["dropped"] += 1
+
+    async def publish_event(self, subject: str, message: Message) -> None:
+        """Into the stream of events. Raises Unavailable."""
+        await events.publish_event(self._transport, subject, message)
+
+    async def subscribe(self, subject: str, kind: type[M], handler: OnMessage[M]) -> Served:
+        """Telemetry: (message, subject), in order. Bad messages are counted and logged once."""
+        listening = Listening(kind, handler, self._transport.counts)
+        listening.subscription = await self._transport.subscribe(subject, "", listening.take)
+        return self._keep(listening)
+
+    async def watch_events(self, handler: events.OnEvent, *, since_seconds: float) -> Served:
+        """Events (raw, subject) of the last `since_seconds`, then new ones, in order; none twice."""
+        since = self._clock.now() - timedelta(seconds=since_seconds)
+        return self._keep(await events.watch_events(self._transport, handler, since=since))
+
+    def bucket(self, name: str, kind: type[M]) -> Bucket[M]:
+        return Bucket(self._transport, name, kind, self._keep)
+
+    async def make_streams(self) -> None:
+        await streams.make_streams(self._transport)
+
+    async def drain(self, *, timeout: float = 5.0) -> None:
+        """Take nothing new, wait for running handlers at most `timeout` seconds, close. Never raises."""
+        if self._served:
+            stops = [asyncio.create_task(served.stop()) for served in self._served]
+            await asyncio.wait(stops, timeout=timeout)
+            for stop in stops:
+                stop.cancel()
+        self._served.clear()
+        await self._transport.close()
+
+    def _keep(self, served: Served) -> Served:
+        self._served.append(served)
+        return served
+
+
+async def create_streams(bus: Bus) -> None:
+    """Make the buckets and the stream of events, or bring them up to date. Idempotent. Raises Unavailable, Refused."""
+    await bus.make_streams()

@@ -1,0 +1,328 @@
+"""One connection to NATS that comes back by itself.
+
+Reconnecting is done here with a fresh client each time and not by nats-py: its own way sends what waited in its buffer
+after the outage (an old command would be executed late), hangs when a stuck server left its socket's buffer full, and
+ends for ever when a callback raises or the server closes with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+
+from shared.contracts.errors import Invalid, NotRunning, Refused, ServiceError, TimedOut, Unavailable
+
+from .once import Once
+from .options import BusOptions
+from .transport import Incoming, OnMessage, Served
+
+CONNECT_SECONDS = 2
+PING_SECONDS = 3.0
+PONG_SECONDS = 4.0
+FIRST_RETRY_SECONDS = 0.1
+LAST_RETRY_SECONDS = 2.0
+REFUSED_TRIES = 3
+"""Wrong credentials do not become right by asking again."""
+CLOSE_SECONDS = 1.0
+STOP_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    subject: str
+    answer: asyncio.Future[Incoming]
+
+
+class Connection:
+    """See `transport.Transport`."""
+
+    def __init__(self, options: BusOptions) -> None:
+        self.counts: Counter[str] = Counter()
+        self._options = options
+        self._client: Client | None = None
+        self._lost = asyncio.Event()
+        self._subscriptions: set[_Subscription] = set()
+        self._forbidden: set[str] = set()
+        self._asked: dict[str, _Asked] = {}
+        self._inbox = self.new_inbox()
+        self._on_lost: list[Callable[[], None]] = []
+        self._on_back: list[Callable[[], None]] = []
+        self._once = Once()
+        self._keeper: asyncio.Task[None] | None = None
+        self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._refusals = 0
+
+    async def open(self, wait_seconds: float | None) -> None:
+        """Raises Unavailable when NATS cannot be reached in time or refuses the credentials."""
+        self._subscriptions.add(_Subscription(self, f"{self._inbox}.*", "", self._take_answer))
+        self._keeper = asyncio.create_task(self._keep(), name="bus-connection")
+        try:
+            async with asyncio.timeout(wait_seconds):
+                await asyncio.shield(self._first)
+        except TimeoutError:
+            await self.close()
+            raise Unavailable("NATS cannot be reached", hint="is nats-server running where NATS_URL says?") from None
+        except BaseException:
+            await self.close()
+            raise
+
+    @property
+    def connected(self) -> bool:
+        return self._client is not None and self._client.is_connected
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        self._on_lost.append(callback)
+
+    def on_back(self, callback: Callable[[], None]) -> None:
+        self._on_back.append(callback)
+
+    def new_inbox(self) -> str:
+        return f"{self._options.inbox}.{secrets.token_hex(11)}"
+
+    async def publish(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, *, reply: str = ""
+    ) -> None:
+        client = self._client
+        if client is None:
+            raise Unavailable("not connected to NATS")
+        try:
+            await client.publish(subject, data, reply=reply, headers=dict(headers) if headers else None)
+        except nats.errors.MaxPayloadError:
+            raise Invalid(f"a message of {len(data)} bytes is too large for the bus", code="too_large") from None
+        except nats.errors.BadSubjectError:
+            raise Invalid("a subject has empty or forbidden parts", code="bad_subject") from None
+        except (nats.errors.Error, OSError):
+            raise Unavailable("not connected to NATS") from None
+
+    async def request(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, *, timeout: float
+    ) -> Incoming:
+        token = secrets.token_hex(8)
+        answer: asyncio.Future[Incoming] = asyncio.get_running_loop().create_future()
+        self._asked[token] = _Asked(subject, answer)
+        try:
+            await self.publish(subject, data, headers, reply=f"{self._inbox}.{token}")
+            async with asyncio.timeout(timeout):
+                incoming = await answer
+        except TimeoutError:
+            raise TimedOut("no answer in time; whether it happened is unknown") from None
+        finally:
+            del self._asked[token]
+        if incoming.headers.get("Status") == "503":
+            raise NotRunning("nobody serves this now")
+        return incoming
+
+    async def subscribe(self, subject: str, queue: str, on_message: OnMessage) -> Served:
+        subscription = _Subscription(self, subject, queue, on_message)
+        self._subscriptions.add(subscription)
+        client = self._client
+        if client is not None:
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):  # made again with the next client
+                await subscription.attach(client)
+                await client.flush(timeout=CONNECT_SECONDS)
+        if subject in self._forbidden:
+            await subscription.stop()
+            raise Refused("the server does not permit this subscription", code="not_permitted")
+        return subscription
+
+    async def close(self) -> None:
+        """Idempotent; never raises."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper})
+        if not self._first.done():
+            self._first.cancel()
+        for subscription in list(self._subscriptions):
+            await subscription.stop()
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                await client.flush(timeout=1)
+            await _discard(client)
+
+    async def _keep(self) -> None:
+        delay = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                client = await self._connect()
+            except (nats.errors.Error, OSError, TimeoutError, ServiceError, ValueError) as error:
+                if self._gives_up(error):
+                    return
+                await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
+                delay = min(delay * 2, LAST_RETRY_SECONDS)
+                continue
+            delay = FIRST_RETRY_SECONDS
+            self._came(client)
+            await self._until_lost(client)
+            self._went()
+            await _discard(client)
+
+    async def _connect(self) -> Client:
+        self._lost = asyncio.Event()
+        self._forbidden.clear()
+        client = Client()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS * 4):
+                await self._dial(client, self._lost)
+                for subscription in list(self._subscriptions):
+                    await subscription.attach(client)
+                await client.flush(timeout=CONNECT_SECONDS)
+        except BaseException:
+            await _discard(client)
+            raise
+        return client
+
+    async def _dial(self, client: Client, lost: asyncio.Event) -> None:
+        async def closed() -> None:
+            lost.set()
+
+        await client.connect(
+            servers=[self._options.url],
+            name=self._options.name,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0.05,  # type: ignore[arg-type]
+            connect_timeout=CONNECT_SECONDS,
+            ping_interval=5,
+            max_outstanding_pings=2,
+            pending_size=0,
+            inbox_prefix=self._options.inbox,
+            nkeys_seed_str=self._options.nkey_seed or None,
+            error_cb=self._fault,
+            closed_cb=closed,
+        )
+
+    def _gives_up(self, error: Exception) -> bool:
+        refused = "authorization" in str(error).lower() or isinstance(error, ValueError)
+        if self._once("connect", type(error).__name__):
+            log.warning("bus_unreachable", error=type(error).__name__, refused=refused)
+        if not refused:
+            return False
+        self.counts["refused"] += 1
+        self._refusals += 1
+        if self._first.done() or self._refusals < REFUSED_TRIES:
+            return False
+        self._first.set_exception(
+            Unavailable("NATS refuses the credentials", hint="check NATS_NKEY_SEED", code="credentials_refused")
+        )
+        return True
+
+    async def _until_lost(self, client: Client) -> None:
+        while client.is_connected:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._lost.wait(), PING_SECONDS)
+            if self._lost.is_set():
+                return
+            try:
+                await client.rtt(timeout=PONG_SECONDS)  # type: ignore[arg-type]
+            except (nats.errors.Error, OSError, TimeoutError, asyncio.InvalidStateError):
+                return
+
+    def _came(self, client: Client) -> None:
+        self._client = client
+        self._refusals = 0
+        if not self._first.done():
+            self._first.set_result(None)
+            return
+        log.info("bus_back")
+        _call_all(self._on_back)
+
+    def _went(self) -> None:
+        self._client = None
+        self.counts["lost"] += 1
+        self._once.forget()
+        log.warning("bus_lost")
+        _call_all(self._on_lost)
+
+    async def _take_answer(self, incoming: Incoming) -> None:
+        asked = self._asked.get(incoming.subject.rsplit(".", 1)[-1])
+        if asked is not None and not asked.answer.done():
+            asked.answer.set_result(incoming)
+
+    async def _fault(self, error: Exception) -> None:
+        """nats-py's error callback: the only place where slow consumers and permission faults show."""
+        text = str(error)
+        if isinstance(error, nats.errors.SlowConsumerError):
+            self._count("slow_consumer", error.subject)
+        elif "Permissions Violation" in text or "permissions violation" in text:
+            self._forbid(text)
+        elif not isinstance(error, OSError | nats.errors.UnexpectedEOF | TimeoutError):
+            self._count("other", type(error).__name__)
+
+    def _forbid(self, text: str) -> None:
+        subject = text.split('"')[1] if '"' in text else ""
+        self._count("permission", subject)
+        if "ubscription" in text:
+            self._forbidden.add(subject)
+            return
+        for asked in self._asked.values():
+            if asked.subject == subject and not asked.answer.done():
+                asked.answer.set_exception(Refused("the server does not permit this", code="not_permitted"))
+
+    def _count(self, fault: str, about: str) -> None:
+        self.counts[fault] += 1
+        if self._once(fault, about):
+            log.error("bus_fault", fault=fault, about=about)
+
+
+class _Subscription:
+    """A subscription that is made again on each new client."""
+
+    def __init__(self, connection: Connection, subject: str, queue: str, on_message: OnMessage) -> None:
+        self._connection = connection
+        self._subject = subject
+        self._queue = queue
+        self._on_message = on_message
+        self._subscribed: NatsSubscription | None = None
+        self._client: Client | None = None
+
+    async def attach(self, client: Client) -> None:
+        if client is self._client:
+            return
+        self._client = client
+        self._subscribed = await client.subscribe(self._subject, queue=self._queue, cb=self._take)
+
+    async def _take(self, message: Msg) -> None:
+        await self._on_message(Incoming(message.subject, message.data, dict(message.headers or {}), message.reply))
+
+    async def stop(self) -> None:
+        """Drained, not unsubscribed: what the server has sent already is still worked on."""
+        self._connection._subscriptions.discard(self)
+        subscribed, self._subscribed = self._subscribed, None
+        if subscribed is None or self._client is None or not self._client.is_connected:
+            return
+        with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+            await asyncio.wait_for(subscribed.drain(), STOP_SECONDS)  # type: ignore[no-untyped-call]
+
+
+async def _discard(client: Client) -> None:
+    """End a client even when its socket's buffer is full and nobody reads it."""
+    wire = getattr(client, "_transport", None)
+    try:
+        await asyncio.wait_for(client.close(), CLOSE_SECONDS)
+    except Exception as error:
+        log.debug("bus_close", error=type(error).__name__)
+    writer = getattr(wire, "_io_writer", None)
+    if writer is not None:
+        writer.transport.abort()
+
+
+def _call_all(callbacks: list[Callable[[], None]]) -> None:
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception as error:
+            log.error("bus_callback_failed", error=type(error).__name__)

@@ -1,0 +1,25 @@
+"""How to reach NATS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class BusOptions:
+    """`nkey_seed`: secret text of a user's nkey, "" without credentials. `name`: the service's, such as browser-worker.
+    `inbox_prefix`: the user's own, so that no other user can read its replies; "" means `inbox_prefix(name)`."""
+
+    url: str
+    nkey_seed: str = field(default="", repr=False)
+    name: str = "persistent-session"
+    inbox_prefix: str = ""
+
+    @property
+    def inbox(self) -> str:
+        return self.inbox_prefix or inbox_prefix(self.name)
+
+
+def inbox_prefix(service: str) -> str:
+    """`gateway` → `_INBOX.gateway`; the permissions of each user name its prefix."""
+    return f"_INBOX.{service}"

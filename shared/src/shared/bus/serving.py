@@ -1,0 +1,187 @@
+"""How a request becomes a call of a handler and an answer. The trap: nothing a handler raises may reach the caller as
+text, and a request whose deadline has passed must not be carried out, for its caller has given up."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import uuid4
+
+import structlog
+
+from shared.clock import Clock
+from shared.contracts.errors import Invalid, ServiceError, Unavailable, to_reply
+from shared.contracts.message import BadMessage, Message, decode, encode
+from shared.contracts.subjects import session_of
+
+from .once import Once
+from .requests import COMMAND_ID, CORRELATION_ID, ERROR, read_deadline
+from .transport import Incoming, Served, Transport
+
+STOP_SECONDS = 10.0
+
+M = TypeVar("M", bound=Message)
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Call:
+    """What came with a request beside its message. `session` is the subject's last token."""
+
+    subject: str
+    session: str
+    command_id: str
+    deadline: datetime | None
+    correlation_id: str
+
+
+Handler = Callable[[M, Call], Awaitable[Message | bytes]]
+OnMessage = Callable[[M, str], Awaitable[None] | None]
+
+
+def read_call(incoming: Incoming) -> Call:
+    """Raises Invalid."""
+    headers = incoming.headers
+    return Call(
+        subject=incoming.subject,
+        session=session_of(incoming.subject),
+        command_id=headers.get(COMMAND_ID) or uuid4().hex,
+        deadline=read_deadline(headers),
+        correlation_id=headers.get(CORRELATION_ID) or uuid4().hex[:16],
+    )
+
+
+class Serving(Generic[M]):
+    """Calls `handler` for each request, `concurrency` at once, each in a task of its own."""
+
+    def __init__(
+        self, transport: Transport, clock: Clock, kind: type[M], handler: Handler[M], *, concurrency: int
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._kind = kind
+        self._handler = handler
+        self._room = asyncio.Semaphore(concurrency)
+        self._running: set[asyncio.Task[None]] = set()
+        self._once = Once()
+        self.subscription: Served | None = None
+
+    async def take(self, incoming: Incoming) -> None:
+        await self._room.acquire()
+        task = asyncio.create_task(self._serve(incoming))
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+
+    async def stop(self) -> None:
+        if self.subscription is not None:
+            await self.subscription.stop()
+        if self._running:
+            await asyncio.wait(self._running, timeout=STOP_SECONDS)
+        for task in list(self._running):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=1.0)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._room.release()
+
+    async def _serve(self, incoming: Incoming) -> None:
+        try:
+            call = read_call(incoming)
+            if call.deadline is not None and self._clock.now() >= call.deadline:
+                self._drop_late(call)
+                return
+            data, headers = await self._answer(incoming, call), None
+        except asyncio.CancelledError:
+            data, headers = _error(Unavailable("the service is stopping"))
+        except Exception as error:
+            self._report(incoming.subject, error)
+            data, headers = _error(error)
+        await self._respond(incoming, data, headers)
+
+    async def _answer(self, incoming: Incoming, call: Call) -> bytes:
+        try:
+            message = decode(incoming.data, self._kind)
+        except BadMessage as error:
+            raise Invalid(str(error), code="bad_message") from None
+        with structlog.contextvars.bound_contextvars(correlation_id=call.correlation_id):
+            answer = await self._handler(message, call)
+        return answer if isinstance(answer, bytes) else encode(answer)
+
+    async def _respond(self, incoming: Incoming, data: bytes, headers: Mapping[str, str] | None) -> None:
+        if not incoming.reply:
+            return
+        try:
+            await self._transport.publish(incoming.reply, data, headers)
+        except Invalid as error:
+            self._report(incoming.subject, error)
+            await self._respond(incoming, *_error(error))
+        except ServiceError:
+            self._transport.counts["answer_lost"] += 1
+
+    def _drop_late(self, call: Call) -> None:
+        self._transport.counts["late"] += 1
+        if self._once("late", call.subject):
+            log.warning("request_too_late", subject=call.subject)
+
+    def _report(self, subject: str, error: Exception) -> None:
+        if isinstance(error, ServiceError):
+            return
+        self._transport.counts["handler_failed"] += 1
+        where = where_raised(error)
+        if self._once(type(error).__name__, where):
+            log.error("handler_failed", subject=subject, error=type(error).__name__, where=where)
+
+
+def where_raised(error: BaseException) -> str:
+    """File and line, for a log that must not hold the error's text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
+
+
+def _error(error: Exception) -> tuple[bytes, Mapping[str, str]]:
+    return encode(to_reply(error)), {ERROR: "1"}
+
+
+class Listening(Generic[M]):
+    """Calls `on_message` for each message, in order. Bad messages and errors are counted, logged once and survived."""
+
+    def __init__(self, kind: type[M], on_message: OnMessage[M], counts: Counter[str]) -> None:
+        self._kind = kind
+        self._on_message = on_message
+        self._counts = counts
+        self._once = Once()
+        self.subscription: Served | None = None
+
+    async def take(self, incoming: Incoming) -> None:
+        try:
+            message = decode(incoming.data, self._kind)
+        except BadMessage as error:
+            self._note("bad_message", incoming.subject, str(error))
+            return
+        try:
+            await settle(self._on_message(message, incoming.subject))
+        except Exception as error:
+            self._note("handler_failed", type(error).__name__, where_raised(error))
+
+    async def stop(self) -> None:
+        if self.subscription is not None:
+            await self.subscription.stop()
+
+    def _note(self, fault: str, about: str, detail: str) -> None:
+        self._counts[fault] += 1
+        if self._once(fault, about):
+            log.error(fault, about=about, detail=detail)
+
+
+async def settle(result: Awaitable[None] | None) -> None:
+    """Wait when the callback was asynchronous."""
+    if inspect.isawaitable(result):
+        await result

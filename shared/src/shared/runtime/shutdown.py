@@ -1,0 +1,130 @@
+"""Stopping in order: a signal sets `requested`, then the phases run, each within its budget. A thread ends the process
+when even that hangs, for a stuck event loop cannot end itself.
+
+The trap: a coroutine that swallows its cancellation. It is left behind, never waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from shared.clock import Clock, SystemClock
+
+HUNG_EXIT_CODE = 70
+SLACK_SECONDS = 10.0
+"""What the way to the phases and the end of the interpreter may take beyond the budgets."""
+HURRIED_SECONDS = 1.0
+"""Budget of each phase after a second signal."""
+CANCEL_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Phase:
+    name: str
+    budget_seconds: float
+    run: Callable[[], Awaitable[object]]
+
+
+class Shutdown:
+    """First signal: stop in order. Second: hurry. Third: end at once."""
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        end_process: Callable[[int], object] = os._exit,
+        slack_seconds: float = SLACK_SECONDS,
+    ) -> None:
+        self.requested = asyncio.Event()
+        self._clock = clock or SystemClock()
+        self._end_process = end_process
+        self._slack_seconds = slack_seconds
+        self._phases: list[Phase] = []
+        self._hurry = asyncio.Event()
+        self._ended = threading.Event()
+        self._watchdog: threading.Thread | None = None
+
+    def phase(self, name: str, budget_seconds: float, run: Callable[[], Awaitable[object]]) -> None:
+        """Add a phase; they run in the order in which they were added."""
+        self._phases.append(Phase(name, budget_seconds, run))
+
+    def listen(self) -> None:
+        """Take SIGTERM and SIGINT of this process."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.request, signal.Signals(number).name)
+
+    def request(self, why: str = "asked") -> None:
+        """What a signal does."""
+        if not self.requested.is_set():
+            log.info("stopping", why=why)
+            self.requested.set()
+            self.guard()
+        elif not self._hurry.is_set():
+            log.warning("stopping_hurried", why=why)
+            self._hurry.set()
+        else:
+            self._end_process(HUNG_EXIT_CODE)
+
+    async def run(self) -> None:
+        """Run the phases that have not run yet. Never raises for a phase that fails or hangs."""
+        self.guard()
+        while self._phases:
+            await self._run_phase(self._phases.pop(0))
+
+    def ended(self) -> None:
+        """Nothing is left to guard."""
+        self._ended.set()
+
+    def guard(self) -> None:
+        """From now on the process ends, one way or the other, within the budgets and the slack."""
+        if self._watchdog is None:
+            seconds = sum(phase.budget_seconds + CANCEL_SECONDS for phase in self._phases) + self._slack_seconds
+            self._watchdog = threading.Thread(
+                target=self._watch, args=(seconds,), name="shutdown-watchdog", daemon=True
+            )
+            self._watchdog.start()
+
+    def _watch(self, seconds: float) -> None:
+        if not self._ended.wait(seconds):
+            log.error("exit_hung", after_seconds=seconds)
+            self._end_process(HUNG_EXIT_CODE)
+
+    async def _run_phase(self, phase: Phase) -> None:
+        started = self._clock.monotonic()
+        work = asyncio.ensure_future(_awaited(phase.run))
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        budget = HURRIED_SECONDS if self._hurry.is_set() else phase.budget_seconds
+        await asyncio.wait(
+            {work} if self._hurry.is_set() else {work, hurry}, timeout=budget, return_when="FIRST_COMPLETED"
+        )
+        if not work.done() and hurry.done() and budget > HURRIED_SECONDS:
+            await asyncio.wait({work}, timeout=HURRIED_SECONDS)
+        hurry.cancel()
+        outcome = await _outcome(work)
+        log.info("stop_phase", phase=phase.name, outcome=outcome, seconds=round(self._clock.monotonic() - started, 3))
+
+
+async def _awaited(run: Callable[[], Awaitable[object]]) -> None:
+    await run()
+
+
+async def _outcome(work: asyncio.Future[None]) -> str:
+    if not work.done():
+        work.cancel()
+        await asyncio.wait({work}, timeout=CANCEL_SECONDS)
+        return "out of time"
+    error = None if work.cancelled() else work.exception()
+    if error is not None:
+        log.error("stop_phase_failed", error=type(error).__name__, exc_info=error)
+        return "failed"
+    return "done"

@@ -1,0 +1,64 @@
+"""Long-running work that must not die quietly: a crashed task is logged and started again after a growing delay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from shared.bus.once import Once
+from shared.bus.serving import where_raised
+from shared.clock import Clock, SystemClock
+
+FIRST_DELAY_SECONDS = 0.2
+LAST_DELAY_SECONDS = 30.0
+WELL_AFTER_SECONDS = 60.0
+"""A task that ran this long starts with the first delay again."""
+STOP_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class Tasks:
+    """Each factory is called again after a crash; a factory that returns is done."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._once = Once()
+
+    def spawn(self, name: str, factory: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._supervise(name, factory), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def stop(self) -> None:
+        """Cancel all and wait a little; a task that swallows its cancellation is left behind and logged."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, stuck = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            for task in stuck:
+                log.error("task_will_not_stop", task=task.get_name())
+
+    async def _supervise(self, name: str, factory: Callable[[], Awaitable[None]]) -> None:
+        delay = FIRST_DELAY_SECONDS
+        while True:
+            started = self._clock.monotonic()
+            try:
+                await factory()
+                return
+            except Exception as error:
+                self._report(name, error)
+            if self._clock.monotonic() - started >= WELL_AFTER_SECONDS:
+                delay = FIRST_DELAY_SECONDS
+            await self._clock.sleep(delay)
+            delay = min(delay * 2, LAST_DELAY_SECONDS)
+
+    def _report(self, name: str, error: Exception) -> None:
+        where = where_raised(error)
+        if self._once(name, type(error).__name__, where):
+            log.error("task_crashed", task=name, error=type(error).__name__, where=where, exc_info=error)

@@ -1,0 +1,51 @@
+"""Real servers for the tests. They are shared where nothing is killed; tests that kill one start their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from shared.bus import Bus, BusOptions, create_streams
+from shared.clock import SystemClock
+from shared.testing import NatsServer, S3Server
+
+
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One nats-server for the tests of a module; use session ids of your own. For killing, start another."""
+    server = NatsServer()
+    try:
+        yield server.start(tmp_path_factory.mktemp("nats"))
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def nats_url(nats: NatsServer) -> str:
+    return nats.url
+
+
+@pytest.fixture
+async def bus(nats_url: str, clock: SystemClock) -> AsyncIterator[Bus]:
+    """Connected, with buckets and streams made."""
+    connected = await Bus.connect(BusOptions(url=nats_url, name="test"), clock=clock)
+    try:
+        await create_streams(connected)
+        yield connected
+    finally:
+        await connected.drain()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One S3 server for all tests; use prefixes or sessions of your own. For killing, start another."""
+    server = S3Server()
+    try:
+        yield server.start(tmp_path_factory.mktemp("s3"))
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def clock() -> SystemClock:
+    return SystemClock()
