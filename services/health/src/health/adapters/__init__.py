@@ -1,0 +1,1 @@
+"""What the health service uses, by technique."""

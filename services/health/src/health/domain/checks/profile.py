@@ -1,0 +1,134 @@
+"""The profile on disk: its size, its essential files, whether a browser would find its login in it."""
+
+from __future__ import annotations
+
+from health.domain.case import Case
+from health.domain.finding import Check, Finding, healthy, unknown
+from health.domain.levels import Level, graded
+from health.domain.thresholds import Thresholds
+from health.domain.words import MEGABYTE, Words, plain, size, span
+
+TOO_LARGE = Words("The profile has grown to {size}; the limit is {limit}.", "بلغ حجم ملف الجلسة {size}؛ الحد {limit}.")
+
+
+def examine_size(case: Case) -> Finding:
+    if case.status is None or not case.profile.exists:
+        return unknown("no profile")
+    limit = case.limits.max_session_size_mb * MEGABYTE
+    value = size(case.profile.bytes)
+    level = graded(case.profile.bytes, limit, 2 * limit)
+    if level.bad:
+        return Finding(level, value.en, size(limit).en, "large", TOO_LARGE.fill(size=value, limit=size(limit)))
+    return healthy(value.en, size(limit).en)
+
+
+MISSING = Words("Essential files of the profile are missing: {files}.", "ملفات أساسية مفقودة من ملف الجلسة: {files}.")
+GONE = Words("The session runs and its profile folder is gone.", "الجلسة تعمل ومجلد ملفها مفقود.")
+SHOWN_FILES = 5
+
+
+def examine_files(case: Case) -> Finding:
+    if not case.profile_at_work:
+        return unknown("no linked profile is expected")
+    if not case.profile.exists:
+        return _absent(case)
+    missing = case.profile.missing_files
+    if not missing:
+        return healthy("all there")
+    if not case.validated_here:
+        return unknown("not validated since the state began")
+    named = ", ".join(plain(name) for name in missing[:SHOWN_FILES])
+    files = named if len(missing) <= SHOWN_FILES else f"{named} (+{len(missing) - SHOWN_FILES})"
+    return Finding(
+        Level.CRITICAL, f"{len(missing)} missing", "0 missing", "missing", MISSING.fill(files=_quoted(files))
+    )
+
+
+def _quoted(text: str) -> Words:
+    return Words(text, text)
+
+
+def _absent(case: Case) -> Finding:
+    if case.copying and case.validated_here:
+        return Finding(Level.CRITICAL, "no profile", "all there", "gone", GONE)
+    return unknown("no profile")
+
+
+DAMAGED = Words(
+    "The profile is damaged: a browser would not find its login in it.",
+    "ملف الجلسة تالف: لن يجد المتصفح تسجيل الدخول فيه.",
+)
+NOT_VALIDATED = Words("The profile has not been validated for {span}.", "لم يُتحقَّق من سلامة ملف الجلسة منذ {span}.")
+
+
+def examine_profile(case: Case) -> Finding:
+    if not case.profile_at_work or not case.profile.exists:
+        return unknown("no linked profile is expected")
+    if not case.profile.valid and case.validated_here:
+        found = ", ".join(plain(problem) for problem in case.profile.problems[:SHOWN_FILES])
+        return Finding(Level.CRITICAL, found or "damaged", "valid", "damaged", DAMAGED)
+    sound = healthy("valid") if case.profile.valid else unknown("not validated since the state began")
+    return _overdue(case) or sound
+
+
+def _overdue(case: Case) -> Finding | None:
+    """A warning when the connected session's profile has not been looked at for several intervals."""
+    if case.status is None or not case.copying:
+        return None
+    began = max(case.profile.validated_at or case.status.since, case.status.since)
+    waited = case.age(began)
+    if waited <= _validation_limit(case.limits):
+        return None
+    words = NOT_VALIDATED.fill(span=span(waited))
+    return Finding(
+        Level.WARNING, span(waited).en, span(_validation_limit(case.limits)).en, "not-validated", words, began
+    )
+
+
+def _validation_limit(limits: Thresholds) -> float:
+    return limits.validation_interval_seconds * limits.validation_factor
+
+
+CHECKS = (
+    Check(
+        "WA-SIZE",
+        Words("Size of the session", "حجم الجلسة"),
+        Words("The profile's size against MAX_SESSION_SIZE_MB.", "حجم ملف الجلسة مقارنةً بـ MAX_SESSION_SIZE_MB."),
+        Words(
+            "Caches are trimmed by themselves. Where it stays large, delete old chats on the phone or raise "
+            "MAX_SESSION_SIZE_MB. Clearing is not needed.",
+            "تُقلَّص الملفات المؤقتة تلقائيًا. إذا بقي الحجم كبيرًا فاحذف المحادثات القديمة من الهاتف أو ارفع "
+            "MAX_SESSION_SIZE_MB. لا حاجة إلى المسح.",
+        ),
+        lambda t: f"warning {t.max_session_size_mb} MB, critical {2 * t.max_session_size_mb} MB",
+        examine_size,
+    ),
+    Check(
+        "WA-FILES",
+        Words("Essential files", "الملفات الأساسية"),
+        Words(
+            "The files without which a profile holds no login exist.",
+            "وجود الملفات التي لا يُحفظ تسجيل الدخول بدونها.",
+        ),
+        Words(
+            "The system restores the newest good copy by itself; clear only where no copy exists.",
+            "يستعيد النظام أحدث نسخة سليمة تلقائيًا؛ لا تمسح إلا إذا لم توجد أي نسخة.",
+        ),
+        lambda _: "critical when any is missing from a profile that exists",
+        examine_files,
+    ),
+    Check(
+        "WA-PROFILE",
+        Words("Profile is sound", "سلامة ملف الجلسة"),
+        Words(
+            "The newest validation found databases that open and a login.",
+            "وجد آخر تحقق قواعد بيانات تُفتح وتسجيل دخول.",
+        ),
+        Words(
+            "As for missing files. A validation that is late: run a health check.",
+            "كما في الملفات المفقودة. إذا تأخر التحقق فشغّل فحص الصحة.",
+        ),
+        lambda t: f"critical when damaged; warning when not validated for {span(_validation_limit(t)).en}",
+        examine_profile,
+    ),
+)

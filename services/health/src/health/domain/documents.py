@@ -1,0 +1,65 @@
+"""docs/metrics.md and docs/health-checks.md, written from the tables, so that they cannot say anything else."""
+
+from __future__ import annotations
+
+from .checks import CHECKS
+from .measures import MEASURED_SESSIONS, MEASURES
+from .recommendations import RULES
+from .thresholds import Thresholds
+
+_NOTE = "<!-- Written from the code by `python -m health documents docs`. Change the tables there. -->"
+
+
+def metrics_document() -> str:
+    lines = [
+        "# Metrics of the health service",
+        "",
+        _NOTE,
+        "",
+        "Served at `/metrics` of the health service's ops server, beside the usual `process_*` metrics. Names and "
+        "labels are stable.",
+        f"At most {MEASURED_SESSIONS} sessions have metrics of their own. A figure that is not known has no sample. No "
+        "metric holds a phone number, a chat or a name.",
+        "",
+        "| metric | kind | labels | meaning |",
+        "|---|---|---|---|",
+        *(
+            f"| `{m.name}` | {m.kind} | {', '.join(f'`{label}`' for label in m.labels) or '–'} | {m.help} |"
+            for m in MEASURES
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def checks_document() -> str:
+    limits = Thresholds()
+    lines = [
+        "# Health checks",
+        "",
+        _NOTE,
+        "",
+        "Each check is `healthy`, `warning`, `critical` or `unknown` (not judged, because nothing is known; never an "
+        "alarm). The overall verdict is the worst of them. Limits below are the defaults; those that follow a setting "
+        "of the system change with it. A session that nobody wants running is at most a warning, except for two owners "
+        "and a lost bus.",
+        "",
+        "| code | check | limits | what to do | الفحص | ما العمل |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {c.code} | **{c.title.en}.** {c.meaning.en} | {c.limits(limits)} | {c.remedy.en} "
+            f"| **{c.title.ar}.** {c.meaning.ar} | {c.remedy.ar} |"
+            for c in CHECKS
+        ),
+        "",
+        "## Recommendations",
+        "",
+        "`clear` is recommended only where the profile is damaged and it is known that no save and no backup exists. "
+        "Nobody who was banned or refused by WhatsApp is told to reconnect.",
+        "",
+        "| id | action | text | النص |",
+        "|---|---|---|---|",
+        *(f"| {r.id} | {f'`{r.action}`' if r.action else '–'} | {r.words.en} | {r.words.ar} |" for r in RULES),
+        "",
+    ]
+    return "\n".join(lines)

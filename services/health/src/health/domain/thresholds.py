@@ -1,0 +1,55 @@
+"""Every limit of the checks, with its unit and its reason. Intervals of the other services are here because what is
+late depends on how often it should come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Seconds, megabytes and counts, by the names' endings."""
+
+    max_session_size_mb: int = 150
+    session_timeout_seconds: float = 45.0
+    max_reconnect_attempts: int = 5
+    backup_interval_seconds: float = 300.0
+    save_interval_seconds: float = 120.0
+    validation_interval_seconds: float = 60.0
+
+    memory_warning_mb: int = 700
+    memory_critical_mb: int = 1200
+    disk_warning_mb: int = 1024
+    disk_critical_mb: int = 256
+
+    grace_seconds: float = 10.0
+    """After the service has begun to listen: silence is unknown, for heartbeats come every 2 to 5 s."""
+    worker_silent_seconds: float = 6.0
+    """Three heartbeats missed; as long as a lease lives."""
+    takeover_seconds: float = 20.0
+    """Within this time another worker should have taken a silent worker's session."""
+    store_silent_seconds: float = 15.0
+    """Three heartbeats of the backup service missed."""
+    store_down_critical_seconds: float = 600.0
+    """Two backups missed."""
+    probe_warning_seconds: float = 60.0
+    probe_critical_seconds: float = 90.0
+    """A renderer that hangs is to be found within 90 s."""
+    stale_warning_seconds: float = 60.0
+    stale_critical_seconds: float = 180.0
+    reconnecting_critical_seconds: float = 120.0
+    """About the first five attempts with their growing delay."""
+    slow_start_factor: float = 4.0
+    """A start may take this many session timeouts before it is critical (it contains retries)."""
+    restoring_critical_seconds: float = 600.0
+    unclaimed_critical_seconds: float = 60.0
+    no_backup_critical_seconds: float = 600.0
+    backup_warning_factor: float = 3.0
+    backup_critical_factor: float = 12.0
+    save_warning_factor: float = 3.0
+    save_critical_factor: float = 15.0
+    validation_factor: float = 3.0
+    takeover_window_seconds: float = 600.0
+    takeovers_allowed: int = 3
+    jetstream_used_warning: float = 0.85
+    """Share of the storage that JetStream may use."""

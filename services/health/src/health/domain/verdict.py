@@ -1,0 +1,83 @@
+"""The verdict: every check over one observation, the issues and what to do. Pure and total: it never raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+
+from shared.contracts.health import CheckResult, HealthReport, Issue
+
+from .case import Case
+from .checks import CHECKS
+from .finding import Check, Finding
+from .levels import Level, overall
+from .observation import Observation
+from .recommendations import Facts, recommend
+from .thresholds import Thresholds
+
+
+def judge(observation: Observation, thresholds: Thresholds, now: datetime) -> HealthReport:
+    case = Case(observation, thresholds, now)
+    findings = {check.code: _examined(check, case) for check in CHECKS}
+    return HealthReport(
+        session=observation.session,
+        at=now,
+        overall=overall(finding.level for finding in findings.values()).value,
+        checks=tuple(_result(check, findings[check.code]) for check in CHECKS),
+        issues=tuple(_issues(findings, case)),
+        recommendations=recommend(Facts(case, MappingProxyType(findings))),
+    )
+
+
+def _examined(check: Check, case: Case) -> Finding:
+    """A session that nobody wants running is no emergency; what stands on two owners or the bus still is."""
+    finding = check.examine(case)
+    if finding.level is Level.CRITICAL and not case.wanted and not check.at_rest:
+        return replace(finding, level=Level.WARNING)
+    return finding
+
+
+def _result(check: Check, finding: Finding) -> CheckResult:
+    return CheckResult(
+        code=check.code, level=finding.level.value, title=check.title.en, value=finding.value, limit=finding.limit
+    )
+
+
+def _issues(findings: Mapping[str, Finding], case: Case) -> list[Issue]:
+    """Worst first, in the order of the table among equals."""
+    issues = [
+        Issue(
+            code=code,
+            level=finding.level.value,
+            text=finding.words.en,
+            text_ar=finding.words.ar,
+            since=_since(code, finding, case),
+        )
+        for code, finding in findings.items()
+        if finding.level.bad and finding.words is not None
+    ]
+    return sorted(issues, key=lambda issue: -Level(issue.level).rank)
+
+
+def _since(code: str, finding: Finding, case: Case) -> datetime:
+    """An issue keeps its beginning until it is resolved; never in the future."""
+    known = case.seen.known_since.get(code)
+    return min(known or finding.began or case.now, case.now)
+
+
+def remembered(known: Mapping[str, datetime], report: HealthReport) -> Mapping[str, datetime]:
+    """Since when each issue stands, for the next observation: raised once, kept while bad or unknown, dropped when
+    healthy."""
+    open_now = {issue.code: issue.since for issue in report.issues}
+    doubtful = {check.code for check in report.checks if check.level == Level.UNKNOWN}
+    kept = {code: since for code, since in known.items() if code in doubtful}
+    return MappingProxyType(kept | open_now)
+
+
+def essence(report: HealthReport) -> tuple[object, ...]:
+    """What makes a report news: levels, the state and the advice, not the ages that change each second."""
+    levels = tuple((check.code, check.level) for check in report.checks)
+    state = next((check.value for check in report.checks if check.code == "WA-CONNECTION"), "")
+    return report.overall, levels, state, tuple(advice.id for advice in report.recommendations)

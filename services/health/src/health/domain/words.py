@@ -1,0 +1,75 @@
+"""Texts in English and Arabic, and figures as people say them. Knows no check.
+
+The trap: texts from other services (reasons, errors, names) may hold anything, a phone number too, so they pass
+through `plain` before anybody reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Words:
+    """One text in both languages; placeholders in braces are the same in both."""
+
+    en: str
+    ar: str
+
+    def fill(self, **values: Words | str | int) -> Words:
+        return Words(
+            self.en.format(**{name: _in(value, "en") for name, value in values.items()}),
+            self.ar.format(**{name: _in(value, "ar") for name, value in values.items()}),
+        )
+
+
+def _in(value: Words | str | int, language: str) -> str:
+    return str(getattr(value, language)) if isinstance(value, Words) else str(value)
+
+
+NUMBER_LIKE = re.compile(r"\+?\d(?:[\s().\-]{0,3}\d){5,}")
+"""Six digits and more, with the marks that people put between them: may be a phone number."""
+LONGEST_FOREIGN_TEXT = 80
+
+
+def plain(text: str) -> str:
+    """A text from elsewhere, made safe to show: one short line without anything like a phone number."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    # shortened last, so that no number is cut into a piece that no longer looks like one
+    return NUMBER_LIKE.sub("…", line)[:LONGEST_FOREIGN_TEXT]
+
+
+MEGABYTE = 1024 * 1024
+
+
+def size(count: float) -> Words:
+    """Bytes as whole megabytes."""
+    figure = round(count / MEGABYTE)
+    return Words(f"{figure} MB", f"{figure} ميغابايت")
+
+
+_UNITS: tuple[tuple[int, str, str, str, str, str], ...] = (
+    (86400, "d", "يوم واحد", "يومين", "أيام", "يومًا"),
+    (3600, "h", "ساعة واحدة", "ساعتين", "ساعات", "ساعة"),
+    (60, "min", "دقيقة واحدة", "دقيقتين", "دقائق", "دقيقة"),
+    (1, "s", "ثانية واحدة", "ثانيتين", "ثوانٍ", "ثانية"),
+)
+
+
+def span(seconds: float) -> Words:
+    """A duration in its largest unit that fits at least twice: 90 s, 5 min, 3 h, 2 d."""
+    whole = max(0, round(seconds))
+    for length, unit, one, two, few, many in _UNITS:
+        count = whole // length
+        if count >= 2 or length == 1:
+            return Words(f"{count} {unit}", _arabic_count(count, one, two, few, many))
+    raise AssertionError("the last unit always fits")
+
+
+def _arabic_count(count: int, one: str, two: str, few: str, many: str) -> str:
+    if count == 1:
+        return one
+    if count == 2:
+        return two
+    return f"{count} {few if 3 <= count % 100 <= 10 else many}"
