@@ -25,9 +25,11 @@ class Rung(StrEnum):
 
 @dataclass(frozen=True)
 class Budget:
-    """`attempts` before the slow pace begins; `base_delay` in seconds."""
+    """`attempts` before the slow pace begins; `launches` of a browser before an older copy is tried in place of a profile
+    on which none stays up; `base_delay` in seconds."""
 
     attempts: int = 5
+    launches: int = 3
     base_delay: float = 5.0
 
 
@@ -40,8 +42,7 @@ class Climb:
 _RUNGS: dict[Fault, tuple[Rung, ...]] = {
     Fault.NETWORK: (Rung.WAIT, Rung.RELOAD, Rung.NEW_PAGE, Rung.NEW_BROWSER),
     Fault.PAGE: (Rung.RELOAD, Rung.NEW_PAGE, Rung.NEW_BROWSER),
-    Fault.BROWSER: (Rung.NEW_BROWSER, Rung.NEW_BROWSER, Rung.NEW_BROWSER, Rung.RESTORE),
-    Fault.PROFILE: (Rung.RESTORE, Rung.RESTORE, Rung.NEW_BROWSER),
+    Fault.PROFILE: (Rung.NEW_BROWSER,),
 }
 
 
@@ -49,8 +50,14 @@ def climb(fault: Fault | None, attempt: int, budget: Budget, jitter: float) -> C
     """The rung of attempt 1, 2, …; None when the budget is spent. `jitter` is uniform in 0..1."""
     if attempt > budget.attempts:
         return None
-    rungs = _RUNGS[fault or Fault.PAGE]
-    return Climb(rungs[min(attempt, len(rungs)) - 1], delay(fault, attempt, budget, jitter))
+    return Climb(_rung(fault or Fault.PAGE, attempt, budget), delay(fault, attempt, budget, jitter))
+
+
+def _rung(fault: Fault, attempt: int, budget: Budget) -> Rung:
+    if fault is Fault.BROWSER:
+        return Rung.NEW_BROWSER if attempt <= budget.launches else Rung.RESTORE
+    rungs = _RUNGS[fault]
+    return rungs[min(attempt, len(rungs)) - 1]
 
 
 def delay(fault: Fault | None, attempt: int, budget: Budget, jitter: float) -> float:

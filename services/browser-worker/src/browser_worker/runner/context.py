@@ -20,8 +20,8 @@ from .restoring import Restoring
 
 
 class Context:
-    """One owned session. `launched`: a browser of ours should be running; `quiet`: somebody is working on the page, so
-    what the reader would see means nothing."""
+    """One owned session. `launched`: a browser of ours should be running; `proven`: it was connected since its launch;
+    `quiet`: somebody is working on the page, so what the reader would see means nothing."""
 
     def __init__(self, parts: Parts, *, epoch: int) -> None:
         self.parts = parts
@@ -37,6 +37,7 @@ class Context:
         self.wake = asyncio.Event()
         self.launched = False
         self.launched_at = 0.0
+        self.proven = False
         self.connected_at: float | None = None
         self.attempts = 0
         self.watch = Watch()

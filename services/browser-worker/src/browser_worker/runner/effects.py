@@ -78,8 +78,7 @@ class Effects:
                 self._context.post(Event.LAUNCH_FAILED)
                 return
             self._context.launched = True
-            self._context.watch = Watch(since=self._parts.clock.monotonic())
-            self._context.said = None
+            self._context.proven = False
             now = self._parts.clock.now()
             self._context.reporter.set(
                 browser=BrowserFacts(version=await self._parts.browser.version(), started_at=now)
@@ -111,10 +110,8 @@ class Effects:
             await self._context.keeper.carry()
             self._context.remember(linked=True)
             await self._parts.browser.reopen_page()
-            self._context.watch = Watch(since=self._parts.clock.monotonic())
             await self._context.keeper.save("link")
         self._context.keeper.ask("link")
-        self._context.said = None
         self._context.post(Event.SEALED)
 
     async def _settle(self) -> None:
@@ -211,7 +208,7 @@ class Effects:
                         await self._context.keeper.carry()
             was_launched, self._context.launched = self._context.launched, False
             await self._parts.browser.close(timeout=min(5.0, self._parts.times.stop / 2))
-            if linked and was_launched and self._context.watch.page in (PageState.CONNECTED, PageState.OFFLINE):
+            if linked and was_launched and self._context.proven:
                 await self._last_copies(deadline - self._parts.clock.monotonic())
         await self._context.reporter.publish()
 
@@ -283,7 +280,7 @@ class Effects:
                 await self._parts.clock.sleep(0.2)
 
     async def _owe_no_tombstone(self) -> None:
-        """Tell the store of a `clear`, if it has not been told; until then nothing from before it is restored anyway."""
+        """Tell the store of a `clear` that it has not heard of; nothing from before it is restored meanwhile."""
         if not self._context.remembered.tombstone_owed:
             return
         try:

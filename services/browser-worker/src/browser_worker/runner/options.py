@@ -56,6 +56,6 @@ class Parts:
     """Uniform in 0..1."""
     session_path: str = ""
     backup_path: str = ""
-    times: Times = Times()
-    budget: Budget = Budget()
+    times: Times = field(default_factory=Times)
+    budget: Budget = field(default_factory=Budget)
     patience: Patience = field(default_factory=Patience)

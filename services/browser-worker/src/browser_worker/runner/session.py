@@ -158,6 +158,8 @@ class SessionRunner:
             context.connected_at = None
         elif context.connected_at is None:
             context.connected_at = self._parts.clock.monotonic()
+        if connected or context.session.newly_linked:
+            context.proven = True
         if context.state is not State.PAIRING:
             context.reporter.set(pairing=Pairing())
 

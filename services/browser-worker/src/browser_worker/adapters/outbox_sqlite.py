@@ -1,0 +1,122 @@
+"""The journal that makes a command's send happen at most once, in SQLite beside the profile.
+
+Holds command ids, message ids and outcomes; never a number or a text. Each change is on the disk when the call returns.
+The trap: a row that is still `intended` after a restart may have been sent, so it is asked for and never sent again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+from shared.clock import Clock
+from shared.contracts.commands import SendResult
+from shared.runtime import get_logger
+
+from .durable_files import private_folder
+
+KEPT = timedelta(days=7)
+_MAX_ERROR_CHARACTERS = 200
+_COLUMNS = "command_id, outcome, message_id, ack, error"
+_TABLE = """
+CREATE TABLE IF NOT EXISTS sends (
+    command_id TEXT PRIMARY KEY,
+    message_id TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    ack INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    intended_at REAL NOT NULL
+) STRICT
+"""
+
+log = get_logger()
+
+
+class SqliteOutbox:
+    """Fulfils ports.Outbox. Calls take milliseconds; one thread at a time."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._clock = clock
+        private_folder(path.parent)
+        self._database = _opened(path, clock)
+        self._drop_old()
+
+    def intend(self, command_id: str, message_id: str) -> SendResult | None:
+        self._drop_old()
+        known = self.find(command_id)
+        if known:
+            return SendResult(
+                outcome=known.outcome,
+                command_id=command_id,
+                message_id=known.message_id,
+                ack=known.ack,
+                error=known.error,
+                repeated=True,
+            )
+        now = self._clock.now().timestamp()
+        with self._database as change:
+            change.execute(
+                "INSERT INTO sends VALUES (?, ?, 'intended', 0, '', ?)",
+                (command_id, message_id, now),
+            )
+        return None
+
+    def settle(self, command_id: str, result: SendResult) -> None:
+        """Record the outcome; a message id that is known already stays when `result` has none."""
+        with self._database as change:
+            change.execute(
+                "UPDATE sends SET outcome = ?, ack = ?, error = ?, message_id = coalesce(nullif(?, ''), message_id) "
+                "WHERE command_id = ?",
+                (result.outcome, result.ack, result.error[:_MAX_ERROR_CHARACTERS], result.message_id, command_id),
+            )
+
+    def find(self, command_id: str) -> SendResult | None:
+        row = self._database.execute(f"SELECT {_COLUMNS} FROM sends WHERE command_id = ?", (command_id,)).fetchone()  # noqa: S608
+        return _result(row) if row else None
+
+    def open(self) -> list[SendResult]:
+        rows = self._database.execute(
+            f"SELECT {_COLUMNS} FROM sends WHERE outcome IN ('intended', 'unknown') ORDER BY intended_at, rowid"  # noqa: S608
+        )
+        return [_result(row) for row in rows]
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _drop_old(self) -> None:
+        limit = (self._clock.now() - KEPT).timestamp()
+        with self._database as change:
+            change.execute("DELETE FROM sends WHERE intended_at < ?", (limit,))
+
+
+def _result(row: tuple[str, str, str, int, str]) -> SendResult:
+    command_id, outcome, message_id, ack, error = row
+    return SendResult(outcome=outcome, command_id=command_id, message_id=message_id, ack=ack, error=error)
+
+
+def _opened(path: Path, clock: Clock) -> sqlite3.Connection:
+    """A journal that cannot be read is set aside: a worker that never starts helps nobody."""
+    try:
+        return _connect(path)
+    except sqlite3.DatabaseError:
+        aside = path.with_name(f"{path.name}.damaged-{clock.now():%Y%m%dT%H%M%SZ}")
+        log.error("outbox_damaged", kept_as=aside.name)
+        path.rename(aside)
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        return _connect(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.touch(mode=0o600)
+    database = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        with database:
+            database.execute(_TABLE)
+    except sqlite3.DatabaseError:
+        database.close()
+        raise
+    return database

@@ -1,0 +1,83 @@
+"""Hashes of a snapshot's files in pieces, and the check of a file against them.
+
+Finished LevelDB tables never change, so a table's hashes are remembered by its inode, size and time of change. Streams:
+one piece in memory. The trap: a file that is only copied by name may share that name with other bytes, so never
+remember by path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from browser_worker.domain.profile_rules import Kind, kind_of
+from browser_worker.ports import ProfileDamaged
+from shared.contracts.snapshots import PIECE_BYTES, FileEntry, SnapshotManifest, digest
+
+from .durable_files import open_new, write_all
+from .snapshot_clone import read_tree
+
+_Identity = tuple[int, int, int, int]
+
+
+def pieces_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+
+
+def copy_verified(source: Path, target: Path, entry: FileEntry) -> None:
+    """Copy a file into the new `target` while checking every piece. Raises ProfileDamaged, OSError."""
+    with open_new(target) as writer:
+        hashes = []
+        for piece in pieces_of(source):
+            hashes.append(digest(piece))
+            write_all(writer.fileno(), piece)
+    if tuple(hashes) != entry.pieces or target.stat().st_size != entry.bytes:
+        raise ProfileDamaged(f"{entry.path} is not what its manifest says")
+
+
+class PieceHashes:
+    """Remembers the tables of the newest manifest that it made, and no others."""
+
+    def __init__(self) -> None:
+        self._tables: dict[_Identity, tuple[str, ...]] = {}
+
+    def manifest(
+        self,
+        folder: Path,
+        *,
+        session: str,
+        snapshot: str,
+        epoch: int,
+        taken_at: datetime,
+        browser_version: str,
+        page_version: str,
+    ) -> SnapshotManifest:
+        """Read every file of the copy in `folder`."""
+        seen: dict[_Identity, tuple[str, ...]] = {}
+        files = read_tree(folder).files
+        entries = [self._entry(folder, path, files[path], seen) for path in sorted(files)]
+        self._tables = seen
+        return SnapshotManifest(
+            session=session,
+            snapshot=snapshot,
+            epoch=epoch,
+            taken_at=taken_at,
+            browser_version=browser_version,
+            page_version=page_version,
+            files=tuple(entries),
+        )
+
+    def _entry(
+        self, folder: Path, path: str, status: os.stat_result, seen: dict[_Identity, tuple[str, ...]]
+    ) -> FileEntry:
+        identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        pieces = self._tables.get(identity) if kind_of(path) is Kind.TABLE else None
+        if pieces is None:
+            pieces = tuple(digest(piece) for piece in pieces_of(folder / path))
+        if kind_of(path) is Kind.TABLE:
+            seen[identity] = pieces
+        return FileEntry(path=path, bytes=status.st_size, pieces=pieces)

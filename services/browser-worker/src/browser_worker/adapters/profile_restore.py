@@ -1,0 +1,166 @@
+"""Building a profile in the staging folder from a save or from an off-site backup, every piece verified.
+
+Never touches the live profile: it hands over a finished, checked, durable folder or leaves nothing behind. The trap: a
+manifest comes from outside, so its paths, sizes and counts are checked before a byte is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from browser_worker.domain.profile_rules import travels
+from browser_worker.ports import PieceSource, ProfileDamaged
+from shared.clock import Clock
+from shared.contracts.snapshots import (
+    PIECE_BYTES,
+    BadPath,
+    FileEntry,
+    SnapshotManifest,
+    digest,
+    safe_path,
+    version_key,
+)
+from shared.runtime import get_logger
+
+from .durable_files import open_new, private_folder, sync_tree
+from .piece_hashes import copy_verified
+from .profile_check import check_profile
+from .whole_calls import in_thread
+
+_AT_ONCE = 4
+_REPORT_SECONDS = 5.0
+_SPARE_BYTES = 16 * 1024 * 1024
+
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Where in which file the bytes with this hash belong."""
+
+    path: Path
+    offset: int
+    bytes: int
+    sha256: str
+
+
+def refuse_newer(manifest_version: str, browser_version: str) -> None:
+    """An older browser loses the IndexedDB of a newer one. Raises ProfileDamaged."""
+    if version_key(manifest_version) > version_key(browser_version):
+        raise ProfileDamaged(
+            f"the copy was made by browser {manifest_version}, and this browser {browser_version} is older: "
+            "use a browser of at least that version"
+        )
+
+
+def checked_files(manifest: SnapshotManifest) -> list[FileEntry]:
+    """The files to restore. Raises ProfileDamaged for a manifest that cannot be true."""
+    seen: set[str] = set()
+    for entry in manifest.files:
+        try:
+            safe_path(entry.path)
+        except BadPath as error:
+            raise ProfileDamaged(str(error)) from None
+        if entry.path in seen or entry.bytes < 0 or len(entry.pieces) != -(-entry.bytes // PIECE_BYTES):
+            raise ProfileDamaged("the manifest contradicts itself")
+        seen.add(entry.path)
+    if any(os.fspath(parent) in seen for path in seen for parent in Path(path).parents):
+        raise ProfileDamaged("the manifest contradicts itself")
+    return [entry for entry in manifest.files if travels(entry.path)]
+
+
+def require_room(folder: Path, wanted: int) -> None:
+    """Raises OSError (ENOSPC) early, before anything was written."""
+    if shutil.disk_usage(folder).free < wanted + _SPARE_BYTES:
+        raise OSError(errno.ENOSPC, "not enough room on the disk for a second copy of the profile")
+
+
+def finish_incoming(profile: Path) -> None:
+    """The last look before a swap, and durability. Raises ProfileDamaged, OSError."""
+    check = check_profile(profile)
+    if not check.valid:
+        raise ProfileDamaged(f"the restored files are no whole profile: {check.explanation()}")
+    sync_tree(profile)
+
+
+def copy_save(source: Path, manifest: SnapshotManifest, target: Path) -> None:
+    """Copy the files of a save into the new folder `target`, every piece checked."""
+    files = checked_files(manifest)
+    require_room(target.parent, sum(entry.bytes for entry in files))
+    private_folder(target)
+    for entry in files:
+        private_folder((target / entry.path).parent)
+        copy_verified(source / entry.path, target / entry.path, entry)
+    finish_incoming(target)
+
+
+class BackupFetch:
+    """Fetches one backup, four pieces at a time."""
+
+    def __init__(self, source: PieceSource, target: Path, clock: Clock) -> None:
+        self._source = source
+        self.target = target
+        self._clock = clock
+        self._done = 0
+        self._total = 0
+        self._reported = clock.monotonic()
+
+    async def run(self, manifest: SnapshotManifest) -> None:
+        """Raises ProfileDamaged for pieces that are not what the manifest says, OSError, and what the source raises."""
+        files = checked_files(manifest)
+        self._total = sum(entry.bytes for entry in files)
+        require_room(self.target.parent, self._total)
+        await in_thread(lambda: self._make_files(files))
+        await self._fetch_all(self._pieces(files))
+        await in_thread(lambda: finish_incoming(self.target))
+        log.info("restore_fetched", bytes=self._total, files=len(files))
+
+    def _make_files(self, files: list[FileEntry]) -> None:
+        private_folder(self.target)
+        for entry in files:
+            path = self.target / entry.path
+            private_folder(path.parent)
+            with open_new(path) as file:
+                file.truncate(entry.bytes)
+
+    def _pieces(self, files: list[FileEntry]) -> Iterator[_Piece]:
+        for entry in files:
+            for number, sha256 in enumerate(entry.pieces):
+                offset = number * PIECE_BYTES
+                yield _Piece(self.target / entry.path, offset, min(PIECE_BYTES, entry.bytes - offset), sha256)
+
+    async def _fetch_all(self, pieces: Iterator[_Piece]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(_AT_ONCE):
+                    group.create_task(self._fetch_some(pieces))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _fetch_some(self, pieces: Iterator[_Piece]) -> None:
+        for piece in pieces:
+            data = await self._source.piece(piece.sha256)
+            await asyncio.to_thread(_write_piece, piece, data)
+            self._done += piece.bytes
+            self._report()
+
+    def _report(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._reported >= _REPORT_SECONDS:
+            self._reported = now
+            log.info("restore_progress", bytes_done=self._done, bytes_total=self._total)
+
+
+def _write_piece(piece: _Piece, data: bytes) -> None:
+    if len(data) != piece.bytes or digest(data) != piece.sha256:
+        raise ProfileDamaged(f"a piece of {piece.path.name} is not what its manifest says")
+    with piece.path.open("r+b", buffering=0) as file:
+        written = os.pwrite(file.fileno(), data, piece.offset)
+    if written != len(data):
+        raise OSError(errno.ENOSPC, "the disk took only a part of a piece")

@@ -1,0 +1,334 @@
+"""The profile of one session on disk, its saves and its lock: the pieces of this package put together.
+
+Everything slow runs in a thread, one thing at a time, and a cancelled call waits for its thread, so that nothing works
+on the profile after the lock was let go. The trap: `lock` must be held around every call that changes files, and
+`move_in` is called once after it, before the profile is looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+from browser_worker.domain.profile_rules import CARRIED_STORAGE, shrunk
+from browser_worker.domain.reading import CarriedStorage
+from browser_worker.ports import PieceSource, ProfileDamaged, Save, Snapshot
+from shared.clock import Clock
+from shared.contracts.sessions import ProfileFacts
+from shared.contracts.snapshots import SnapshotManifest
+from shared.runtime import get_logger
+
+from . import old_profile
+from .durable_files import private_folder, remove_tree, write_durably
+from .piece_hashes import PieceHashes
+from .profile_check import check_profile, facts
+from .profile_lock import clear_singletons, driven_through_a_pipe, locked, refuse_living_browser
+from .profile_places import ProfilePlaces
+from .profile_restore import BackupFetch, copy_save, refuse_newer
+from .profile_saves import PROFILE, KeptSnapshot, ProfileSaves, read_kept
+from .profile_swap import ProfileSwap
+from .snapshot_clone import SnapshotClone
+from .snapshot_offer import SnapshotOffers
+from .whole_calls import in_thread
+
+T = TypeVar("T")
+
+log = get_logger()
+
+
+class DiskProfileStore:
+    """Fulfils ports.ProfileStore. `Snapshot.folder` and `Save.folder` hold `profile/`, the files themselves.
+
+    `ours` tells by its command line whether a browser that runs on the profile is an orphan of this worker."""
+
+    def __init__(
+        self,
+        session_path: Path,
+        saves_path: Path,
+        session: str,
+        clock: Clock,
+        *,
+        saves_kept: int = 3,
+        ours: Callable[[list[str]], bool] = driven_through_a_pipe,
+    ) -> None:
+        self._places = ProfilePlaces.of(session_path, saves_path, session)
+        self._session = session
+        self._clock = clock
+        self._ours = ours
+        self._saves = ProfileSaves(self._places.saves, saves_kept)
+        self._swap = ProfileSwap(self._places)
+        self._hashes = PieceHashes()
+        self._offers = SnapshotOffers()
+        self._turn = asyncio.Lock()
+        self._last_bytes: int | None = None
+        self._staged: list[Path] = []
+
+    @property
+    def profile(self) -> Path:
+        return self._places.live
+
+    @property
+    def outbox_path(self) -> Path:
+        """Where this session's outbox journal belongs."""
+        return self._places.outbox
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncIterator[None]:
+        """Hold the profile, after mending what an earlier life left half done. Raises Conflict, OSError."""
+        with locked(self._places.lock):
+            await self._run(self._take_over)
+            yield
+
+    def _take_over(self) -> None:
+        refuse_living_browser(self._places.live, self._ours)
+        clear_singletons(self._places.live)
+        if self._swap.finish():
+            log.info("restore_finished_after_interruption")
+        self._empty_staging()
+        self._saves.clean()
+
+    def _empty_staging(self) -> None:
+        remove_tree(self._places.staging)
+        private_folder(self._places.staging)
+        self._staged = []
+
+    async def inspect(self) -> ProfileFacts:
+        return await asyncio.to_thread(facts, self._places.live, self._clock.now())
+
+    async def carried(self) -> CarriedStorage | None:
+        return await asyncio.to_thread(_read_carried, self._places.live / CARRIED_STORAGE)
+
+    async def write_carried(self, carried: CarriedStorage) -> None:
+        await self._run(lambda: _write_carried(self._places.live / CARRIED_STORAGE, carried))
+
+    async def snapshot(
+        self,
+        *,
+        freeze: Callable[[], None],
+        thaw: Callable[[], None],
+        epoch: int,
+        browser_version: str,
+        page_version: str = "",
+    ) -> Snapshot:
+        return await self._run(lambda: self._snapshot(freeze, thaw, epoch, browser_version, page_version))
+
+    async def snapshot_at_rest(self, *, epoch: int, browser_version: str) -> Snapshot:
+        return await self._run(lambda: self._snapshot(_nothing, _nothing, epoch, browser_version, ""))
+
+    def _snapshot(
+        self, freeze: Callable[[], None], thaw: Callable[[], None], epoch: int, browser_version: str, page_version: str
+    ) -> Snapshot:
+        snapshot_id = uuid.uuid4().hex
+        folder = private_folder(self._places.staging / f"snapshot-{snapshot_id}")
+        try:
+            pause = SnapshotClone(self._places.live, folder / PROFILE, self._clock).take(freeze, thaw)
+            manifest = self._checked_manifest(folder / PROFILE, snapshot_id, epoch, browser_version, page_version)
+        except BaseException:
+            remove_tree(folder)
+            raise
+        self._stage(folder)
+        return Snapshot(id=snapshot_id, folder=folder, manifest=manifest, pause_ms=pause)
+
+    def _checked_manifest(
+        self, profile: Path, snapshot_id: str, epoch: int, browser_version: str, page_version: str
+    ) -> SnapshotManifest:
+        check = check_profile(profile)
+        if not check.valid:
+            raise ProfileDamaged(f"the snapshot is no whole profile: {check.explanation()}")
+        manifest = self._hashes.manifest(
+            profile,
+            session=self._session,
+            snapshot=snapshot_id,
+            epoch=epoch,
+            taken_at=self._clock.now(),
+            browser_version=browser_version,
+            page_version=page_version,
+        )
+        self._refuse_shrunk(manifest.total_bytes())
+        return manifest
+
+    def _refuse_shrunk(self, total: int) -> None:
+        """Refuses once: when the next snapshot is as small, the profile is so."""
+        last, self._last_bytes = self._last_known_bytes(), total
+        if shrunk(total, last):
+            raise ProfileDamaged(f"the snapshot has {total} bytes where the one before had {last}")
+
+    def _last_known_bytes(self) -> int | None:
+        if self._last_bytes is not None:
+            return self._last_bytes
+        return next((kept.save.bytes for kept in self._saves.all()), None)
+
+    def _stage(self, folder: Path) -> None:
+        """The newest two snapshots stay readable, and those on offer."""
+        self._staged.append(folder)
+        for old in self._staged[:-2]:
+            if old not in self._offers.folders:
+                self._staged.remove(old)
+                remove_tree(old)
+
+    async def keep(self, snapshot: Snapshot) -> Save:
+        return await self._run(lambda: self._saves.keep(snapshot))
+
+    async def saves(self) -> list[Save]:
+        return [kept.save for kept in await self._run(self._saves.all)]
+
+    async def saves_bytes(self) -> int:
+        return await asyncio.to_thread(self._saves.bytes)
+
+    async def restore_save(self, save: Save, *, browser_version: str) -> None:
+        await self._run(lambda: self._restore_save(save, browser_version))
+
+    def _restore_save(self, save: Save, browser_version: str) -> None:
+        kept = read_kept(save.folder)
+        if kept is None:
+            raise ProfileDamaged("the save is not whole")
+        refuse_newer(kept.manifest.browser_version, browser_version)
+        try:
+            self._bring_in(lambda target: copy_save(kept.save.folder / PROFILE, kept.manifest, target))
+        except ProfileDamaged:
+            self._distrust(kept)
+            raise
+
+    def _distrust(self, kept: KeptSnapshot) -> None:
+        self._saves.distrust(kept)
+        log.warning("save_damaged", save=kept.save.id)
+
+    def _bring_in(self, fill: Callable[[Path], None]) -> None:
+        """Let `fill` build a profile in the staging folder, then put it in place of the live one."""
+        folder = self._new_incoming()
+        self._last_bytes = None
+        try:
+            fill(folder / PROFILE)
+            self._swap.replace_live(folder / PROFILE)
+        finally:
+            self._drop_incoming(folder)
+
+    def _new_incoming(self) -> Path:
+        self._swap.finish()
+        return private_folder(self._places.staging / f"incoming-{uuid.uuid4().hex}")
+
+    def _drop_incoming(self, folder: Path) -> None:
+        """Not while a plan names it: then the next `lock` finishes the swap."""
+        if not self._places.swap_plan.exists():
+            remove_tree(folder)
+
+    async def restore_backup(self, source: PieceSource, *, browser_version: str) -> SnapshotManifest:
+        async with self._turn:
+            manifest = await source.manifest()
+            refuse_newer(manifest.browser_version, browser_version)
+            if manifest.session != self._session:
+                raise ProfileDamaged("the backup belongs to another session")
+            self._last_bytes = None
+            await self._fetch(BackupFetch(source, self._new_incoming() / PROFILE, self._clock), manifest)
+            return manifest
+
+    async def _fetch(self, fetch: BackupFetch, manifest: SnapshotManifest) -> None:
+        try:
+            await fetch.run(manifest)
+            await in_thread(lambda: self._swap.replace_live(fetch.target))
+        finally:
+            await in_thread(lambda: self._drop_incoming(fetch.target.parent))
+
+    async def move_in(self) -> bool:
+        return await self._run(self._move_in)
+
+    def _move_in(self) -> bool:
+        if self._places.settled_mark.exists():
+            return False
+        found = self._adopt_in_place() or self._copy_old()
+        write_durably(self._places.settled_mark, b"")
+        return found
+
+    def _adopt_in_place(self) -> bool:
+        """The old system's profile lies where ours lies; a save keeps it as it was found."""
+        if not (self._places.live / "Default").is_dir():
+            return False
+        try:
+            version = old_profile.last_version(self._places.live)
+            self._saves.keep(self._snapshot(_nothing, _nothing, 0, version, ""))
+        except ProfileDamaged as damage:
+            log.warning("old_profile_damaged", problem=str(damage))
+        else:
+            log.info("old_profile_adopted")
+        return True
+
+    def _copy_old(self) -> bool:
+        root = self._places.live.parent
+        folder, archive = old_profile.old_folder(root, self._session), old_profile.old_zip(root, self._session)
+        try:
+            if folder:
+                refuse_living_browser(folder, lambda _: False)
+                self._bring_in(lambda target: old_profile.copy_folder(folder, target))
+            elif archive:
+                self._bring_in(lambda target: old_profile.unpack(archive, target))
+        except ProfileDamaged as damage:
+            log.warning("old_profile_damaged", problem=str(damage))
+            return False
+        return bool(folder or archive)
+
+    async def set_aside(self) -> None:
+        await self._run(self._swap.set_aside)
+
+    async def drop_set_aside(self) -> None:
+        await self._run(self._swap.drop_set_aside)
+
+    async def wipe(self) -> None:
+        await self._run(self._wipe)
+
+    def _wipe(self) -> None:
+        """The lock, the outbox and the mark stay: a cleared session must not be moved in from the old system again."""
+        self._places.swap_plan.unlink(missing_ok=True)
+        private_folder(self._places.state)
+        write_durably(self._places.settled_mark, b"")
+        self._saves.wipe()
+        self._swap.drop_set_aside()
+        self._empty_staging()
+        self._remove_live()
+        self._last_bytes = None
+
+    def _remove_live(self) -> None:
+        """By a rename first, so that an interrupted wipe leaves no half of a profile where a whole one is expected."""
+        try:
+            self._places.live.rename(self._places.staging / "wiped")
+        except FileNotFoundError:
+            return
+        except OSError:
+            remove_tree(self._places.live)
+        remove_tree(self._places.staging / "wiped")
+
+    async def read_piece(self, snapshot_id: str, sha256: str) -> bytes:
+        return await asyncio.to_thread(self._offers.read, snapshot_id, sha256)
+
+    @asynccontextmanager
+    async def offer(self, snapshot: Snapshot) -> AsyncIterator[tuple[str, ...]]:
+        with self._offers.open(snapshot.manifest, snapshot.folder / PROFILE) as pieces:
+            yield pieces
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        async with self._turn:
+            return await in_thread(work)
+
+
+def _nothing() -> None:
+    """At rest there is nothing to freeze."""
+
+
+def _read_carried(path: Path) -> CarriedStorage | None:
+    try:
+        data = json.loads(path.read_bytes())
+        entries = {str(key): str(value) for key, value in data["entries"].items()}
+        return CarriedStorage(origin=str(data["origin"]), sequence=int(data["sequence"]), entries=entries)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _write_carried(path: Path, carried: CarriedStorage) -> None:
+    """Plain JSON with escapes, because localStorage may hold halves of surrogate pairs."""
+    private_folder(path.parent)
+    write_durably(path, json.dumps(asdict(carried)).encode("ascii"))

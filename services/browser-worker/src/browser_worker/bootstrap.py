@@ -1,0 +1,160 @@
+"""The worker's composition root: the only place that knows concrete classes."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import psutil
+
+from browser_worker.adapters.backup_client import BusBackupService
+from browser_worker.adapters.chromium import ChromiumBrowser
+from browser_worker.adapters.outbox_sqlite import SqliteOutbox
+from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.session_memory import FileMemory
+from browser_worker.domain.ladder import Budget
+from browser_worker.domain.watching import Patience
+from browser_worker.handlers import SessionCommands
+from browser_worker.ports import SessionControl
+from browser_worker.runner.options import Parts, Times
+from browser_worker.runner.worker import Worker, WorkerParts
+from browser_worker.settings import WorkerSettings
+from shared.bus import Bus
+from shared.clock import Clock, SystemClock
+from shared.contracts import subjects
+from shared.contracts.errors import ServiceError
+from shared.contracts.message import Message
+from shared.contracts.sessions import LeaseRecord, SessionRecord, SessionStatus
+from shared.contracts.telemetry import WorkerHeartbeat
+from shared.runtime import Metrics, OpsServer, Shutdown, configure_logging, get_logger, load_settings
+
+log = get_logger()
+
+STOP_MARGIN = 3.0
+"""Seconds beyond the sessions' own budget for closing what is around them."""
+
+
+async def main(shutdown: Shutdown) -> int:
+    settings = load_settings(WorkerSettings)
+    configure_logging("browser-worker", settings.log_level)
+    clock = SystemClock()
+    metrics = Metrics()
+    bus = await Bus.connect(settings.bus_options("browser-worker"), clock=clock, wait_seconds=None)
+    worker = _worker(settings, bus, clock)
+    ops = OpsServer(
+        metrics,
+        host=settings.http_host,
+        port=settings.http_port,
+        ready=lambda: (bus.connected, "" if bus.connected else "the bus is lost"),
+    )
+    stop_seconds = settings.stop_budget_ms / 1000 + STOP_MARGIN
+    shutdown.phase("sessions", stop_seconds, worker.stop)
+    shutdown.phase("bus", 2.0, bus.drain)
+    shutdown.phase("ops", 1.0, ops.stop)
+    await ops.start()
+    await worker.start()
+    log.info("worker_started", room=settings.worker_max_sessions, lease_policy=settings.lease_policy)
+    await shutdown.requested.wait()
+    return 0
+
+
+def _worker(settings: WorkerSettings, bus: Bus, clock: Clock) -> Worker:
+    sessions = _Sessions(settings, bus, clock)
+
+    async def heartbeat(message: WorkerHeartbeat) -> None:
+        await bus.publish(subjects.telemetry("browser-worker", "heartbeat", settings.instance), message)
+
+    return Worker(
+        WorkerParts(
+            worker=settings.instance,
+            clock=clock,
+            sessions=bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord),
+            leases=bus.bucket(subjects.LEASES_BUCKET, LeaseRecord),
+            parts_of=sessions.parts_of,
+            commands_of=sessions.commands_of,
+            heartbeat=heartbeat,
+            facts=lambda: (psutil.Process().memory_info().rss, _free_bytes(settings.session_path)),
+            room=settings.worker_max_sessions,
+            ttl=settings.lease_ttl_ms / 1000,
+            fence=settings.lease_policy == "fence",
+        )
+    )
+
+
+class _Sessions:
+    """Builds what one session's runner needs."""
+
+    def __init__(self, settings: WorkerSettings, bus: Bus, clock: Clock) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._clock = clock
+        self._status = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
+
+    def commands_of(self, session: str, control: SessionControl) -> SessionCommands:
+        return SessionCommands(self._bus, session, control, self._clock)
+
+    def parts_of(self, session: str) -> Parts:
+        settings = self._settings
+        beside = settings.session_path / f"session-{session}.worker"
+
+        async def publish_status(status: SessionStatus) -> None:
+            await self._status.put(session, status)
+
+        async def publish_event(area: str, fact: str, message: Message) -> None:
+            try:
+                await self._bus.publish_event(subjects.event(area, fact, session), message)
+            except ServiceError as error:
+                log.debug("event_not_published", fact=fact, code=error.code)
+
+        return Parts(
+            session=session,
+            worker=settings.instance,
+            browser=ChromiumBrowser(
+                url=settings.whatsapp_web_url,
+                executable=settings.browser_executable,
+                engine=settings.browser,
+                wa_js=settings.wa_js_path,
+                clock=self._clock,
+                timeout=settings.browser_timeout_ms / 1000,
+            ),
+            store=DiskProfileStore(
+                session_path=settings.session_path,
+                saves_path=settings.backup_session_path,
+                session=session,
+                clock=self._clock,
+                saves_kept=settings.saves_kept,
+            ),
+            backups=BusBackupService(self._bus, session),
+            outbox=SqliteOutbox(beside / "outbox.sqlite", self._clock),
+            memory=FileMemory(beside / "session.json"),
+            clock=self._clock,
+            publish_status=publish_status,
+            publish_event=publish_event,
+            jitter=random.random,
+            session_path=str(settings.session_path),
+            backup_path=str(settings.backup_session_path),
+            times=_times(settings),
+            budget=Budget(
+                attempts=settings.max_reconnect_attempts,
+                launches=settings.max_init_retries,
+                base_delay=settings.reconnect_delay_ms / 1000,
+            ),
+            patience=Patience(offline=settings.reconnect_delay_ms / 1000),
+        )
+
+
+def _times(settings: WorkerSettings) -> Times:
+    return Times(
+        connect=settings.session_timeout_ms / 1000,
+        measure=settings.health_check_interval_ms / 1000,
+        validate=settings.session_validation_interval_ms / 1000,
+        save=settings.force_save_interval_ms / 1000,
+        back_up=settings.backup_interval_ms / 1000,
+        stop=settings.stop_budget_ms / 1000,
+    )
+
+
+def _free_bytes(path: Path) -> int:
+    existing = path if path.exists() else Path()
+    return shutil.disk_usage(existing).free
