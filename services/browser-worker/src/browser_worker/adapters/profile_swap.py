@@ -26,9 +26,8 @@ class ProfileSwap:
         self.finish()
 
     def set_aside(self) -> None:
-        """Move the live profile aside with nothing in its place; one rename."""
+        """Move the live profile aside, if there is one, with nothing in its place; one rename, nothing is removed."""
         self._move_aside(self._free_name())
-        self._drop_copies()
 
     def finish(self) -> bool:
         """End a swap that was interrupted; false when there was none."""
