@@ -16,7 +16,8 @@ class Overall(StrEnum):
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`code` such as WA-SIZE; `level` healthy, warning or critical; `value` and `limit` for people."""
+    """`code` such as WA-SIZE; `level` healthy, warning, critical, or unknown (not judged: nothing is known, no alarm);
+    `value` and `limit` for people."""
 
     code: str
     level: str

@@ -169,3 +169,7 @@ class Case:
         if self.status is None:
             return None
         return next((w for w in self.seen.workers if w.worker == self.status.worker), None)
+
+    @property
+    def owner_alive(self) -> bool:
+        return self.owner is not None and self.owner in self.fresh_workers

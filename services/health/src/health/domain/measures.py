@@ -6,7 +6,7 @@ A figure that is not known has no sample at all. Never a number, a chat or a nam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +29,7 @@ from .case import Case
 from .checks.copies import current_at
 from .levels import Level
 from .observation import NatsSight, Observation
+from .watching import Watch
 
 MEASURED_SESSIONS = 100
 
@@ -94,7 +95,6 @@ MEASURES: tuple[Measure, ...] = (
     Measure("wa_workers", GAUGE, (), "Browser workers that were heard lately."),
     Measure("wa_worker_disk_free_bytes", GAUGE, (), "Free space on the fullest disk of the workers."),
     Measure("wa_store_up", GAUGE, (), "1 when a backup replica was heard lately and its storage answers."),
-    Measure("wa_bus_up", GAUGE, (), "1 while this service is connected to NATS."),
     Measure("wa_nats_up", GAUGE, (), "1 when the monitoring page of NATS answers (only with NATS_MONITOR_URL)."),
     Measure("wa_nats_connections", GAUGE, (), "Clients connected to NATS."),
     Measure("wa_nats_slow_consumers", GAUGE, (), "Clients that NATS has cut off as too slow since it started."),
@@ -119,6 +119,16 @@ KNOWN_LABELS: dict[str, frozenset[str]] = {
 }
 """The values that a label from outside may take."""
 OTHER = "other"
+
+
+def samples(watch: Watch, now: datetime) -> Iterator[Sample]:
+    """Everything there is to measure at `now`."""
+    sessions = watch.sessions
+    for session in sessions[:MEASURED_SESSIONS]:
+        seen = watch.observe(session)
+        yield from session_samples(seen, watch.verdict(session, now), Case(seen, watch.thresholds, now))
+    yield from system_samples(Case(watch.observe(sessions[0]), watch.thresholds, now), len(sessions))
+    yield from tally_samples(watch.tally)
 
 
 def session_samples(seen: Observation, report: HealthReport, case: Case) -> Iterator[Sample]:
@@ -179,7 +189,6 @@ def system_samples(case: Case, sessions: int) -> Iterator[Sample]:
     """What is the same for every session; any session's case tells it."""
     yield Sample("wa_health_sessions", (), float(sessions))
     yield Sample("wa_health_sessions_unmeasured", (), float(max(0, sessions - MEASURED_SESSIONS)))
-    yield Sample("wa_bus_up", (), float(case.listening))
     yield Sample("wa_worker_up", (), float(bool(case.fresh_workers)))
     yield Sample("wa_workers", (), float(len(case.fresh_workers)))
     if case.fresh_workers:
@@ -199,7 +208,7 @@ def _nats_samples(nats: NatsSight) -> Iterator[Sample]:
         yield Sample("wa_nats_jetstream_storage_bytes", (), float(nats.storage_bytes))
 
 
-def tally_samples(tally: dict[tuple[str, str], int]) -> Iterator[Sample]:
+def tally_samples(tally: Mapping[tuple[str, str], int]) -> Iterator[Sample]:
     """Counters, with labels from outside that are not known summed up as `other`; one that never counted is 0."""
     sums: dict[tuple[str, tuple[str, ...]], float] = {}
     for measure in MEASURES:

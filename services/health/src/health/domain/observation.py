@@ -54,7 +54,7 @@ class NatsSight:
     connections: int = 0
     slow_consumers: int = 0
     new_slow_consumers: int = 0
-    """Since the look before."""
+    """Within the last minutes."""
     memory_bytes: int = 0
     jetstream: bool = True
     storage_bytes: int = 0

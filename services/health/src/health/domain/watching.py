@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -33,6 +33,7 @@ FORGET_AFTER = timedelta(seconds=120)
 """A worker or a backup replica that has been silent this long while others live is gone for good."""
 MOST_SESSIONS = 1000
 """Sessions beyond are not watched: a bound for what strange messages can make this service remember."""
+SLOW_WINDOW = timedelta(seconds=300)
 KEPT_EPOCHS = 64
 KEPT_USURPERS = 16
 
@@ -74,12 +75,13 @@ class Watch:
     """The memory of the health service."""
 
     def __init__(self, default_session: str, thresholds: Thresholds) -> None:
-        self._thresholds = thresholds
+        self.thresholds = thresholds
         self._sessions: dict[str, _Known] = {default_session: _Known()}
         self._default = default_session
         self._workers: dict[str, _Worker] = {}
         self._stores: dict[str, StoreSight] = {}
         self._nats: NatsSight | None = None
+        self._slow: list[tuple[datetime, int]] = []
         self._listening_since: datetime | None = None
         self.tally: Counter[tuple[str, str]] = Counter()
         """How often each kind of event came, by metric and label."""
@@ -92,7 +94,14 @@ class Watch:
         self._listening_since = None
 
     def saw_nats(self, sight: NatsSight) -> None:
-        self._nats = sight
+        """Slow clients are told as a total since the server's start; what is new is the growth within a window."""
+        within = [(at, total) for at, total in self._slow if sight.seen_at - at <= SLOW_WINDOW]
+        if not sight.reachable or (within and within[-1][1] > sight.slow_consumers):
+            within = []  # the server has started again
+        oldest = within[0][1] if within else sight.slow_consumers
+        if sight.reachable:
+            self._slow = [*within, (sight.seen_at, sight.slow_consumers)]
+        self._nats = replace(sight, new_slow_consumers=sight.slow_consumers - oldest)
 
     def saw_record(self, session: str, record: SessionRecord | None) -> None:
         known = self._known(session)
@@ -106,6 +115,7 @@ class Watch:
             return
         if status is None:
             known.status, known.status_seen_at = None, None
+            known.epochs.clear()  # a bus that lost its data counts epochs from the beginning
         elif not self._usurped(known, status, now, live=live):
             known.saw_epoch(status.epoch, now if live else min(now, status.updated_at))
             known.status, known.status_seen_at = status, now if live else min(now, status.updated_at)
@@ -114,6 +124,8 @@ class Watch:
         """Note a status that a second owner wrote; True when it is to be dropped."""
         newest = max(known.epochs, default=status.epoch)
         foreign = known.status is not None and known.status.worker != status.worker
+        if known.status is not None and not foreign:
+            return status.updated_at < known.status.updated_at
         same = status.epoch == newest and known.status is not None and known.status.epoch == newest
         if live and foreign and (same or status.epoch < newest):
             known.saw_usurper(Usurper(status.worker, now, same_epoch=same))
@@ -121,7 +133,7 @@ class Watch:
 
     def saw_worker(self, heartbeat: WorkerHeartbeat, now: datetime) -> None:
         before = self._workers.get(heartbeat.worker)
-        silent = timedelta(seconds=self._thresholds.worker_silent_seconds)
+        silent = timedelta(seconds=self.thresholds.worker_silent_seconds)
         held = before.holds if before and now - before.seen_at <= silent else {}
         holds = {session: held.get(session, now) for session in heartbeat.sessions}
         self._workers[heartbeat.worker] = _Worker(heartbeat, now, holds)
@@ -185,7 +197,7 @@ class Watch:
     def verdict(self, session: str, now: datetime) -> HealthReport:
         """A fresh verdict; the beginnings of its issues are remembered for sessions that are watched."""
         observation = self.observe(session)
-        report = judge(observation, self._thresholds, now)
+        report = judge(observation, self.thresholds, now)
         known = self._sessions.get(session)
         if known is not None:
             known.since = remembered(observation.known_since, report)

@@ -88,12 +88,23 @@ def _restoring(case: Case) -> Finding:
     return _growing(case, key, words, case.limits.restoring_critical_seconds)
 
 
+def _connected(case: Case) -> Finding:
+    """What a worker last said is worth nothing when nobody hears that worker."""
+    if not case.listening:
+        return unknown("last seen connected, the bus is lost")
+    if case.owner_alive:
+        return healthy(_value(case))
+    if case.silence_counts(case.owner.seen_at if case.owner else None):
+        return unknown("last seen connected, its worker is silent")
+    return _bad(case, Level.WARNING, "not-seen", NOT_SEEN_YET)
+
+
 def _start_limit(case: Case) -> float:
     return case.limits.session_timeout_seconds * case.limits.slow_start_factor
 
 
 _BY_STATE: dict[State, Callable[[Case], Finding]] = {
-    State.CONNECTED: lambda case: healthy(_value(case)),
+    State.CONNECTED: lambda case: _connected(case),
     State.STARTING: lambda case: _growing(case, "starting", STARTING, _start_limit(case)),
     State.SYNCING: lambda case: _growing(case, "syncing", SYNCING, _start_limit(case)),
     State.RESTORING: _restoring,
@@ -202,8 +213,8 @@ CHECKS = (
             "they last too long (waiting for a phone is never critical). Conflict, unlinked, banned, refused, failed "
             "are critical. A session that nobody wants running is a warning at most.",
             "الاتصال حالة سليمة. التشغيل والاستعادة والربط والمزامنة وإعادة الاتصال تحذيرات، وتصبح حرجة إذا طالت "
-            "(انتظار الهاتف ليس حرجًا أبدًا). التعارض وإلغاء الربط والحظر والرفض والفشل حالات حرجة. الجلسة التي لا يُطلب تشغيلها "
-            "تحذير على الأكثر.",
+            "(انتظار الهاتف ليس حرجًا أبدًا). التعارض وإلغاء الربط والحظر والرفض والفشل حالات حرجة. الجلسة التي لا "
+            "يُطلب تشغيلها تحذير على الأكثر.",
         ),
         Words(
             "Follow the recommendation: it differs with the cause. Never reconnect a banned account.",

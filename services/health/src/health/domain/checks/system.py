@@ -28,10 +28,9 @@ def examine_worker(case: Case) -> Finding:
         return unknown("the bus is lost")
     if not case.fresh_workers:
         return _no_worker(case, limit)
-    owner = case.owner
     owned = case.wanted and case.status is not None and case.state is not State.STOPPED
-    if owned and owner is not None and owner not in case.fresh_workers:
-        return _owner_silent(case, owner.seen_at, limit)
+    if owned and not case.owner_alive:
+        return _owner_silent(case, limit)
     if case.wanted and not owned and all(w.room <= 0 for w in case.fresh_workers):
         return Finding(Level.WARNING, "no room", "1 place", "no-room", NO_ROOM)
     return healthy(f"{len(case.fresh_workers)} alive", limit)
@@ -45,12 +44,14 @@ def _no_worker(case: Case, limit: str) -> Finding:
     return Finding(Level.CRITICAL, "0 alive", limit, "none", NO_WORKER, began)
 
 
-def _owner_silent(case: Case, seen_at: datetime, limit: str) -> Finding:
-    if not case.silence_counts(seen_at):
+def _owner_silent(case: Case, limit: str) -> Finding:
+    heard = case.owner.seen_at if case.owner else None
+    if not case.silence_counts(heard):
         return unknown("not heard yet")
-    silent = case.age(seen_at)
+    began = heard or case.seen.listening_since or case.now
+    silent = case.age(began)
     level = Level.CRITICAL if silent > case.limits.takeover_seconds else Level.WARNING
-    return Finding(level, f"owner silent {span(silent).en}", limit, "owner", OWNER_SILENT, seen_at)
+    return Finding(level, f"owner silent {span(silent).en}", limit, "owner", OWNER_SILENT, began)
 
 
 NO_BACKUP_SERVICE = Words(

@@ -1,0 +1,27 @@
+"""The one question that this service answers: how is this session, now?"""
+
+from __future__ import annotations
+
+from shared.bus import Call
+from shared.clock import Clock
+from shared.contracts.errors import Invalid
+from shared.contracts.health import HealthReport, Judge
+from shared.contracts.identifiers import BadIdentifier, session_id
+
+from .domain.watching import Watch
+
+
+class JudgeHandler:
+    """Answers from memory, so that asking costs nothing; a session that nobody knows has never been started."""
+
+    def __init__(self, watch: Watch, clock: Clock) -> None:
+        self._watch = watch
+        self._clock = clock
+
+    async def judge(self, _: Judge, call: Call) -> HealthReport:
+        """Raises Invalid for what is no session id."""
+        try:
+            session = session_id(call.session)
+        except BadIdentifier as error:
+            raise Invalid(str(error)) from None
+        return self._watch.verdict(session, self._clock.now())

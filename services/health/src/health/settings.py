@@ -1,0 +1,70 @@
+"""The health service's settings, by the names of the whole system. Times in milliseconds, sizes in MB, as they say."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
+
+from shared.contracts.identifiers import SESSION_ID
+from shared.runtime import Milliseconds, ServiceSettings
+
+from .domain.thresholds import Thresholds
+
+
+class HealthSettings(ServiceSettings):
+    client_id: str = Field("whatsapp-automation-pro-v2", description="Id of the default session.")
+    nats_monitor_url: str = Field(
+        "",
+        pattern=r"^(https?://.+)?$",
+        description="Address of NATS's monitoring port, such as http://nats:8222; empty: NATS is judged by its "
+        "connection alone.",
+    )
+    health_check_interval_ms: Milliseconds = Field(
+        15000, description="How often a report is sent although nothing changed."
+    )
+    max_session_size_mb: PositiveInt = Field(150, description="Size of a profile that is a warning; twice is critical.")
+    session_timeout_ms: Milliseconds = Field(45000, description="A start may take four times this long.")
+    max_reconnect_attempts: PositiveInt = Field(5, description="Attempts that are critical.")
+    backup_interval_ms: Milliseconds = Field(
+        300000, description="A backup three intervals old is a warning, twelve critical."
+    )
+    force_save_interval_ms: Milliseconds = Field(
+        120000, description="A save three intervals old is a warning, fifteen critical."
+    )
+    session_validation_interval_ms: Milliseconds = Field(
+        60000, description="A profile not validated for three intervals is a warning."
+    )
+    memory_warning_mb: PositiveInt = Field(700, description="Memory of a session's browser that is a warning.")
+    memory_critical_mb: PositiveInt = Field(1200, description="Memory of a session's browser that is critical.")
+    disk_warning_mb: PositiveInt = Field(1024, description="Free space on a worker's disk under which it is a warning.")
+    disk_critical_mb: PositiveInt = Field(256, description="Free space on a worker's disk under which it is critical.")
+
+    @field_validator("client_id")
+    @classmethod
+    def _session_id(cls, text: str) -> str:
+        if not SESSION_ID.fullmatch(text):
+            raise ValueError("a session id is 1 to 63 of: small letters a-z, digits, hyphen")
+        return text
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.memory_critical_mb < self.memory_warning_mb:
+            raise ValueError("MEMORY_CRITICAL_MB must not be less than MEMORY_WARNING_MB")
+        if self.disk_critical_mb > self.disk_warning_mb:
+            raise ValueError("DISK_CRITICAL_MB must not be more than DISK_WARNING_MB")
+        return self
+
+    def thresholds(self) -> Thresholds:
+        return Thresholds(
+            max_session_size_mb=self.max_session_size_mb,
+            session_timeout_seconds=self.session_timeout_ms / 1000,
+            max_reconnect_attempts=self.max_reconnect_attempts,
+            backup_interval_seconds=self.backup_interval_ms / 1000,
+            save_interval_seconds=self.force_save_interval_ms / 1000,
+            validation_interval_seconds=self.session_validation_interval_ms / 1000,
+            memory_warning_mb=self.memory_warning_mb,
+            memory_critical_mb=self.memory_critical_mb,
+            disk_warning_mb=self.disk_warning_mb,
+            disk_critical_mb=self.disk_critical_mb,
+        )
