@@ -4,8 +4,12 @@ from shared.contracts.errors import Conflict, Unavailable
 
 from .buckets import Bucket, Entry
 from .bus import Bus, create_streams
+from .lease import Lease, Outcome
 from .options import BusOptions
 from .serving import Call
 from .transport import Served
 
-__all__ = ["Bucket", "Bus", "BusOptions", "Call", "Conflict", "Entry", "Served", "Unavailable", "create_streams"]
+__all__ = [
+    "Bucket", "Bus", "BusOptions", "Call", "Conflict", "Entry", "Lease", "Outcome", "Served", "Unavailable",
+    "create_streams",
+]  # fmt: skip

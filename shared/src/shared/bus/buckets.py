@@ -108,7 +108,7 @@ class Bucket(Generic[M]):
         After a reconnect, and after NATS lost its data, the present values are given again, keys that have gone
         meanwhile as None, and then `on_ready` once more.
         """
-        watcher = _Watcher(self._name, self._kind, on_change, on_ready, self._transport.counts)
+        watcher = Watcher(self._name, self._kind, on_change, on_ready, self._transport.counts)
         replay = Replay(
             self._transport,
             stream_of(self._name),
@@ -153,7 +153,7 @@ def is_deletion(headers: Mapping[str, str]) -> bool:
     return OPERATION in headers or MARKER in headers
 
 
-class _Watcher(Generic[M]):
+class Watcher(Generic[M]):
     """Turns a stream that may start again into changes, deletions during the pause included."""
 
     def __init__(

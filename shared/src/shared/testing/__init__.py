@@ -1,8 +1,15 @@
 """Real servers, faults on demand and fakes for the tests of every service."""
 
 from .eventually import eventually, eventually_sync
+from .fake_bus import FakeBus, MemoryHub
+from .fake_clock import FakeClock
+from .fault_proxy import FaultProxy
+from .memory_bucket import MemoryBucket, MemoryStore
 from .nats_server import NatsServer
 from .ports import free_port, free_ports
 from .s3_server import S3Server
 
-__all__ = ["NatsServer", "S3Server", "eventually", "eventually_sync", "free_port", "free_ports"]
+__all__ = [
+    "FakeBus", "FakeClock", "FaultProxy", "MemoryBucket", "MemoryHub", "MemoryStore", "NatsServer", "S3Server",
+    "eventually", "eventually_sync", "free_port", "free_ports",
+]  # fmt: skip

@@ -85,7 +85,8 @@ class S3Server:
 PORT_FLAGS = (
     "metricsPort",
     "s3.port", "s3.port.grpc", "s3.port.https", "s3.port.iceberg", "s3.port.lance", "filer.port", "filer.port.grpc",
-    "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "admin.port", "admin.port.grpc", "webdav.port",
+    "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "admin.port", "admin.port.grpc",
+    "webdav.port",
 )  # fmt: skip
 
 

@@ -1,0 +1,204 @@
+"""Who owns a session: a lease by observed revision, without any TTL of the store.
+
+The holder writes its record anew again and again; a competitor takes over only after it has itself seen the same
+revision for a whole TTL on its own clock while it could ask. The trap: a renewal counts from when it was *sent*, for a
+competitor counts from when it was *stored*; and a record found to be ours after a lost acknowledgement may have been
+stored long ago, so it is written again before it counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import uuid4
+
+import structlog
+
+from shared.clock import Clock
+from shared.contracts.errors import Conflict, ServiceError
+from shared.contracts.message import BadMessage
+from shared.contracts.sessions import LeaseRecord
+
+from .buckets import Bucket, Entry
+
+RENEWALS_PER_TTL = 6
+LOOKS_PER_TTL = 24
+"""How often a competitor looks: a released lease is taken within a 24th of the TTL."""
+RELEASE_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+class Outcome(StrEnum):
+    """UNKNOWN: NATS could not be asked; the lease may be held or not."""
+
+    HELD = "held"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """What a competitor sees, and since when (monotonic seconds). Revision 0 = no record."""
+
+    revision: int
+    since: float
+
+
+class Lease:
+    """One key's lease for one owner. `epoch` and `nonce` are those of the present hold."""
+
+    def __init__(
+        self,
+        bucket: Bucket[LeaseRecord],
+        key: str,
+        *,
+        owner: str,
+        clock: Clock,
+        ttl: float = 6.0,
+        at_least_epoch: int = 0,
+    ) -> None:
+        self.epoch = 0
+        self.nonce = ""
+        self._bucket = bucket
+        self._key = key
+        self._owner = owner
+        self._clock = clock
+        self._ttl = ttl
+        self._at_least_epoch = at_least_epoch
+        self._revision = 0
+        self._held = False
+        self._renewed_at = 0.0
+        self._seen_before = False
+        self._lock = asyncio.Lock()
+
+    @property
+    def seconds_since_renewal(self) -> float:
+        """Since the newest renewal that is known to have been stored was sent."""
+        return self._clock.monotonic() - self._renewed_at
+
+    async def acquire(self) -> int:
+        """Compete until the lease is held; the new epoch, higher than every earlier one that is known."""
+        self._held = False
+        self.nonce = uuid4().hex
+        sight: _Sight | None = None
+        while True:
+            try:
+                sight = await self._look(sight)
+            except Conflict:
+                sight = None  # somebody was faster
+            except (ServiceError, BadMessage, TimeoutError) as error:
+                log.debug("lease_unknown", session=self._key, error=type(error).__name__)
+                sight = None
+            if self._held:
+                log.info("lease_acquired", session=self._key, epoch=self.epoch)
+                return self.epoch
+            await self._clock.sleep(self._ttl / LOOKS_PER_TTL)
+
+    async def renew(self) -> Outcome:
+        """One renewal. LOST only when another hold is seen."""
+        async with self._lock:
+            if not self._held:
+                return Outcome.LOST
+            try:
+                async with asyncio.timeout(self._ttl / RENEWALS_PER_TTL):
+                    return await self._renew()
+            except (ServiceError, BadMessage, TimeoutError):
+                return Outcome.UNKNOWN
+
+    async def keep(self, on_outcome: Callable[[Outcome, float], None]) -> None:
+        """Renew every sixth of the TTL until the lease is lost. Each outcome is told with the seconds since the newest
+        success was sent; it is also told, as UNKNOWN, while NATS is away."""
+        pace = self._ttl / RENEWALS_PER_TTL
+        while True:
+            started = self._clock.monotonic()
+            outcome = await self.renew()
+            on_outcome(outcome, self.seconds_since_renewal)
+            if outcome is Outcome.LOST:
+                return
+            await self._clock.sleep(max(0.0, pace - (self._clock.monotonic() - started)))
+
+    async def raise_epoch(self, epoch: int) -> None:
+        """Take over the epoch that the store has anchored; written with this renewal or the next one."""
+        if epoch > self.epoch:
+            self.epoch = epoch
+            await self.renew()
+
+    async def release(self) -> None:
+        """Let a successor in at once. The epoch stays in the record. Never raises."""
+        if not self._held:
+            return
+        async with self._lock:
+            self._held = False
+            try:
+                async with asyncio.timeout(RELEASE_SECONDS):
+                    await self._write_released()
+            except (ServiceError, BadMessage, TimeoutError) as error:
+                log.warning("lease_not_released", session=self._key, error=type(error).__name__)
+
+    async def _look(self, sight: _Sight | None) -> _Sight:
+        """One look, and the take-over when it is due."""
+        entry = await self._bucket.get(self._key)
+        now = self._clock.monotonic()
+        revision = entry.revision if entry else 0
+        if sight is None or sight.revision != revision:
+            sight = _Sight(revision, now)
+        if self._may_take(entry, now - sight.since):
+            await self._take(entry)
+        if entry is not None:
+            self._seen_before = True
+        return sight
+
+    def _may_take(self, entry: Entry[LeaseRecord] | None, unchanged_seconds: float) -> bool:
+        if entry is None and not self._seen_before:
+            return True  # a record that vanished (NATS lost its data) has a holder that will write it again
+        if entry is not None and (entry.value.released or entry.value.nonce == self.nonce):
+            return True
+        return unchanged_seconds >= self._ttl
+
+    async def _take(self, entry: Entry[LeaseRecord] | None) -> None:
+        if entry is None or entry.value.nonce != self.nonce:
+            before = max(entry.value.epoch if entry else 0, self.epoch, self._at_least_epoch)
+            self.epoch = before + 1
+        await self._write(entry.revision if entry else 0)
+        self._held = True
+
+    async def _renew(self) -> Outcome:
+        try:
+            await self._write(self._revision)
+        except Conflict:
+            return await self._compare()
+        return Outcome.HELD
+
+    async def _compare(self) -> Outcome:
+        """The revision was not ours: an acknowledgement was lost, or NATS lost its data, or another holds it."""
+        entry = await self._bucket.get(self._key)
+        if entry is not None and entry.value.nonce != self.nonce:
+            self._held = False
+            return Outcome.LOST
+        try:
+            await self._write(entry.revision if entry else 0)
+        except Conflict:
+            return Outcome.UNKNOWN
+        return Outcome.HELD
+
+    async def _write(self, revision: int) -> None:
+        """CAS; revision 0 means that there must be no record. Raises Conflict."""
+        sent = self._clock.monotonic()
+        record = LeaseRecord(owner=self._owner, nonce=self.nonce, epoch=self.epoch)
+        if revision:
+            self._revision = await self._bucket.update(self._key, record, revision)
+        else:
+            self._revision = await self._bucket.create(self._key, record)
+        self._renewed_at = sent
+
+    async def _write_released(self) -> None:
+        record = LeaseRecord(owner=self._owner, nonce=self.nonce, epoch=self.epoch, released=True)
+        try:
+            await self._bucket.update(self._key, record, self._revision)
+        except Conflict:
+            entry = await self._bucket.get(self._key)
+            if entry is not None and entry.value.nonce == self.nonce:
+                await self._bucket.update(self._key, record, entry.revision)
