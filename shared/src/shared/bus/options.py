@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 
@@ -20,6 +21,6 @@ class BusOptions:
         return self.inbox_prefix or inbox_prefix(self.name)
 
 
-def inbox_prefix(service: str) -> str:
-    """`gateway` → `_INBOX.gateway`; the permissions of each user name its prefix."""
-    return f"_INBOX.{service}"
+def inbox_prefix(name: str) -> str:
+    """`gateway` and `gateway host-12` → `_INBOX.gateway`; the permissions of each user name its prefix."""
+    return f"_INBOX.{re.split(r'[^A-Za-z0-9_-]', name)[0]}"

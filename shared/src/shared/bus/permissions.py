@@ -6,6 +6,8 @@ The trap: a watch cannot be limited to a key, so each bucket is one trust zone w
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared.contracts import subjects
@@ -20,6 +22,8 @@ BACKUP = "backup"
 HEALTH = "health"
 SETUP = "setup"
 SERVICES = (GATEWAY, WORKER, BACKUP, HEALTH, SETUP)
+ANSWER_WITHIN = "15m"
+"""How long after a request its answer may come: a backup of a large profile takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,13 @@ class Permissions:
 def of(service: str) -> Permissions:
     """Raises KeyError for a name that is not in SERVICES."""
     return {GATEWAY: _gateway, WORKER: _worker, BACKUP: _backup, HEALTH: _health, SETUP: _setup}[service]()
+
+
+def nats_users(public_keys: Mapping[str, str]) -> str:
+    """The block `authorization { … }` of nats-server's configuration. `public_keys`: service (one of SERVICES) → public
+    nkey."""
+    users = [_user(key, of(service)) for service, key in public_keys.items()]
+    return "authorization {\n  users = [\n" + "\n".join(users) + "\n  ]\n}"
 
 
 def _gateway() -> Permissions:
@@ -115,3 +126,21 @@ def _writes(bucket: str) -> tuple[str, ...]:
 
 def _inbox(service: str) -> str:
     return f"{inbox_prefix(service)}.>"
+
+
+def _user(key: str, allowed: Permissions) -> str:
+    answers = f', allow_responses: {{ max: 1, expires: "{ANSWER_WITHIN}" }}' if allowed.answers else ""
+    return (
+        f"    {{ nkey: {_text(key)}, permissions: {{\n"
+        f"        publish: {{ allow: {_list(allowed.publish)} }},\n"
+        f"        subscribe: {{ allow: {_list(allowed.subscribe)} }}{answers}\n"
+        f"    }} }}"
+    )
+
+
+def _list(subjects: Iterable[str]) -> str:
+    return "[" + ", ".join(_text(subject) for subject in subjects) + "]"
+
+
+def _text(value: str) -> str:
+    return json.dumps(value)

@@ -15,6 +15,8 @@ from .shutdown import Shutdown
 
 FAILED_EXIT_CODE = 1
 CRASHED_EXIT_CODE = 70
+NOTICE_SECONDS = 2.0
+"""How long `main` may take to see that a stop was requested; one that waits for something else is cancelled."""
 
 log = structlog.get_logger()
 
@@ -36,9 +38,23 @@ def run_service(name: str, main: Callable[[Shutdown], Awaitable[int]]) -> NoRetu
     sys.exit(code)
 
 
+async def _until_requested(main: Callable[[Shutdown], Awaitable[int]], shutdown: Shutdown) -> int:
+    work = asyncio.ensure_future(main(shutdown))
+    requested = asyncio.ensure_future(shutdown.requested.wait())
+    await asyncio.wait({work, requested}, return_when=asyncio.FIRST_COMPLETED)
+    if not work.done() and shutdown.pending_phases == 0 and not shutdown.running:
+        work.cancel()  # still starting: there is nothing to stop in order
+    await asyncio.wait({work}, timeout=NOTICE_SECONDS)
+    if not work.done() and not shutdown.running:
+        work.cancel()
+    requested.cancel()
+    await asyncio.wait({work})
+    return 0 if work.cancelled() else work.result()
+
+
 async def _guarded(name: str, main: Callable[[Shutdown], Awaitable[int]], shutdown: Shutdown) -> int:
     try:
-        return await main(shutdown)
+        return await _until_requested(main, shutdown)
     except ServiceError as error:
         log.error("service_failed", name=name, code=error.code, reason=error.message, hint=error.hint)
         return FAILED_EXIT_CODE

@@ -23,6 +23,7 @@ SLACK_SECONDS = 10.0
 HURRIED_SECONDS = 1.0
 """Budget of each phase after a second signal."""
 CANCEL_SECONDS = 0.5
+WATCH_SECONDS = 0.1
 
 log = structlog.get_logger()
 
@@ -47,8 +48,9 @@ class Shutdown:
         self.requested = asyncio.Event()
         self._clock = clock or SystemClock()
         self._end_process = end_process
-        self._slack_seconds = slack_seconds
         self._phases: list[Phase] = []
+        self._budget_seconds = slack_seconds
+        self._running = False
         self._hurry = asyncio.Event()
         self._ended = threading.Event()
         self._watchdog: threading.Thread | None = None
@@ -56,6 +58,16 @@ class Shutdown:
     def phase(self, name: str, budget_seconds: float, run: Callable[[], Awaitable[object]]) -> None:
         """Add a phase; they run in the order in which they were added."""
         self._phases.append(Phase(name, budget_seconds, run))
+        self._budget_seconds += budget_seconds + CANCEL_SECONDS
+
+    @property
+    def running(self) -> bool:
+        """Whether the phases have begun."""
+        return self._running
+
+    @property
+    def pending_phases(self) -> int:
+        return len(self._phases)
 
     def listen(self) -> None:
         """Take SIGTERM and SIGINT of this process."""
@@ -77,6 +89,7 @@ class Shutdown:
 
     async def run(self) -> None:
         """Run the phases that have not run yet. Never raises for a phase that fails or hangs."""
+        self._running = True
         self.guard()
         while self._phases:
             await self._run_phase(self._phases.pop(0))
@@ -88,27 +101,25 @@ class Shutdown:
     def guard(self) -> None:
         """From now on the process ends, one way or the other, within the budgets and the slack."""
         if self._watchdog is None:
-            seconds = sum(phase.budget_seconds + CANCEL_SECONDS for phase in self._phases) + self._slack_seconds
-            self._watchdog = threading.Thread(
-                target=self._watch, args=(seconds,), name="shutdown-watchdog", daemon=True
-            )
+            self._watchdog = threading.Thread(target=self._watch, name="shutdown-watchdog", daemon=True)
             self._watchdog.start()
 
-    def _watch(self, seconds: float) -> None:
-        if not self._ended.wait(seconds):
-            log.error("exit_hung", after_seconds=seconds)
-            self._end_process(HUNG_EXIT_CODE)
+    def _watch(self) -> None:
+        started = self._clock.monotonic()
+        while not self._ended.wait(WATCH_SECONDS):
+            if self._clock.monotonic() - started >= self._budget_seconds:
+                log.error("exit_hung", after_seconds=self._budget_seconds)
+                self._end_process(HUNG_EXIT_CODE)
+                return
 
     async def _run_phase(self, phase: Phase) -> None:
         started = self._clock.monotonic()
         work = asyncio.ensure_future(_awaited(phase.run))
         hurry = asyncio.ensure_future(self._hurry.wait())
-        budget = HURRIED_SECONDS if self._hurry.is_set() else phase.budget_seconds
-        await asyncio.wait(
-            {work} if self._hurry.is_set() else {work, hurry}, timeout=budget, return_when="FIRST_COMPLETED"
-        )
-        if not work.done() and hurry.done() and budget > HURRIED_SECONDS:
-            await asyncio.wait({work}, timeout=HURRIED_SECONDS)
+        if not self._hurry.is_set():
+            await asyncio.wait({work, hurry}, timeout=phase.budget_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if self._hurry.is_set() and not work.done():
+            await asyncio.wait({work}, timeout=min(HURRIED_SECONDS, phase.budget_seconds))
         hurry.cancel()
         outcome = await _outcome(work)
         log.info("stop_phase", phase=phase.name, outcome=outcome, seconds=round(self._clock.monotonic() - started, 3))
