@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class System:
         """SIGKILL, all at once, as a power cut does it to the processes."""
         victims = self.processes()
         for process in victims:
-            with_suppress(process.kill)
+            _kill(process)
         psutil.wait_procs(victims, timeout=10)
         if self._process is not None:
             self._process.wait(timeout=10)
@@ -132,12 +133,10 @@ class System:
 
     def end(self) -> None:
         if self._process is not None and self._process.poll() is None:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.stop()
-            except subprocess.TimeoutExpired:
-                pass
         for process in self.processes():
-            with_suppress(process.kill)
+            _kill(process)
 
     def cli(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(
@@ -155,11 +154,9 @@ class System:
         return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def with_suppress(call: Any) -> None:
-    try:
-        call()
-    except (psutil.Error, OSError):
-        return
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.Error):
+        process.kill()
 
 
 def link(system: System, phone: Phone) -> None:

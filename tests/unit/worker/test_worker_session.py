@@ -1,0 +1,260 @@
+"""The runner performs what the machine decides, on a world in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from fake_worker import NOW, World
+
+from browser_worker.domain.machine import Event
+from browser_worker.domain.reading import PageState, SendOutcome
+from browser_worker.ports import Save
+from browser_worker.runner.session import SessionRunner
+from shared.contracts.errors import NotConnected, Unavailable
+from shared.testing import eventually
+
+
+@asynccontextmanager
+async def running(world: World, *, epoch: int = 1, anchored: bool = True) -> AsyncIterator[SessionRunner]:
+    runner = SessionRunner(world.parts(), epoch=epoch)
+    if anchored:
+        runner.anchored(epoch)
+    task = asyncio.create_task(runner.run(1))
+    try:
+        yield runner
+    finally:
+        if not task.done():
+            runner.post(Event.STOP)
+        await task
+
+
+async def until(world: World, state: str, reason: str = "") -> None:
+    await eventually(
+        lambda: world.statuses and world.status.state == state and (not reason or world.status.reason == reason),
+        timeout=5,
+        message=f"{state} {reason}; {world.states if world.statuses else ''}",
+    )
+
+
+def connected_profile(world: World) -> None:
+    world.store.exists = True
+    world.memory.kept = type(world.memory.kept)(linked=True)
+    world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
+
+
+async def test_a_new_session_shows_its_qr_then_seals_the_link_and_backs_it_up() -> None:
+    world = World()
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    async with running(world):
+        await until(world, "pairing")
+        await eventually(lambda: world.status.pairing.qr == world.browser.qr)
+        world.browser.shows(PageState.CONNECTED)
+        await until(world, "connected")
+        assert "reopen_page" in world.browser.calls
+        assert world.store.kept
+        assert world.memory.kept.linked
+        assert world.status.pairing.qr is None
+        await eventually(lambda: world.backups.stored == ["link"])
+
+
+async def test_a_stop_takes_a_last_copy_of_a_connected_session() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        runner.post(Event.STOP)
+        await until(world, "stopped")
+    assert world.store.calls.count("snapshot_at_rest") == 1
+    assert world.backups.stored[-1] == "stop"
+    assert world.browser.calls[-1] == "close"
+
+
+async def test_a_session_that_was_never_connected_is_not_backed_up_at_a_stop() -> None:
+    world = World()
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    async with running(world):
+        await until(world, "pairing")
+    assert "snapshot_at_rest" not in world.store.calls
+    assert world.backups.stored == []
+
+
+async def test_a_lost_login_is_restored_and_no_qr_is_published() -> None:
+    world = World()
+    world.store.exists = True
+    world.store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "1")]
+    world.memory.kept = type(world.memory.kept)(linked=True)
+    pages = iter([PageState.QR, PageState.CONNECTED])
+    world.browser.after_launch = lambda: world.browser.shows(next(pages))
+    async with running(world):
+        await until(world, "connected")
+    assert "restore s1" in world.store.calls
+    assert all(status.pairing.qr is None for status in world.statuses)
+
+
+async def test_a_damaged_save_is_passed_over_for_an_older_one_then_for_the_store() -> None:
+    world = World()
+    world.store.exists, world.store.valid = True, False
+    world.store.kept = [Save(name, Path("/nowhere"), NOW, 1, "1") for name in ("new", "old")]
+    world.store.damaged = {"new", "old", "b2"}
+    world.backups.has("b2", "b1")
+    world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
+    async with running(world, epoch=2):
+        await until(world, "connected")
+    assert [call for call in world.store.calls if call.startswith("restore")] == [
+        "restore new", "restore old", "restore b2", "restore b1",
+    ]  # fmt: skip
+
+
+async def test_an_unreachable_store_is_waited_for_without_a_qr_and_used_when_it_is_back() -> None:
+    world = World()
+    world.backups.error = Unavailable("S3 answers 403")
+    world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
+    async with running(world):
+        await until(world, "restoring", "store_unreachable")
+        assert "launch" not in world.browser.calls
+        world.backups.has("b1")
+        world.backups.error = None
+        await until(world, "connected")
+    assert "restore b1" in world.store.calls
+
+
+async def test_backups_from_before_a_clear_are_never_restored() -> None:
+    world = World()
+    world.memory.kept = type(world.memory.kept)(cleared_epoch=3, tombstone_owed=True)
+    world.backups.has("old", epoch=3)
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    async with running(world, epoch=4):
+        await until(world, "pairing")
+    assert world.backups.tombstones == [3]
+    assert not any(call.startswith("restore") for call in world.store.calls)
+
+
+async def test_a_crashed_browser_is_started_again_at_once() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world):
+        await until(world, "connected")
+        world.browser.crash()
+        await eventually(lambda: world.browser.calls.count("launch") == 2)
+        await until(world, "connected")
+    assert "browser_gone" in [change.reason for change in world.status.history]
+
+
+async def test_when_every_attempt_fails_nothing_is_deleted_and_a_person_is_called() -> None:
+    world = World()
+    world.store.exists = True
+    world.browser.gone_at_launch = 100
+    async with running(world):
+        await until(world, "needs_attention", "cannot_reconnect")
+    assert "wipe" not in world.store.calls
+
+
+async def test_a_login_revoked_by_the_phone_waits_for_a_person() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        world.browser.shows(PageState.LOGGED_OUT)
+        await until(world, "logged_out")
+        assert not world.memory.kept.linked
+        world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+        runner.again(2)
+        await until(world, "pairing")
+    assert not any(call.startswith("restore") for call in world.store.calls)
+
+
+async def test_clear_unlinks_wipes_and_tells_the_store() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world, epoch=5) as runner:
+        await until(world, "connected")
+        runner.post(Event.CLEAR)
+        await until(world, "stopped", "cleared")
+    assert "unlink" in world.browser.calls
+    assert "wipe" in world.store.calls
+    assert world.backups.tombstones == [5]
+    assert world.memory.kept.cleared_epoch == 5
+    assert not world.memory.kept.tombstone_owed
+
+
+async def test_a_clear_while_the_store_is_down_still_owes_the_tombstone() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world, epoch=5) as runner:
+        await until(world, "connected")
+        world.backups.error = Unavailable("down")
+        runner.post(Event.CLEAR)
+        await until(world, "stopped", "cleared")
+    assert world.memory.kept.tombstone_owed
+
+
+async def test_a_conflict_is_taken_over_once_and_the_second_is_left_to_a_person() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world):
+        await until(world, "connected")
+        world.browser.shows(PageState.CONFLICT)
+        await until(world, "conflict")
+        await eventually(lambda: world.browser.calls.count("take_over") == 1)
+        world.browser.shows(PageState.CONNECTED)
+        await until(world, "connected")
+        world.browser.shows(PageState.CONFLICT)
+        await until(world, "conflict")
+        with pytest.raises(AssertionError):
+            await eventually(lambda: world.browser.calls.count("take_over") == 2, timeout=0.3)
+
+
+async def test_the_same_command_id_sends_once() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        first = await runner.control.send_test("c1", "201234567890", "hello", timeout=1)
+        again = await runner.control.send_test("c1", "201234567890", "hello", timeout=1)
+    assert (first.outcome, first.repeated, again.outcome, again.repeated) == ("sent", False, "sent", True)
+    assert len(world.browser.sent) == 1
+
+
+async def test_a_send_without_acknowledgement_is_unknown_and_not_repeated() -> None:
+    world = World()
+    connected_profile(world)
+    world.browser.outcome = SendOutcome("unknown")
+    async with running(world) as runner:
+        await until(world, "connected")
+        await runner.control.send_test("c1", "201234567890", "hello", timeout=1)
+        again = await runner.control.send_test("c1", "201234567890", "hello", timeout=1)
+    assert again.outcome == "unknown"
+    assert len(world.browser.sent) == 1
+
+
+async def test_nothing_is_sent_unless_connected() -> None:
+    world = World()
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    async with running(world) as runner:
+        await until(world, "pairing")
+        with pytest.raises(NotConnected):
+            await runner.control.send_test("c1", "201234567890", "hello", timeout=1)
+
+
+async def test_without_an_anchored_epoch_the_session_connects_and_saves_but_is_not_backed_up() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world, anchored=False):
+        await until(world, "connected")
+        await eventually(lambda: world.store.kept)
+        assert world.backups.stored == []
+
+
+async def test_losing_the_lease_kills_the_browser() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        runner.post(Event.LEASE_LOST)
+        await until(world, "stopped", "lease_lost")
+    assert "kill" in world.browser.calls
+    assert "snapshot_at_rest" not in world.store.calls
