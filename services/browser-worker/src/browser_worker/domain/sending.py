@@ -17,6 +17,15 @@ NOT_ON_WHATSAPP = "this number is not on WhatsApp"
 NO_ACK = "no acknowledgement in time"
 
 
+STOPPED_AT = {
+    "ready": NOT_READY,
+    "connected": NOT_CONNECTED,
+    "number": NOT_ON_WHATSAPP,
+    "late": "WhatsApp did not answer whether this number is on it",
+}
+"""Where the page stopped before anything was sent."""
+
+
 def sent(ack: int) -> SendOutcome:
     return SendOutcome("sent", ack=max(ack, SERVER))
 
@@ -30,14 +39,15 @@ def unknown(error: str = NO_ACK) -> SendOutcome:
 
 
 def outcome_of_send(ack: int, result: str) -> SendOutcome:
-    """`result`: WhatsApp's word for the send (`OK`, `ERROR_NETWORK`, …), "" where it gave none."""
+    """`result`: WhatsApp's word for the send (`OK`, `ERROR_NETWORK`, …), "" where it gave none.
+
+    A result that is not OK beside an ack that is no refusal stays unknown: the page may try again by itself.
+    """
     if ack <= REFUSED:
         return failed(_refusal(result), ack=REFUSED)
     if ack >= SERVER or result == "OK":
         return sent(ack)
-    if result:
-        return failed(_refusal(result))
-    return unknown()
+    return unknown(f"{NO_ACK} ({result})" if result else NO_ACK)
 
 
 def outcome_of_message(ack: int) -> SendOutcome:

@@ -1,0 +1,351 @@
+"""The browser of one session: Chromium under Playwright, on a profile of its own, with WhatsApp Web open in it.
+
+Knows launching, pages and processes together. The trap: a frozen browser answers nothing, so nothing is asked of it
+until it is thawed; and a browser that hangs is ended through its processes, never by asking it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from playwright.async_api import BrowserContext, Error, Page
+
+from browser_worker.domain.page_state import interpret
+from browser_worker.domain.reading import CarriedStorage, PageState, Reading, SelfCheck, SendOutcome
+from browser_worker.ports import BrowserGone, BrowserHangs, BrowserMeasure
+from shared.clock import Clock
+from shared.runtime import get_logger
+
+from .driver import Driver
+from .executables import Engine, NoBrowser, VersionOf, find_executable
+from .launch_flags import NOT_WANTED, arguments, environment
+from .page_driver import GRACE_SECONDS, PageBusy, PageDriver, ended
+from .page_scripts import WAKE_BINDING, carried_script, init_script, read_bundle
+from .processes import BrowserProcesses
+
+log = get_logger()
+T = TypeVar("T")
+
+OPEN_SECONDS = 10.0
+"""How long the page may take to begin to answer; one that does not is read as UNKNOWN and opened again later."""
+STRAY_SECONDS = 5.0
+UNLINK_SECONDS = 10.0
+_OUT = frozenset({PageState.LOGGED_OUT, PageState.QR, PageState.IDLE})
+
+
+class ChromiumBrowser:
+    """Fulfils `ports.Browser`. `timeout`: seconds that any call may take. One `driver` may serve many browsers.
+
+    Raises BadBundle and NoBrowser here, so that a worker that cannot work does not start.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        executable: Path | None,
+        engine: Engine = "headless-shell",
+        wa_js: Path,
+        clock: Clock,
+        timeout: float = 30.0,
+        extra_args: Sequence[str] = (),
+        driver: Driver | None = None,
+    ) -> None:
+        self._url = url
+        self._origin = _origin(url)
+        self._executable = find_executable(engine, executable)
+        self._version = VersionOf(self._executable)
+        self._init_script = init_script(self._origin, read_bundle(wa_js))
+        self._clock = clock
+        self._timeout = timeout
+        self._extra_args = tuple(extra_args)
+        self._driver = driver or Driver()
+        self._sandbox = os.geteuid() != 0
+        self._wakes: list[Callable[[], None]] = []
+        self._profile = Path()
+        self._processes: BrowserProcesses | None = None
+        self._context: BrowserContext | None = None
+        self._page: PageDriver | None = None
+        self._crashed = False
+        self._frozen = False
+        self._logged_out = False
+        self._sequence = 0
+        self._floor = 0
+        self._write_back: Any = None
+        self._taking_away: asyncio.Future[None] | None = None
+
+    # starting
+
+    async def launch(self, profile: Path, carried: CarriedStorage | None) -> None:
+        await self._end_strays(profile)
+        _clear_singletons(profile)
+        profile.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            await self._start(profile)
+            await self._prepare(carried)
+        except (Error, OSError, NoBrowser) as error:
+            await self._give_up()
+            raise BrowserGone(f"the browser did not start: {_first_line(error)}") from error
+        except (TimeoutError, BrowserHangs) as error:
+            await self._give_up()
+            await self._driver.replace()
+            raise BrowserHangs("the browser did not start in time") from error
+        except BaseException:
+            self.kill()
+            raise
+        await self._open()
+
+    async def _start(self, profile: Path) -> None:
+        chromium, version = await asyncio.gather(self._driver.chromium(), self.version())
+        self._profile = profile
+        self._processes = BrowserProcesses(profile)
+        self._crashed = self._frozen = self._logged_out = False
+        launching = chromium.launch_persistent_context(
+            profile,
+            executable_path=self._executable,
+            headless=True,
+            args=arguments(version, self._extra_args),
+            ignore_default_args=list(NOT_WANTED),
+            chromium_sandbox=self._sandbox,
+            env=dict(environment()),
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+            accept_downloads=False,
+            no_viewport=True,
+            timeout=self._timeout * 1000,
+        )
+        self._context = await asyncio.wait_for(launching, self._timeout + GRACE_SECONDS)
+        self._context.on("close", self._gone)
+        self._processes.refresh()
+        if not self._sandbox:
+            log.warning("browser_sandbox_off", reason="running as root", hint="run the worker as another user")
+
+    async def _prepare(self, carried: CarriedStorage | None) -> None:
+        context = self._running()
+        self._sequence = carried.sequence if carried else 0
+        self._floor = 0
+        await context.expose_binding(WAKE_BINDING, self._told)
+        await context.add_init_script(self._init_script)
+        if carried is not None and carried.origin == self._origin:
+            self._write_back = await context.add_init_script(carried_script(carried))
+        self._adopt(context.pages[0] if context.pages else await context.new_page())
+
+    async def _open(self) -> None:
+        """A site that cannot be reached is no fault of the browser: it is read as UNKNOWN."""
+        with suppress(PageBusy):
+            await self._page_driver().open(self._url, timeout=min(OPEN_SECONDS, self._timeout))
+
+    def _adopt(self, page: Page) -> None:
+        self._page = PageDriver(page, timeout=self._timeout)
+        self._crashed = False
+        page.on("crash", self._page_crashed)
+        page.on("close", lambda closed: self._wake() if self._page and closed is self._page.page else None)
+
+    async def _end_strays(self, profile: Path) -> None:
+        strays = BrowserProcesses(profile)
+        if not strays.refresh():
+            return
+        log.warning("stray_browser_ended", processes=len(strays.refresh()))
+        await self._until_dead(strays)
+
+    async def _until_dead(self, processes: BrowserProcesses) -> None:
+        deadline = self._clock.monotonic() + STRAY_SECONDS
+        processes.kill()
+        while processes.refresh():
+            if self._clock.monotonic() > deadline:
+                raise BrowserHangs("the processes of an earlier browser do not end")
+            await self._clock.sleep(0.02)
+            processes.kill()
+
+    async def _give_up(self) -> None:
+        self.kill()
+        with suppress(BrowserHangs):
+            await self._end_strays(self._profile)
+
+    # what the page pushes
+
+    def on_wake(self, callback: Callable[[], None]) -> None:
+        self._wakes.append(callback)
+
+    def _told(self, _source: Any, what: str) -> None:
+        if what.startswith("carried:"):
+            self._floor = self._sequence
+            log.info("carried_storage", verdict=what.removeprefix("carried:")[:16])
+            self._taking_away = asyncio.ensure_future(self._take_write_back_away())
+        self._logged_out = self._logged_out or what == "logout"
+        self._wake()
+
+    async def _take_write_back_away(self) -> None:
+        script, self._write_back = self._write_back, None
+        if script is not None:
+            with suppress(Error):
+                await script.close()
+
+    def _page_crashed(self, page: Page) -> None:
+        if self._page is not None and page is self._page.page:
+            self._crashed = True
+            self._wake()
+
+    def _gone(self, context: BrowserContext) -> None:
+        if context is self._context:
+            self._context = self._page = None
+            self._wake()
+
+    def _wake(self) -> None:
+        for callback in self._wakes:
+            callback()
+
+    # what it is
+
+    @property
+    def alive(self) -> bool:
+        return self._context is not None and self._processes is not None and self._processes.alive()
+
+    async def version(self) -> str:
+        return await self._version.ask(timeout=self._timeout)
+
+    async def measure(self) -> BrowserMeasure:
+        self._running()
+        memory, processes = await asyncio.to_thread(BrowserProcesses(self._profile).memory)
+        return BrowserMeasure(version=await self.version(), memory_bytes=memory, processes=processes)
+
+    # what the page shows and does
+
+    async def read(self) -> Reading:
+        if self._frozen:
+            return interpret([])
+        return await self._page_driver().read(self._floor)
+
+    async def self_check(self) -> SelfCheck:
+        return await self._page_driver().self_check()
+
+    async def reload(self) -> None:
+        if self._crashed:
+            await self.reopen_page()
+            return
+        await self._page_driver().open(self._url, timeout=self._timeout)
+
+    async def reopen_page(self) -> None:
+        context, old = self._running(), self._page
+        blank = await ended(context.new_page(), self._timeout)
+        self._page = None
+        if old is not None:
+            await ended(old.page.close(), self._timeout)
+        self._adopt(await ended(context.new_page(), self._timeout))
+        await ended(blank.close(), self._timeout)
+        await self._open()
+
+    async def refresh_qr(self) -> None:
+        await self._page_driver().act("refresh_qr")
+
+    async def take_over(self) -> None:
+        await self._page_driver().act("take_over")
+
+    async def dismiss_known_dialogs(self) -> None:
+        await self._page_driver().act("dismiss")
+
+    async def pairing_code(self, number: str) -> str:
+        return await self._page_driver().pairing_code(number)
+
+    async def new_message_id(self, number: str) -> str:
+        """Made by the page; by us, in the same form, while its functions are not ready."""
+        try:
+            made = await self._page_driver().new_message_id(number)
+        except PageBusy:
+            made = ""
+        return made or f"true_{number}@c.us_3EB0{secrets.token_hex(9).upper()}"
+
+    async def send_text(self, number: str, text: str, message_id: str, *, timeout: float) -> SendOutcome:
+        return await self._page_driver().send(number, text, message_id, timeout=timeout)
+
+    async def find_message(self, message_id: str) -> SendOutcome | None:
+        return await self._page_driver().find_message(message_id)
+
+    async def unlink(self) -> bool:
+        self._logged_out = False
+        deadline = self._clock.monotonic() + min(UNLINK_SECONDS, self._timeout)
+        confirmed = await self._page_driver().unlink(timeout=min(UNLINK_SECONDS, self._timeout) / 2)
+        while self._clock.monotonic() < deadline:
+            if (await self.read()).state in _OUT:
+                return True
+            await self._clock.sleep(0.05)
+        return confirmed or self._logged_out
+
+    async def capture_storage(self) -> CarriedStorage:
+        captured = await self._page_driver().capture_storage(self._sequence)
+        if captured.origin != self._origin:
+            raise PageBusy("the page is not open")
+        self._sequence = self._floor = captured.sequence
+        return captured
+
+    async def screenshot(self) -> bytes:
+        return await self._page_driver().screenshot()
+
+    # its processes
+
+    def freeze(self) -> None:
+        if self._processes is not None:
+            self._frozen = True
+            self._processes.stop()
+
+    def thaw(self) -> None:
+        if self._processes is not None:
+            self._processes.resume()
+        self._frozen = False
+
+    def kill(self) -> None:
+        if self._processes is not None:
+            self._processes.kill()
+        self._frozen = False
+        self._context = self._page = None
+
+    async def close(self, *, timeout: float) -> None:
+        self.thaw()
+        context, self._context, self._page = self._context, None, None
+        if context is not None:
+            with suppress(Error, TimeoutError):
+                await asyncio.wait_for(context.close(), timeout)
+        if self._processes is not None:
+            await self._until_dead(self._processes)
+
+    async def stop_driver(self) -> None:
+        """End the driver; only for a browser that was not given a shared one."""
+        await self._driver.stop()
+
+    def _running(self) -> BrowserContext:
+        if self._context is None:
+            raise BrowserGone("no browser is running")
+        if self._frozen:
+            raise PageBusy("the browser is frozen")
+        return self._context
+
+    def _page_driver(self) -> PageDriver:
+        self._running()
+        if self._page is None or self._crashed or self._page.page.is_closed():
+            raise BrowserGone("the page is gone")
+        return self._page
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("WHATSAPP_WEB_URL must begin with http:// or https://")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _clear_singletons(profile: Path) -> None:
+    """Marks of a dead browser, maybe on another host; the caller holds the profile, so nobody else has it."""
+    for name in ("SingletonLock", "SingletonCookie", "SingletonSocket"):
+        (profile / name).unlink(missing_ok=True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -1,0 +1,94 @@
+/*
+ * Pushes a wake to the worker when what the page shows changes. It says only that there is a reason to read again.
+ *
+ * Digests are compared every 50 ms while the page starts, so that `connected` is seen before wa-js has settled; later
+ * the models' own events push, and a slow look stays as the backstop.
+ */
+const FAST_MS = 50;
+const FAST_FOR_MS = 15000;
+const SLOW_MS = 1000;
+const TOLD = new Set([
+  'account_temporarily_banned', 'storage_initialization_error', 'service_unavailable_503', 'unexpected_logout_modal',
+]);
+const own = { backendEvent: '', loggedOut: false };
+Object.defineProperty(window, '__persistentSession', { value: own });
+
+const wake = (what) => attempt(() => window.__psWake(what).catch(() => undefined));
+
+const modelsNow = () => {
+  const found = {
+    socket: byName('WAWebSocketModel', 'Socket') || throughWaJs('Socket'),
+    stream: byName('WAWebStreamModel', 'Stream') || throughWaJs('Stream'),
+    prefs: attempt(() => pageVersion() && window.require('WAWebUserPrefsMeUser')) || throughWaJs('UserPrefs'),
+  };
+  return found;
+};
+
+/** The page's own bus, wrapped early: a ban is told once, and often before wa-js has settled. */
+let listening = false;
+const listen = () => {
+  const bus = listening ? undefined : byName('WAWebBackendEventBus', 'BackendEventBus');
+  if (!bus || typeof bus.trigger !== 'function') {
+    return;
+  }
+  listening = true;
+  const trigger = bus.trigger;
+  bus.trigger = function (name, ...rest) {
+    heard(name);
+    return trigger.call(this, name, ...rest);
+  };
+};
+const heard = (name) => {
+  if (TOLD.has(name)) {
+    own.backendEvent = name;
+  }
+  own.loggedOut = own.loggedOut || name === 'logout';
+  wake('backend');
+};
+
+let models = {};
+let hooked = false;
+const subscribe = () => {
+  if (hooked || !models.socket || !models.stream) {
+    return;
+  }
+  hooked = true;
+  attempt(() => models.socket.on('change:state', look));
+  attempt(() => models.stream.on('change:mode', look));
+  attempt(() => models.stream.on('change:info', look));
+};
+
+const digest = () =>
+  [
+    attempt(() => models.socket.state),
+    attempt(() => models.stream.mode),
+    attempt(() => models.stream.info),
+    Boolean(attempt(() => meOf(models.prefs))),
+    attempt(() => document.querySelector('[data-ref]').dataset.ref),
+    attempt(() => window.WPP.isReady),
+  ].join('|');
+
+let before = '';
+const look = () => {
+  listen();
+  if (!models.socket || !models.stream || !models.prefs) {
+    models = modelsNow();
+    subscribe();
+  }
+  const now = digest();
+  if (now !== before) {
+    before = now;
+    wake('state');
+  }
+};
+
+const started = performance.now();
+const watch = () => {
+  look();
+  setTimeout(watch, performance.now() - started < FAST_FOR_MS ? FAST_MS : SLOW_MS);
+};
+setTimeout(watch, 0);
+
+attempt(() => window.WPP.on('conn.backend_event', heard));
+attempt(() => window.WPP.on('conn.logout', () => heard('logout')));
+attempt(() => window.WPP.on('conn.auth_code_change', () => wake('qr')));

@@ -1,0 +1,64 @@
+/*
+ * What each tier sees now, most trusted first: wa-js, modules by name, the DOM. Field names are those of RawReading.
+ */
+const models = {
+  'wa-js': () => ({
+    socket: throughWaJs('Socket'),
+    stream: throughWaJs('Stream'),
+    conn: throughWaJs('Conn'),
+    prefs: throughWaJs('UserPrefs'),
+    registered: attempt(() => waJs().conn.isRegistered()),
+  }),
+  modules: () => ({
+    socket: byName('WAWebSocketModel', 'Socket'),
+    stream: byName('WAWebStreamModel', 'Stream'),
+    conn: byName('WAWebConnModel', 'Conn'),
+    prefs: attempt(() => pageVersion() && window.require('WAWebUserPrefsMeUser')),
+    registered: undefined,
+  }),
+};
+
+const tierOfModels = (tier) => {
+  const { socket, stream, conn, prefs, registered } = models[tier]();
+  return {
+    tier,
+    socket: text(attempt(() => socket.state)),
+    stream_mode: text(attempt(() => stream.mode)),
+    stream_info: text(attempt(() => stream.info)),
+    number: text(attempt(() => meOf(prefs).user)),
+    name: text(attempt(() => conn.pushname)),
+    platform: text(attempt(() => conn.platform)),
+    registered: typeof registered === 'boolean' ? registered : null,
+  };
+};
+
+const tierOfDom = () => ({
+  tier: 'dom',
+  qr: text(attempt(() => document.querySelector('[data-ref]').dataset.ref)),
+  post_logout: new URLSearchParams(location.search).get('post_logout') === '1' || Boolean(attempt(() => window.__persistentSession.loggedOut)),
+  chat_pane: Boolean(document.querySelector('#pane-side, [data-testid="chat-list"]')),
+  progress: Boolean(document.querySelector('progress, [role="progressbar"]')),
+  use_here: Boolean(useHereButton()),
+  dialog: text(attempt(() => classOf(unknownDialogs()[0]))),
+  backend_event: text(attempt(() => window.__persistentSession.backendEvent)),
+  page_version: pageVersion(),
+  wa_js_ready: Boolean(attempt(() => window.WPP.isReady)),
+});
+
+/** A whole localStorage is never older than the newest capture: a logout that clears it must not look old at a start. */
+const keepSequence = ({ key, floor }) => {
+  if (floor > (Number(localStorage.getItem(key)) || 0)) {
+    localStorage.setItem(key, String(floor));
+  }
+};
+
+const readState = async (options) => {
+  attempt(() => keepSequence(options));
+  const tiers = [tierOfModels('wa-js'), tierOfModels('modules'), tierOfDom()];
+  if (!tiers[2].qr && tiers.some((tier) => tier.stream_mode === 'QR') && waJs()) {
+    const code = await within(200, attempt(() => waJs().conn.getAuthCode()), null).catch(() => null);
+    tiers[0].qr = text(attempt(() => code.fullCode));
+  }
+  return tiers;
+};
+return readState(options);

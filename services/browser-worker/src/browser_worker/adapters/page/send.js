@@ -1,0 +1,43 @@
+/*
+ * Send one text. Answers {step} where it stopped before anything was sent, else {step: 'sent', ack, result}.
+ *
+ * The key decides the chat: WhatsApp may keep a number's chat under another id than the number itself.
+ */
+const functions = () => throughWaJs('functions');
+const ready = () =>
+  waJs().chat.sendTextMessage && throughWaJs('MsgKey').fromString && throughWaJs('ChatStore') &&
+  functions().addAndSendMsgToChat && functions().findOrCreateLatestChat;
+const connected = () =>
+  (attempt(() => throughWaJs('Socket').state) || attempt(() => byName('WAWebSocketModel', 'Socket').state)) === 'CONNECTED';
+const reasonOf = (error) => text(attempt(() => error.code)) || text(attempt(() => error.name)) || 'error';
+
+const send = async ({ number, body, message_id, ready_ms, total_ms }) => {
+  const end = performance.now() + total_ms;
+  const left = () => Math.max(0, end - performance.now());
+  if (!(await until(Math.min(ready_ms, total_ms), ready))) {
+    return { step: 'ready' };
+  }
+  if (!connected()) {
+    return { step: 'connected' };
+  }
+  const asked = await within(left(), attempt(() => waJs().contact.queryExists(`${number}@c.us`)), 'late').catch((error) => ({ error }));
+  if (asked === null) {
+    return { step: 'number' };
+  }
+  if (asked === 'late') {
+    return { step: 'late' };
+  }
+  const key = throughWaJs('MsgKey').fromString(message_id);
+  const known = () => attempt(() => throughWaJs('MsgStore').get(key));
+  const sending = waJs().chat.sendTextMessage(key.remote.toString(), body, {
+    messageId: message_id, waitForAck: true, linkPreview: false, markIsRead: false, createChat: true, detectMentioned: false,
+  });
+  const done = await within(left(), sending, null).catch((error) => ({ failure: reasonOf(error) }));
+  if (done && done.failure) {
+    return known() ? { step: 'doubt', ack: known().ack ?? 0, error: done.failure } : { step: 'failed', error: done.failure };
+  }
+  const ack = Math.max(attempt(() => done.ack) ?? 0, attempt(() => known().ack) ?? 0);
+  const refused = attempt(() => done.ack) < 0 || attempt(() => known().ack) < 0;
+  return { step: 'sent', ack: refused ? -1 : ack, result: text(attempt(() => done.sendMsgResult.messageSendResult)) };
+};
+return send(options);

@@ -1,0 +1,78 @@
+"""The scripts that run inside the page, put together from the files in `page/`, and the pinned wa-js bundle.
+
+The trap: Playwright promises no order among several init scripts, so guard, configuration, bundle and hooks are one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from browser_worker.domain.reading import CarriedStorage
+
+WA_JS_VERSION = "4.6.0"
+WA_JS_SHA256 = "5bfb88027f14a4d8c9e319374e8bb4083201906881cf8c74f75789b32e4106bd"
+SEQUENCE_KEY = "ps:sequence"
+WAKE_BINDING = "__psWake"
+WPP_CONFIG = {"disableGoogleAnalytics": True, "linkPreviewApiServers": [], "poweredBy": "-"}
+
+
+class BadBundle(Exception):
+    """The wa-js bundle is missing or is not the pinned one; nothing else may be injected into a logged-in page."""
+
+
+def read_bundle(path: Path) -> str:
+    """The pinned wa-js bundle. Raises BadBundle."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadBundle(
+            f"the wa-js bundle cannot be read at {path} ({error.strerror}): run `npm ci`, or set WA_JS_PATH"
+        ) from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != WA_JS_SHA256:
+        raise BadBundle(
+            f"{path} is not wa-js {WA_JS_VERSION}: its SHA-256 is {found[:12]}…, expected {WA_JS_SHA256[:12]}…; "
+            "run `npm ci` again"
+        )
+    return data.decode()
+
+
+def init_script(origin: str, bundle: str) -> str:
+    """Guard, configuration, bundle and hooks: runs at each load, and does nothing outside the top frame of `origin`."""
+    return "\n".join(
+        [
+            f"if ({_guard(origin)}) {{",
+            f"window.WPPConfig = {json.dumps(WPP_CONFIG)};",
+            bundle,
+            "(() => {",
+            _source("lookups"),
+            _source("hooks"),
+            "})();",
+            "}",
+        ]
+    )
+
+
+def carried_script(carried: CarriedStorage) -> str:
+    """Writes carried localStorage back where the page's own is older; to be taken away after its first run."""
+    given = {"key": SEQUENCE_KEY, "sequence": carried.sequence, "entries": carried.entries}
+    return f"if ({_guard(carried.origin)}) {{ ((carried) => {{\n{_source('carried')}\n}})({json.dumps(given)}); }}"
+
+
+@cache
+def call(name: str) -> str:
+    """The function expression of `page/<name>.js` for page.evaluate, taking `options`."""
+    return "\n".join(["(options) => {", _source("lookups"), _source("dialogs"), _source(name), "}"])
+
+
+def _guard(origin: str) -> str:
+    return f"window.top === window && location.origin === {json.dumps(origin)}"
+
+
+@cache
+def _source(name: str) -> str:
+    return files(__package__).joinpath("page", f"{name}.js").read_text(encoding="utf-8")

@@ -1,0 +1,149 @@
+"""Every process of the browser on one profile: found, stopped, continued, killed, weighed.
+
+Knows processes, nothing of pages. The browser is started in a process group of its own, so a signal to the group
+reaches a child that is forked at that moment; whatever left the group is signalled one by one until nothing new
+appears.
+
+The trap: only the first process carries `--user-data-dir`, so once it is dead its orphans are found by their group,
+which must therefore be remembered while it lives.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+_ROUNDS = 10
+_GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, ProcessLookupError)
+
+
+class BrowserProcesses:
+    """The processes of the browser on `profile`. Nothing here raises for a process that is gone."""
+
+    def __init__(self, profile: Path) -> None:
+        self._profile = profile
+        self._groups: set[int] = set()
+        self._known: dict[int, psutil.Process] = {}
+
+    def refresh(self) -> list[psutil.Process]:
+        """Look for all of them now, remember them, and return those that live."""
+        roots = _started_on(self._profile)
+        self._groups |= {group for root in roots if (group := _group(root.pid)) in {root.pid for root in roots}}
+        found = {process.pid: process for process in roots}
+        for pid in _members(self._groups):
+            with suppress(psutil.Error):
+                found.setdefault(pid, psutil.Process(pid))
+        for process in list(found.values()):
+            for child in _children(process):
+                found.setdefault(child.pid, child)
+        known = {pid: process for pid, process in self._known.items() if _lives(process)}
+        self._known = known | {pid: process for pid, process in found.items() if _lives(process)}
+        self._groups = {group for group in self._groups if _members({group})}
+        return list(self._known.values())
+
+    def alive(self) -> bool:
+        """Whether any known process lives; cheap, looks for no new ones."""
+        return any(_lives(process) for process in self._known.values())
+
+    def stop(self) -> None:
+        """SIGSTOP. Idempotent; quick, for the browser stands still meanwhile."""
+        if not self._known:
+            self.refresh()
+        self._signal(signal.SIGSTOP)
+        for _ in range(_ROUNDS):
+            new = self._unseen()
+            if not new:
+                return
+            _each(new, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT. Idempotent; never raises."""
+        with suppress(psutil.Error, OSError):
+            self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """SIGKILL, stopped ones too. Idempotent; never raises. The processes may need a moment to be gone."""
+        for _ in range(3):
+            with suppress(psutil.Error, OSError):
+                if not self.refresh():
+                    return
+                self._signal(signal.SIGKILL)
+
+    def memory(self) -> tuple[int, int]:
+        """(bytes of proportional set size, number of processes)."""
+        processes = self.refresh()
+        return sum(_pss(process) for process in processes), len(processes)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for group in self._groups:
+            if _members({group}):
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, number)
+        grouped = _members(self._groups)
+        _each([process for pid, process in self._known.items() if pid not in grouped], number)
+
+    def _unseen(self) -> list[psutil.Process]:
+        """Children that left the group and are not known yet."""
+        grouped = _members(self._groups)
+        new: list[psutil.Process] = []
+        for process in list(self._known.values()):
+            if process.pid in grouped and process.pid not in self._groups:
+                continue
+            for child in _children(process):
+                if child.pid not in self._known:
+                    self._known[child.pid] = child
+                    if child.pid not in grouped:
+                        new.append(child)
+        return new
+
+
+def _started_on(profile: Path) -> list[psutil.Process]:
+    wanted = {f"--user-data-dir={profile}", f"--user-data-dir={profile.resolve()}"}
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and wanted & set(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def _group(pid: int) -> int:
+    """The process group, 0 when the process is gone. Never our own: a signal would reach ourselves."""
+    with suppress(ProcessLookupError):
+        group = os.getpgid(pid)
+        return 0 if group == os.getpgrp() else group
+    return 0
+
+
+def _members(groups: set[int]) -> set[int]:
+    return {pid for pid in psutil.pids() if _group(pid) in groups} if groups else set()
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return process.children(recursive=True)
+    return []
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _each(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.Error, *_GONE):
+            process.send_signal(number)
+
+
+def _pss(process: psutil.Process) -> int:
+    with suppress(psutil.Error):
+        memory = process.memory_full_info()
+        return int(getattr(memory, "pss", 0) or memory.rss)
+    return 0
