@@ -1,0 +1,1 @@
+"""How the commands talk to a system: through the gateway's REST API, like every other client."""

@@ -1,0 +1,53 @@
+"""What the gateway's answers mean to a person at a terminal. Pure; takes JSON as it came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+def part(answer: Json, name: str) -> Json:
+    """A nested object; empty when it is absent or null."""
+    found = answer.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def is_connected(answer: Json) -> bool:
+    return part(answer, "status").get("isConnected") is True
+
+
+def state(answer: Json) -> str:
+    return str(part(answer, "status").get("state") or "unknown")
+
+
+def overall(answer: Json) -> str:
+    """healthy, warning, critical, or "" while nobody has judged."""
+    return str(answer.get("healthOverall") or part(answer, "health").get("overall") or "")
+
+
+def one_line(answer: Json) -> str:
+    """The state in one line; changes only when something that matters changed."""
+    status = part(answer, "status")
+    words = [f"session {state(answer)}"]
+    if status.get("qrCode") and state(answer) == "pairing":
+        words.append("waiting for a phone (persistent-session qr)")
+    elif status.get("detail"):
+        words.append(str(status["detail"]))
+    if not status.get("workerAlive", True):
+        words.append("no worker answers")
+    if overall(answer):
+        words.append(f"health {overall(answer)}")
+    return " · ".join(words)
+
+
+def why_not_connected(answer: Json) -> str:
+    """For a wait that ran out of time."""
+    status = part(answer, "status")
+    said = str(status.get("detail") or status.get("reason") or "")
+    if not status.get("workerAlive", True):
+        said = "no browser worker answers"
+    elif state(answer) == "pairing":
+        said = "no phone is linked: scan the code of `persistent-session qr`"
+    return f"the session is {state(answer)}" + (f": {said}" if said else "")

@@ -1,0 +1,117 @@
+"""The gateway's REST API. Raises Fault with one line a person understands; never repeats the key.
+
+Trap: after a timeout of a send nobody knows whether the message went out, so nothing here sends a request twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from persistent_session.client import answers
+from persistent_session.faults import Exit, Fault
+from shared.clock import Clock
+
+PATH = "/api/whatsapp/persistent-session"
+SECONDS = 8.0
+"""The gateway answers every request within 5 s."""
+START = "start it with `make up`, or name another with --url"
+
+
+def _header(key: str) -> dict[str, str]:
+    return {"X-API-Key": key} if key else {}
+
+
+class Gateway:
+    """Blocking, for commands. A context manager."""
+
+    def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        try:
+            self._http = httpx.Client(
+                base_url=self.url, headers=_header(key), timeout=SECONDS, trust_env=False, transport=transport
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError):
+            raise Fault(
+                f"{url} is no address, or the API key holds characters that no key has", code=Exit.USAGE
+            ) from None
+
+    def __enter__(self) -> Gateway:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def status(self) -> dict[str, Any]:
+        return self._ask("GET", None)
+
+    def action(self, action: str, **fields: str) -> dict[str, Any]:
+        return self._ask("POST", {"action": action, **{name: value for name, value in fields.items() if value}})
+
+    def _ask(self, method: str, body: Mapping[str, str] | None) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, PATH, json=body)
+        except httpx.TimeoutException:
+            raise Fault(f"the gateway at {self.url} does not answer in time", hint="look at its log") from None
+        except (httpx.HTTPError, httpx.InvalidURL):
+            raise Fault(f"nothing answers at {self.url}", hint=START, code=Exit.NOT_RUNNING) from None
+        return _checked(response)
+
+
+def _checked(response: httpx.Response) -> dict[str, Any]:
+    answer = _json(response)
+    if response.is_success and answer.get("success") is True:
+        return answer
+    hint = str(answer.get("hint") or "")
+    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise Fault("the API key is wrong or absent", hint="set API_KEY or API_KEY_FILE", code=Exit.DENIED)
+    if not answer.get("error"):
+        raise Fault(f"an answer that is not the gateway's (HTTP {response.status_code})", hint="check the address")
+    raise Fault(str(answer["error"]), hint=hint)
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    with suppress(ValueError):
+        found = response.json()
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+class AsyncGateway:
+    """For the supervisor: asks to initialize once, then looks. Its failures are somebody else's to tell."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx.AsyncClient(base_url=url, headers=_header(key), timeout=SECONDS, trust_env=False)
+
+    async def __aenter__(self) -> AsyncGateway:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def initialize(self, clock: Clock, *, seconds: float = 20.0) -> bool:
+        """Ask for a running session. A 503 means that the worker is not there yet: the wish is kept, or asked again."""
+        until = clock.monotonic() + seconds
+        while clock.monotonic() < until:
+            with suppress(httpx.HTTPError):
+                if (await self._http.post(PATH, json={"action": "initialize"})).is_success:
+                    return True
+            await clock.sleep(0.5)
+        return False
+
+    async def one_line(self) -> str:
+        """The session's state for a person; "" when it cannot be read now."""
+        try:
+            response = await self._http.get(PATH)
+        except httpx.HTTPError:
+            return ""
+        return answers.one_line(_json(response)) if response.is_success else ""

@@ -1,0 +1,42 @@
+"""The virtual phone of the demo, through the stand-in's control API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from persistent_session.faults import Exit, Fault
+
+SECONDS = 10.0
+
+
+class VirtualPhone:
+    def __init__(self, control_url: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        self._http = httpx.Client(base_url=control_url, timeout=SECONDS, trust_env=False, transport=transport)
+
+    def scan(self) -> int:
+        """Scan the QR code shown now; the number of the linked device. Raises Fault when none is shown."""
+        return int(self._ask("POST", "/phone/scan", {})["device"])
+
+    def enter_code(self, code: str) -> int:
+        return int(self._ask("POST", "/phone/enter-code", {"code": code})["device"])
+
+    def unlink(self) -> list[int]:
+        return [int(device) for device in self._ask("POST", "/phone/unlink", {})["unlinked"]]
+
+    def devices(self) -> list[dict[str, Any]]:
+        return list(self._ask("GET", "/devices", None))
+
+    def messages(self) -> list[dict[str, Any]]:
+        return list(self._ask("GET", "/messages", None))
+
+    def _ask(self, method: str, path: str, body: dict[str, str] | None) -> Any:
+        try:
+            response = self._http.request(method, path, json=body)
+        except httpx.HTTPError:
+            raise Fault("the stand-in does not answer", hint="is the demo running?", code=Exit.NOT_RUNNING) from None
+        found = response.json()
+        if response.is_success:
+            return found
+        raise Fault(str(found.get("error", "the stand-in refused")) if isinstance(found, dict) else "refused")

@@ -1,0 +1,67 @@
+"""One child process: started in a session of its own, tethered to the supervisor, ended for certain.
+
+A session of its own keeps a terminal's Ctrl-C away from it, so that the supervisor decides the order of the stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, STDOUT, Process
+from contextlib import suppress
+from pathlib import Path
+
+from persistent_session.stack import plan
+from persistent_session.stack.logs import open_log
+
+TETHER = Path(__file__).with_name("tether.py")
+
+
+class Child:
+    """A running process of the plan."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    @classmethod
+    async def start(cls, wanted: plan.Process, log: Path) -> Child:
+        tether = (sys.executable, "-I", "-S", str(TETHER), str(int(wanted.death_signal)), str(os.getpid()))
+        with open_log(log) as output:
+            process = await asyncio.create_subprocess_exec(
+                *tether, *wanted.argv, stdin=DEVNULL, stdout=output, stderr=STDOUT, env=dict(wanted.env),
+                start_new_session=True,
+            )  # fmt: skip
+        return cls(process)
+
+    async def wait(self) -> int:
+        """The exit code; negative for the signal that ended it."""
+        return await self._process.wait()
+
+    @property
+    def running(self) -> bool:
+        return self._process.returncode is None
+
+    def ask_to_end(self) -> None:
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+
+    async def stop(self, seconds: float) -> bool:
+        """SIGTERM, then SIGKILL after `seconds`. False when it had to be killed."""
+        if self.running:
+            self.ask_to_end()
+        try:
+            await asyncio.wait_for(self.wait(), seconds)
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End it and whatever is left of its process group."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        await self.wait()

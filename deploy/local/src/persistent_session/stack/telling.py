@@ -1,0 +1,35 @@
+"""What the supervisor says at the terminal: one line a step."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+
+class Telling:
+    """Lines for a person; safe for text that comes from a log."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
+
+    def step(self, name: str, text: str, seconds: float | None = None) -> None:
+        took = f"  {seconds:.1f} s" if seconds is not None else ""
+        self._line(("  ✓ ", "green"), (f"{name:<15}", "bold"), (f"{text}{took}", ""))
+
+    def note(self, text: str) -> None:
+        self._line(("  · ", "dim"), (text, ""))
+
+    def warn(self, name: str, text: str) -> None:
+        self._line(("  ! ", "yellow"), (f"{name:<15}", "bold"), (text, "yellow"))
+
+    def heading(self, text: str) -> None:
+        self._line((text, "bold"))
+
+    def fact(self, name: str, text: str) -> None:
+        self._line((f"  {name:<12}", "dim"), (text, "bold"))
+
+    def blank(self) -> None:
+        self._console.print()
+
+    def _line(self, *parts: tuple[str, str]) -> None:
+        self._console.print(Text.assemble(*parts))
