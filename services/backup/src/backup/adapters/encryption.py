@@ -1,0 +1,134 @@
+"""Encryption of pieces, manifests and data keys: AES-256-GCM, with zstd before it.
+
+Knows keys and what each ciphertext is bound to. A data key is one session's; the master key only wraps data keys. The
+trap: everything that tells two ciphertexts apart (session, key, piece or backup) is bound in as associated data, so
+that an object moved to another place does not open there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from backup.domain.epochs import Damaged
+from backup.domain.manifests import WrappedKey
+from backup.ports import DataKey
+from shared.contracts.snapshots import PIECE_BYTES, digest
+
+NONCE_BYTES = 12
+_WORTH = 0.97
+"""Compression is kept when it leaves at most this share."""
+_MAX_BODY_BYTES = 256 * 1024 * 1024
+_threads = threading.local()
+
+
+class ForeignKey(Exception):
+    """Wrapped by a master key that this service does not have."""
+
+
+def _derive(master: bytes, purpose: bytes, length: int) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=b"persistent-session/" + purpose).derive(master)
+
+
+def _bind(*parts: str) -> bytes:
+    return "\0".join(parts).encode()
+
+
+def _encrypt(secret: bytes, plain: bytes, bound: bytes) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(secret).encrypt(nonce, plain, bound)
+
+
+def _decrypt(secret: bytes, record: bytes, bound: bytes, what: str) -> bytes:
+    if len(record) < NONCE_BYTES + 16:
+        raise Damaged(f"{what} is damaged")
+    try:
+        return AESGCM(secret).decrypt(record[:NONCE_BYTES], record[NONCE_BYTES:], bound)
+    except InvalidTag:
+        raise Damaged(f"{what} is damaged") from None
+
+
+class Vault:
+    """The master key, and the one before it while keys are changed over."""
+
+    def __init__(self, master: bytes, previous: Sequence[bytes] = ()) -> None:
+        self._wrapping = {
+            _derive(key, b"master-name", 8).hex(): _derive(key, b"wrap", 32) for key in reversed((master, *previous))
+        }
+        self.master_name = _derive(master, b"master-name", 8).hex()
+
+    def new_key(self, name: str) -> DataKey:
+        return DataKey(name, AESGCM.generate_key(256))
+
+    def wrap(self, session: str, key: DataKey) -> WrappedKey:
+        bound = _bind("key", session, key.name)
+        return WrappedKey(
+            key=key.name,
+            master=self.master_name,
+            wrapped=_encrypt(self._wrapping[self.master_name], key.secret, bound),
+        )
+
+    def unwrap(self, session: str, wrapped: WrappedKey) -> DataKey:
+        """Raises Damaged, ForeignKey."""
+        wrapping = self._wrapping.get(wrapped.master)
+        if wrapping is None:
+            raise ForeignKey(wrapped.master)
+        bound = _bind("key", session, wrapped.key)
+        return DataKey(wrapped.key, _decrypt(wrapping, wrapped.wrapped, bound, "a data key"))
+
+
+def seal_piece(key: DataKey, session: str, sha256: str, piece: bytes) -> tuple[bytes, bool]:
+    """The record, and whether zstd helped."""
+    packed = _compressor().compress(piece)
+    compressed = len(packed) < _WORTH * len(piece)
+    return _encrypt(key.secret, packed if compressed else piece, _piece_bound(key, session, sha256)), compressed
+
+
+def open_piece(key: DataKey, session: str, sha256: str, record: bytes, *, compressed: bool) -> bytes:
+    """The piece, its hash verified. Raises Damaged."""
+    plain = _decrypt(key.secret, record, _piece_bound(key, session, sha256), "a piece")
+    piece = decompress(plain, PIECE_BYTES) if compressed else plain
+    if digest(piece) != sha256:
+        raise Damaged("a piece is damaged")
+    return piece
+
+
+def _piece_bound(key: DataKey, session: str, sha256: str) -> bytes:
+    return _bind("piece", session, key.name, sha256)
+
+
+def seal_body(key: DataKey, session: str, generation: str, backup: str, body: bytes) -> bytes:
+    return _encrypt(key.secret, _compressor().compress(body), _bind("manifest", session, generation, backup, key.name))
+
+
+def open_body(key: DataKey, session: str, generation: str, backup: str, sealed: bytes) -> bytes:
+    """Raises Damaged."""
+    bound = _bind("manifest", session, generation, backup, key.name)
+    return decompress(_decrypt(key.secret, sealed, bound, "a manifest"), _MAX_BODY_BYTES)
+
+
+def decompress(data: bytes, limit: int) -> bytes:
+    """zstd, one frame, at most `limit` bytes. Raises Damaged."""
+    reader = zstandard.ZstdDecompressor().stream_reader(data)
+    try:
+        plain = reader.read(limit + 1)
+    except zstandard.ZstdError:
+        raise Damaged("compressed bytes are damaged") from None
+    if len(plain) > limit:
+        raise Damaged("compressed bytes grow beyond their limit")
+    return plain
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    """One a thread: a compressor cannot be shared."""
+    if not hasattr(_threads, "compressor"):
+        _threads.compressor = zstandard.ZstdCompressor(level=3, write_content_size=True)
+    compressor: zstandard.ZstdCompressor = _threads.compressor
+    return compressor

@@ -1,0 +1,105 @@
+"""What became of backups, for Prometheus and for the stream of events.
+
+The trap: an event that cannot be published must not fail the backup that it tells of.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from shared.bus import Bus
+from shared.clock import Clock
+from shared.contracts.backups import Stored
+from shared.contracts.errors import ServiceError
+from shared.contracts.events import BackupFailed, BackupStored
+from shared.contracts.message import Message
+from shared.contracts.subjects import event
+from shared.runtime import Metrics
+
+log = structlog.get_logger()
+_MAX_SESSIONS = 200
+"""Sessions with a gauge of their own; a label must stay bounded."""
+
+
+class BusReports:
+    def __init__(self, metrics: Metrics, bus: Bus, clock: Clock) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._sessions: set[str] = set()
+        self._stored = metrics.counter("wa_backup_stored_total", "Backups stored.")
+        self._unchanged = metrics.counter("wa_backup_unchanged_total", "Stores of what the newest backup held already.")
+        self._failed = metrics.counter("wa_backup_failed_total", "Stores that failed.", ("code",))
+        self._seconds = metrics.histogram(
+            "wa_backup_store_seconds",
+            "How long a store took.",
+            buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900),
+        )
+        self._uploaded = metrics.counter("wa_backup_uploaded_bytes_total", "Bytes written into packs.")
+        self._served = metrics.counter("wa_backup_restored_bytes_total", "Bytes of pieces given out to restores.")
+        self._bytes = metrics.gauge("wa_backup_newest_bytes", "Size of the newest stored snapshot.", ("session",))
+        self._newest = metrics.gauge(
+            "wa_backup_newest_timestamp_seconds", "When the newest good backup was taken.", ("session",)
+        )
+        self._bad = metrics.gauge("wa_backup_bad_backups", "Backups in which damage was found.")
+        self._removed = metrics.counter("wa_backup_removed_total", "What retention removed.", ("what",))
+        self._up = metrics.gauge("wa_backup_store_up", "1 when the store answered at the last look.")
+        self._conditional = metrics.gauge(
+            "wa_backup_conditional_writes", "0 when the store ignores conditional writes."
+        )
+
+    async def stored(self, session: str, epoch: int, stored: Stored, *, bytes: int, seconds: float) -> None:
+        if stored.unchanged:
+            self._unchanged.inc()
+            return
+        self._stored.inc()
+        self._seconds.observe(seconds)
+        self._uploaded.inc(stored.stored_bytes)
+        if self._has_label(session):
+            self._bytes.labels(session).set(bytes)
+        fact = BackupStored(
+            session=session,
+            at=self._clock.now(),
+            epoch=epoch,
+            backup=stored.backup,
+            bytes=bytes,
+            new_bytes=stored.new_bytes,
+            seconds=seconds,
+        )
+        await self._publish("stored", session, fact)
+
+    async def failed(self, session: str, epoch: int, code: str) -> None:
+        self._failed.labels(code).inc()
+        await self._publish(
+            "failed", session, BackupFailed(session=session, at=self._clock.now(), epoch=epoch, code=code)
+        )
+
+    def served(self, bytes: int) -> None:
+        self._served.inc(bytes)
+
+    def newest(self, session: str, taken_at: datetime) -> None:
+        if self._has_label(session):
+            self._newest.labels(session).set(taken_at.timestamp())
+
+    def damage_found(self, backups: int) -> None:
+        self._bad.set(backups)
+
+    def removed(self, backups: int, generations: int) -> None:
+        self._removed.labels("backup").inc(backups)
+        self._removed.labels("generation").inc(generations)
+
+    def store_is(self, *, up: bool, conditional: bool) -> None:
+        self._up.set(up)
+        self._conditional.set(conditional)
+
+    def _has_label(self, session: str) -> bool:
+        if len(self._sessions) < _MAX_SESSIONS:
+            self._sessions.add(session)
+        return session in self._sessions
+
+    async def _publish(self, fact: str, session: str, message: Message) -> None:
+        try:
+            await self._bus.publish_event(event("backup", fact, session), message)
+        except ServiceError as error:
+            log.info("event_not_published", fact=fact, session=session, code=error.code)

@@ -1,0 +1,267 @@
+"""Objects in any S3-compatible storage, through boto3.
+
+Knows S3's errors and what they mean: only a proper NoSuchKey is an absent object. A 403, a time-out, a 404 without that
+code (a proxy's page, a bucket that is gone) is Unavailable. boto3 is blocking, so each call runs in one of a few
+threads and is given up after `budget` seconds; the thread may go on for a while. The trap: a retried conditional
+write can be answered 412 for its own success, so a caller who gets Taken reads the object before it decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import uuid4
+
+import boto3
+import structlog
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from urllib3.exceptions import HTTPError
+
+from backup.domain.inventory import Listed
+from backup.domain.layout import ROOT
+from backup.ports import Blob, Taken
+from shared.contracts.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+log = structlog.get_logger()
+R = TypeVar("R")
+_THREADS = 8
+_BODY_TRIES = 3
+_REFUSED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412"})
+
+
+@dataclass(frozen=True)
+class S3Options:
+    """`budget`, `connect_timeout` and `read_timeout` in seconds; `attempts` of each request by boto3."""
+
+    endpoint: str
+    bucket: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    region: str = "us-east-1"
+    addressing_style: str = "path"
+    connect_timeout: float = 3.0
+    read_timeout: float = 20.0
+    attempts: int = 4
+    budget: float = 60.0
+
+
+def _client(options: S3Options) -> S3Client:
+    config = Config(
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+        retries={"mode": "standard", "total_max_attempts": options.attempts},
+        tcp_keepalive=True,
+        max_pool_connections=_THREADS,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3=cast(Any, {"addressing_style": options.addressing_style}),
+    )
+    session = boto3.session.Session(
+        aws_access_key_id=options.access_key_id,
+        aws_secret_access_key=options.secret_access_key,
+        region_name=options.region,
+    )
+    return session.client("s3", endpoint_url=options.endpoint or None, config=config)
+
+
+def code_of(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+class S3Store:
+    def __init__(self, options: S3Options) -> None:
+        self._options = options
+        self._bucket = options.bucket
+        self._s3 = _client(options)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3")
+        self._preparing = asyncio.Lock()
+        self._prepared = False
+        self._conditional = True
+
+    @property
+    def conditional(self) -> bool:
+        return self._conditional
+
+    async def prepare(self) -> None:
+        async with self._preparing:
+            if not self._prepared:
+                self._conditional = await self._run(self._prepare)
+                self._prepared = True
+
+    async def probe(self) -> None:
+        await self._ask(partial(self._s3.list_objects_v2, Bucket=self._bucket, Prefix=ROOT, MaxKeys=1))
+
+    async def read(self, key: str, *, start: int = 0, length: int | None = None) -> Blob | None:
+        return await self._ask(partial(self._read, key, start, length))
+
+    async def write(self, key: str, data: bytes | bytearray) -> None:
+        await self._ask(partial(self._s3.put_object, Bucket=self._bucket, Key=key, Body=cast(bytes, data)))
+
+    async def create(self, key: str, data: bytes) -> None:
+        if await self._on_condition():
+            await self._ask(partial(self._put_if, key, data, IfNoneMatch="*"))
+        elif await self.read(key) is not None:
+            raise Taken(key)
+        else:
+            await self.write(key, data)
+
+    async def replace(self, key: str, data: bytes, etag: str) -> None:
+        if await self._on_condition():
+            await self._ask(partial(self._put_if, key, data, IfMatch=etag))
+            return
+        present = await self.read(key)
+        if present is None or present.etag != etag:
+            raise Taken(key)
+        await self.write(key, data)
+
+    async def listing(self, prefix: str) -> list[Listed]:
+        return await self._ask(partial(self._list, prefix))
+
+    async def folders(self, prefix: str) -> list[str]:
+        return await self._ask(partial(self._folders, prefix))
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        # one by one: the order matters, and not every S3 server takes the bulk form
+        for key in keys:
+            await self._ask(partial(self._s3.delete_object, Bucket=self._bucket, Key=key))
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._s3.close()
+
+    async def _on_condition(self) -> bool:
+        """False where the store ignores conditions: looking before writing narrows a race then but cannot close it."""
+        await self.prepare()
+        return self._conditional
+
+    async def _ask(self, work: Callable[[], R]) -> R:
+        if not self._prepared:
+            await self.prepare()
+        return await self._run(work)
+
+    async def _run(self, work: Callable[[], R]) -> R:
+        try:
+            async with asyncio.timeout(self._options.budget):
+                return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except TimeoutError:
+            raise Unavailable("the store does not answer", code="store_timeout") from None
+        except ClientError as error:
+            raise _unavailable(error) from None
+        except (BotoCoreError, HTTPClientError, HTTPError, OSError) as error:
+            raise Unavailable(
+                f"the store cannot be reached ({type(error).__name__})", code="store_unreachable"
+            ) from None
+
+    def _read(self, key: str, start: int, length: int | None) -> Blob | None:
+        """A body that is cut off is asked for again: boto3 itself retries only up to the headers."""
+        for left in reversed(range(_BODY_TRIES)):
+            try:
+                return self._read_once(key, start, length)
+            except (BotoCoreError, HTTPError, OSError):
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _read_once(self, key: str, start: int, length: int | None) -> Blob | None:
+        ranged: dict[str, Any] = {}
+        if start or length is not None:
+            ranged["Range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key, **ranged)
+        except ClientError as error:
+            if code_of(error) == "NoSuchKey":
+                return None
+            if code_of(error) == "InvalidRange":
+                return Blob(b"", "")
+            raise
+        with answer["Body"] as body:
+            data = body.read()
+        # a server that ignores ranges sends the whole object
+        if ranged and answer["ResponseMetadata"]["HTTPStatusCode"] == 200:
+            data = data[start : None if length is None else start + length]
+        return Blob(data, answer["ETag"])
+
+    def _put_if(self, key: str, data: bytes, **condition: Any) -> None:
+        try:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=data, **condition)
+        except ClientError as error:
+            if code_of(error) in _REFUSED or (code_of(error) == "NoSuchKey" and "IfMatch" in condition):
+                raise Taken(key) from None
+            raise
+
+    def _list(self, prefix: str) -> list[Listed]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        return [
+            Listed(item["Key"], item["Size"], item["ETag"], item["LastModified"])
+            for page in pages
+            for item in page.get("Contents", ())
+        ]
+
+    def _folders(self, prefix: str) -> list[str]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/")
+        names = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", ()))
+        return [name.removeprefix(prefix).strip("/") for name in names]
+
+    def _prepare(self) -> bool:
+        try:
+            self._s3.list_objects_v2(Bucket=self._bucket, Prefix=ROOT, MaxKeys=1)
+        except ClientError as error:
+            if code_of(error) != "NoSuchBucket":
+                raise
+            self._make_bucket()
+        conditional = self._test_conditions()
+        if not conditional:
+            log.warning("conditional_writes_ignored", hint="owners are told apart by the lease on NATS alone")
+        return conditional
+
+    def _make_bucket(self) -> None:
+        try:
+            self._s3.create_bucket(Bucket=self._bucket)
+        except ClientError as error:
+            if code_of(error) not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                raise
+        log.info("bucket_created", bucket=self._bucket)
+
+    def _test_conditions(self) -> bool:
+        """True when a second create and a replace of something else are refused."""
+        key = f"probes/{uuid4().hex}"
+        try:
+            self._put_if(key, b"1", IfNoneMatch="*")
+            return self._is_refused(key, IfNoneMatch="*") and self._is_refused(key, IfMatch='"0"')
+        except Taken:
+            return True
+        except ClientError as error:
+            if code_of(error) in ("NotImplemented", "InvalidArgument", "501"):
+                return False
+            raise
+        finally:
+            self._s3.delete_object(Bucket=self._bucket, Key=key)
+
+    def _is_refused(self, key: str, **condition: Any) -> bool:
+        try:
+            self._put_if(key, b"2", **condition)
+        except Taken:
+            return True
+        return False
+
+
+def _unavailable(error: ClientError) -> Unavailable:
+    """Only the code of S3 is told: its text may hold keys and host names."""
+    code = code_of(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    hint = ""
+    if status == 403:
+        hint = (
+            "the store refuses the credentials: look at S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and the bucket's policy"
+        )
+    elif code == "NoSuchBucket":
+        hint = "the bucket is gone: make it again or look at S3_BUCKET"
+    return Unavailable(f"the store answered {status} {code}", hint=hint, code="store_refused")

@@ -1,0 +1,1 @@
+"""The backup format and its decisions: pure, no store, no bus, no time of its own."""

@@ -1,0 +1,151 @@
+"""What is inside a stored manifest, how its envelope is framed, and what a snapshot must fulfil to be stored.
+
+The envelope: magic, length, a small clear header (format, key id, the wrapped data key), then the encrypted body. The
+wrapped copy lets a backup be read when its object under `keys/` is lost or damaged. The trap: the header is not secret
+and not trusted; it only says which key to try.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+
+from shared.contracts.message import Instant
+from shared.contracts.snapshots import PIECE_BYTES, BadPath, SnapshotManifest, safe_path
+
+from .epochs import Damaged
+from .packs import PieceSpot
+
+FORMAT = 1
+MAGIC = b"WABK"
+_HEX = frozenset("0123456789abcdef")
+
+
+class WrappedKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A data key, encrypted by the master key. `master` names the master key without telling anything about it."""
+
+    format: int = FORMAT
+    key: str
+    master: str
+    wrapped: bytes
+    checksum: str = ""
+
+
+class StoredManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The body. `manifest` is the snapshot's manifest as its owner sent it (zstd-compressed JSON); `packs` are the
+    sizes of the packs that it needs; `content` tells equal contents apart from changed ones."""
+
+    format: int = FORMAT
+    session: str
+    generation: str
+    backup: str
+    snapshot: str
+    epoch: int
+    sequence: int
+    taken_at: Instant
+    stored_at: Instant
+    browser_version: str
+    reason: str
+    content: str
+    total_bytes: int
+    new_pieces: int
+    new_bytes: int
+    stored_bytes: int
+    manifest: bytes
+    packs: dict[str, int]
+    pieces: dict[str, PieceSpot]
+
+
+class BadSnapshot(ValueError):
+    """The offered snapshot contradicts itself; the text names the fault, never a file."""
+
+
+def write_key(wrapped: WrappedKey) -> bytes:
+    return msgspec.json.encode(msgspec.structs.replace(wrapped, checksum=_checksum(wrapped)))
+
+
+def read_key(data: bytes) -> WrappedKey:
+    """Raises Damaged."""
+    try:
+        wrapped = msgspec.json.decode(data, type=WrappedKey)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise Damaged("a data key is damaged") from error
+    if wrapped.checksum != _checksum(wrapped):
+        raise Damaged("a data key is damaged")
+    return wrapped
+
+
+def _checksum(wrapped: WrappedKey) -> str:
+    return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(wrapped, checksum=""))).hexdigest()
+
+
+def frame(header: bytes, body: bytes) -> bytes:
+    return MAGIC + len(header).to_bytes(4, "big") + header + body
+
+
+def unframe(data: bytes) -> tuple[bytes, bytes]:
+    """Header and body. Raises Damaged."""
+    length = int.from_bytes(data[4:8], "big")
+    if data[:4] != MAGIC or len(data) < 8 + length:
+        raise Damaged("a manifest is damaged")
+    return data[8 : 8 + length], data[8 + length :]
+
+
+def content_of(manifest: SnapshotManifest) -> str:
+    """Equal for snapshots with the same files, pieces and browser version, whenever they were taken."""
+    summary = [
+        manifest.browser_version,
+        sorted((file.path, file.bytes, file.mode, list(file.pieces)) for file in manifest.files),
+        sorted(manifest.directories),
+    ]
+    return hashlib.sha256(msgspec.json.encode(summary)).hexdigest()
+
+
+def expected_pieces(manifest: SnapshotManifest) -> dict[str, int]:
+    """Piece → its size in bytes, in the order of the files. Raises BadSnapshot."""
+    sizes: dict[str, int] = {}
+    for file in manifest.files:
+        for piece, size in zip(file.pieces, piece_sizes(file.bytes), strict=True):
+            if sizes.setdefault(piece, size) != size:
+                raise BadSnapshot("one piece has two sizes")
+    return sizes
+
+
+def piece_sizes(file_bytes: int) -> Iterator[int]:
+    """Sizes of the pieces of a file, in order."""
+    for start in range(0, file_bytes, PIECE_BYTES):
+        yield min(PIECE_BYTES, file_bytes - start)
+
+
+def check(manifest: SnapshotManifest, *, session: str, snapshot: str, epoch: int, total_bytes: int) -> None:
+    """Raises BadSnapshot when the manifest is not the one offered or could not be restored."""
+    if (manifest.session, manifest.snapshot, manifest.epoch) != (session, snapshot, epoch):
+        raise BadSnapshot("the manifest belongs to another session, snapshot or epoch")
+    if manifest.total_bytes() != total_bytes:
+        raise BadSnapshot("the manifest's size is not the offered one")
+    if not manifest.files:
+        raise BadSnapshot("the snapshot has no files")
+    paths = [file.path for file in manifest.files]
+    if len(set(paths)) != len(paths):
+        raise BadSnapshot("a path is there twice")
+    for path in (*paths, *manifest.directories):
+        _check_path(path)
+    for file in manifest.files:
+        if file.bytes < 0 or len(file.pieces) != -(-file.bytes // PIECE_BYTES):
+            raise BadSnapshot("a file's pieces do not fit its size")
+        if not all(is_piece(piece) for piece in file.pieces):
+            raise BadSnapshot("a piece's name is no SHA-256")
+
+
+def _check_path(path: str) -> None:
+    try:
+        safe_path(path)
+    except BadPath as error:
+        raise BadSnapshot(str(error)) from error
+
+
+def is_piece(text: str) -> bool:
+    """True for a SHA-256 in small hex."""
+    return len(text) == 64 and set(text) <= _HEX

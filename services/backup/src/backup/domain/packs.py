@@ -1,0 +1,67 @@
+"""How records are laid one after another into packs.
+
+A record is one encrypted piece. A pack is records and nothing between them; where each lies is in the manifest alone.
+Knows sizes and offsets, not what is in a record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+PACK_BYTES = 8 * 1024 * 1024
+"""A pack is closed once it has this many bytes, so it is at most one record longer."""
+
+
+class PieceSpot(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a piece lies. `bytes` is the record's length, `compressed` whether zstd was used before encryption."""
+
+    pack: str
+    offset: int
+    bytes: int
+    compressed: bool
+
+
+class OpenPack:
+    """A pack being filled. `add` gives the offset of the record."""
+
+    def __init__(self, target: int = PACK_BYTES) -> None:
+        self._target = target
+        self._data = bytearray()
+        self.records: list[tuple[str, int, int, bool]] = []
+        """Piece, offset, length, compressed."""
+
+    def add(self, piece: str, record: bytes, *, compressed: bool) -> None:
+        self.records.append((piece, len(self._data), len(record), compressed))
+        self._data += record
+
+    @property
+    def full(self) -> bool:
+        return len(self._data) >= self._target
+
+    def __bool__(self) -> bool:
+        return bool(self.records)
+
+    def close(self) -> ClosedPack:
+        return ClosedPack(self._data, self.records)
+
+
+class ClosedPack:
+    """A whole pack, named by the SHA-256 of its bytes."""
+
+    def __init__(self, data: bytearray, records: list[tuple[str, int, int, bool]]) -> None:
+        self.data = data
+        self.bytes = len(data)
+        self.records = records
+        self.name = hashlib.sha256(data).hexdigest()
+
+    def release(self) -> None:
+        """Let the bytes go; where the records lie stays known."""
+        self.data = bytearray()
+
+    def spots(self) -> dict[str, PieceSpot]:
+        return {
+            piece: PieceSpot(pack=self.name, offset=offset, bytes=length, compressed=compressed)
+            for piece, offset, length, compressed in self.records
+        }
