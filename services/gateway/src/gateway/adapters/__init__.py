@@ -1,0 +1,1 @@
+"""NATS, threads, images and gunicorn behind the ports."""

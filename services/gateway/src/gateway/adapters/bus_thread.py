@@ -1,0 +1,190 @@
+"""One asyncio thread with the bus client; the request threads reach the bus through it and no other way.
+
+It connects for ever in the background, so that the gateway answers (and says what is missing) while NATS is away. The
+trap: a client made before gunicorn forks, or called from another thread, fails every request; `start` belongs into
+post_worker_init, `stop` into worker_exit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from shared.bus import Bus, BusOptions
+from shared.clock import Clock
+from shared.contracts import subjects
+from shared.contracts.errors import ServiceError, TimedOut, Unavailable
+from shared.contracts.health import HealthReport
+from shared.contracts.message import Message
+from shared.contracts.sessions import SessionRecord, SessionStatus
+from shared.contracts.telemetry import WorkerHeartbeat
+from shared.runtime import get_logger
+
+from .live_view import LiveView
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Message)
+
+LOOK_SECONDS = 0.5
+RETRY_SECONDS = 2.0
+GRACE_SECONDS = 0.1
+"""For a reply on its way from the loop to the waiting thread."""
+
+
+class BusThread:
+    """Implements ports.Messenger and ports.Wishes; feeds the view. `on_open` is called with the
+    client once it is there; `beside` runs in the loop from start to stop."""
+
+    def __init__(
+        self,
+        options: BusOptions,
+        view: LiveView,
+        clock: Clock,
+        *,
+        on_open: Callable[[Bus], None],
+        beside: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._options = options
+        self._view = view
+        self._clock = clock
+        self._on_open = on_open
+        self._beside = beside
+        self._bus: Bus | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
+        self._started = threading.Event()
+
+    def start(self) -> None:
+        self._thread.start()
+        self._started.wait()
+
+    def stop(self, timeout: float = 3.0) -> None:
+        """Drain and end the thread. Never raises; safe when never started."""
+        if self._loop is None or not self._thread.is_alive():
+            return
+        try:
+            asyncio.run_coroutine_threadsafe(self._close(timeout / 2), self._loop).result(timeout)
+        except Exception as error:
+            get_logger().warning("bus_not_drained", error=type(error).__name__)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout)
+
+    def request(self, subject: str, message: Message, reply: type[R], *, timeout: float, command_id: str = "") -> R:
+        bus = self._connected()
+        asked = bus.request(subject, message, reply, timeout=timeout, command_id=command_id or None)
+        return self._call(asked, timeout + GRACE_SECONDS)
+
+    def read(self, session: str, *, timeout: float) -> tuple[SessionRecord | None, int]:
+        bucket = self._connected().bucket(subjects.SESSIONS_BUCKET, SessionRecord)
+        entry = self._call(bucket.get(session), timeout)
+        return (entry.value, entry.revision) if entry else (None, 0)
+
+    def write(self, record: SessionRecord, revision: int, *, timeout: float) -> None:
+        bucket = self._connected().bucket(subjects.SESSIONS_BUCKET, SessionRecord)
+        if revision:
+            self._call(bucket.update(record.session, record, revision), timeout)
+        else:
+            self._call(bucket.create(record.session, record), timeout)
+
+    def _connected(self) -> Bus:
+        if self._bus is None or not self._bus.connected:
+            raise Unavailable("NATS cannot be reached", hint="check that NATS runs and that NATS_URL points to it")
+        return self._bus
+
+    def _call(self, work: Coroutine[Any, Any, T], timeout: float) -> T:
+        loop = self._loop
+        if loop is None:
+            work.close()
+            raise Unavailable("the bus thread does not run")
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            return future.result(timeout)
+        except concurrent.futures.CancelledError:
+            raise Unavailable("the gateway is stopping") from None
+        except TimeoutError:
+            future.cancel()
+            raise TimedOut("no answer in time", hint="whether it was carried out is unknown; see the status") from None
+
+    # in the loop's thread from here on
+
+    def _run(self) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        self._loop = loop
+        self._spawn(loop, self._live())
+        self._spawn(loop, self._look())
+        self._spawn(loop, self._run_beside())
+        loop.call_soon(self._started.set)
+        try:
+            loop.run_forever()
+        finally:
+            loop.close()
+
+    def _spawn(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
+        task = loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            get_logger().error("bus_task_ended", error=type(task.exception()).__name__)
+
+    async def _run_beside(self) -> None:
+        await self._beside()
+
+    async def _live(self) -> None:
+        """Connect and watch; the client reconnects and resumes its watches by itself afterwards."""
+        said = ""
+        while True:
+            try:
+                await self._open()
+                return
+            except ServiceError as error:
+                self._view.bus_state(connected=False, trouble="NATS cannot be reached")
+                if error.message != said:
+                    get_logger().error("bus_not_open", error=error.message, hint=error.hint)
+                    said = error.message
+            except Exception as error:
+                get_logger().error("bus_not_open", error=type(error).__name__)
+            await self._clock.sleep(RETRY_SECONDS)
+
+    async def _open(self) -> None:
+        bus = await Bus.connect(self._options, clock=self._clock, wait_seconds=None)
+        bus.on_lost(lambda: self._view.bus_state(connected=False, trouble="the connection to NATS is lost"))
+        bus.on_back(lambda: self._view.bus_state(connected=True))
+        try:
+            await self._watch(bus)
+        except BaseException:
+            await bus.drain(timeout=1.0)
+            raise
+        self._bus = bus
+        self._on_open(bus)
+        self._view.bus_state(connected=bus.connected, trouble="the connection to NATS is lost")
+
+    async def _watch(self, bus: Bus) -> None:
+        view = self._view
+        statuses = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
+        sessions = bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord)
+        await bus.subscribe(subjects.WORKER_HEARTBEATS, WorkerHeartbeat, lambda beat, _: view.heartbeat_heard(beat))
+        await bus.subscribe(subjects.HEALTH_REPORTS, HealthReport, lambda report, _: view.report_heard(report))
+        await statuses.watch(view.status_changed, on_ready=lambda: view.part_loaded("statuses"))
+        await sessions.watch(view.record_changed, on_ready=lambda: view.part_loaded("sessions"))
+
+    async def _look(self) -> None:
+        while True:
+            self._view.look_around()
+            await self._clock.sleep(LOOK_SECONDS)
+
+    async def _close(self, timeout: float) -> None:
+        current = asyncio.current_task()
+        others = [task for task in self._tasks if task is not current]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if self._bus is not None:
+            await self._bus.drain(timeout=timeout)

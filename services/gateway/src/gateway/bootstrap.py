@@ -1,0 +1,121 @@
+"""The composition root: the only place that knows which adapter stands behind which port."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import PackageNotFoundError, version
+
+from flask import Flask
+
+from shared.clock import Clock, SystemClock
+from shared.runtime import Metrics, OpsServer, configure_logging, get_logger, load_settings
+
+from .adapters import process_memory
+from .adapters.bus_thread import BusThread
+from .adapters.live_view import LiveView
+from .adapters.qr_images import QrImages
+from .adapters.server import Server, ServerOptions
+from .domain.auth import Keyring
+from .domain.limits import Limiter
+from .domain.old_shape import System
+from .handlers import app
+from .handlers.door import Door, Limits
+from .settings import GatewaySettings, on_railway
+
+
+class Gateway:
+    """One worker process: the Flask app, the view and the bus thread. Made after the fork."""
+
+    def __init__(self, settings: GatewaySettings, *, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._born = self._clock.monotonic()
+        self._metrics = Metrics()
+        self.view = LiveView(self._clock)
+        self.bus = BusThread(
+            settings.bus_options("gateway"),
+            self.view,
+            self._clock,
+            on_open=self._metrics.watch_bus,
+            beside=self._serve_ops,
+        )
+        self.app: Flask = app.create(self._door())
+
+    def begin(self) -> None:
+        self.bus.start()
+        get_logger().info("gateway_started", host=self._settings.gateway_host, port=self._settings.gateway_port)
+
+    def stopping(self) -> None:
+        self.view.stop()
+
+    def end(self) -> None:
+        self.view.stop()
+        self.bus.stop()
+        get_logger().info("gateway_stopped")
+
+    def _door(self) -> Door:
+        settings = self._settings
+        return Door(
+            client_id=settings.client_id,
+            view=self.view,
+            messenger=self.bus,
+            wishes=self.bus,
+            qr_images=QrImages(),
+            keyring=Keyring(settings.api_key.get_secret_value(), settings.cookie_secret.get_secret_value()),
+            clock=self._clock,
+            limits=Limits(
+                login=Limiter(settings.login_per_minute),
+                test_messages=Limiter(settings.test_messages_per_minute),
+                actions=Limiter(settings.actions_per_minute),
+                streams=settings.max_streams,
+            ),
+            metrics=self._metrics,
+            system=self._system,
+            metrics_token=settings.metrics_token.get_secret_value(),
+            secure_cookie=on_railway(),
+            trusted_proxies=settings.trusted_proxies,
+        )
+
+    def _system(self) -> System:
+        return System(
+            session_path=self._settings.session_path,
+            backup_path=self._settings.backup_session_path,
+            is_railway=on_railway(),
+            version=_version(),
+            memory=process_memory.measure(),
+            uptime=self._clock.monotonic() - self._born,
+            bus_connected=self.view.bus_connected,
+        )
+
+    async def _serve_ops(self) -> None:
+        """The private health and metrics port, where one is asked for; the public port has the same routes."""
+        if not self._settings.http_port:
+            return
+        server = OpsServer(
+            self._metrics, host=self._settings.http_host, port=self._settings.http_port, ready=self.view.ready
+        )
+        await server.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await server.stop()
+
+
+def run() -> None:
+    """Serve until SIGTERM or SIGINT. Wrong settings end the process with one line for each fault."""
+    settings = load_settings(GatewaySettings)
+    configure_logging("gateway", settings.log_level)
+    options = ServerOptions(
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        worker_class=settings.gateway_worker_class,
+        log_level=settings.log_level,
+    )
+    Server(options, lambda: Gateway(settings)).run()
+
+
+def _version() -> str:
+    try:
+        return version("persistent-session-gateway")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,1 @@
+"""What the gateway knows and decides, without Flask, NATS or threads: views, shapes, keys, limits, texts."""

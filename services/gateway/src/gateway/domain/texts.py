@@ -1,0 +1,314 @@
+"""Every word of the page in English and Arabic, by key, and the choice between the two languages.
+
+The page's script gets the same table. Keys: `state.*` and `about.*` for states, `reason.*` for the worker's reasons,
+`error.*` for error codes. A test keeps both tables complete.
+"""
+
+from __future__ import annotations
+
+LANGUAGES = ("en", "ar")
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "title": ("Persistent Session", "الجلسة الدائمة"),
+    "tagline": ("A WhatsApp session that stays", "جلسة واتساب تبقى متصلة"),
+    "skip": ("Skip to content", "تجاوز إلى المحتوى"),
+    "language.other": ("العربية", "English"),
+    "logout": ("Log out", "تسجيل الخروج"),
+    "session": ("Session", "الجلسة"),
+    "noscript": ("This page needs JavaScript.", "تحتاج هذه الصفحة إلى تفعيل جافاسكريبت."),
+    # login
+    "login.title": ("Log in", "تسجيل الدخول"),
+    "login.about": (
+        "Enter the API key of this system. It was printed at the first start, or set as API_KEY.",
+        "أدخل مفتاح هذا النظام. طُبع المفتاح عند أول تشغيل، أو ضُبط في المتغير API_KEY.",
+    ),
+    "login.key": ("API key", "مفتاح الدخول"),
+    "login.show": ("Show", "إظهار"),
+    "login.hide": ("Hide", "إخفاء"),
+    "login.submit": ("Log in", "دخول"),
+    "login.working": ("Checking…", "جارٍ التحقق…"),
+    # live mark
+    "live.live": ("Live", "مباشر"),
+    "live.polling": ("Every few seconds", "كل بضع ثوانٍ"),
+    "live.lost": ("No connection to the server", "انقطع الاتصال بالخادم"),
+    "live.connecting": ("Connecting…", "جارٍ الاتصال…"),
+    # states
+    "state.stopped": ("Stopped", "متوقفة"),
+    "state.starting": ("Starting", "قيد التشغيل"),
+    "state.restoring": ("Restoring", "قيد الاستعادة"),
+    "state.pairing": ("Waiting for a phone", "بانتظار ربط الهاتف"),
+    "state.syncing": ("Loading chats", "جارٍ تحميل المحادثات"),
+    "state.connected": ("Connected", "متصلة"),
+    "state.reconnecting": ("Reconnecting", "تعيد الاتصال"),
+    "state.conflict": ("Open elsewhere", "مفتوحة في مكان آخر"),
+    "state.logged_out": ("Unlinked", "أُلغي ربطها"),
+    "state.needs_attention": ("Needs you", "تحتاج إلى تدخلك"),
+    "state.failed": ("Failed", "تعطلت"),
+    "state.unknown": ("Unknown", "غير معروفة"),
+    "state.gone": ("No worker", "المشغّل لا يجيب"),
+    "about.stopped": ("The session is not running. Initialize starts it.", "الجلسة لا تعمل. زر التهيئة يشغّلها."),
+    "about.starting": ("The browser is starting.", "المتصفح قيد التشغيل."),
+    "about.restoring": ("A good copy is being put in place.", "تُستعاد الآن نسخة سليمة من الجلسة."),
+    "about.pairing": ("Scan the code with the phone to link it.", "امسح الرمز بالهاتف لربطه."),
+    "about.syncing": (
+        "The phone is linked; WhatsApp is loading the account.",
+        "رُبط الهاتف، وواتساب يحمّل بيانات الحساب.",
+    ),
+    "about.connected": ("Messages can be sent.", "يمكن إرسال الرسائل الآن."),
+    "about.reconnecting": ("The connection was lost and comes back by itself.", "انقطع الاتصال وسيعود تلقائيًا."),
+    "about.conflict": ("WhatsApp Web is open elsewhere with this login.", "واتساب ويب مفتوح بهذا الحساب في مكان آخر."),
+    "about.logged_out": (
+        "The phone has unlinked this device. Initialize links it again.",
+        "ألغى الهاتف ربط هذا الجهاز. اضغط التهيئة لربطه من جديد.",
+    ),
+    "about.needs_attention": ("A person must look at this.", "يلزم أن يطّلع شخص على المشكلة."),
+    "about.failed": ("Starting did not succeed.", "لم ينجح التشغيل."),
+    "about.unknown": ("This version does not know the state.", "هذا الإصدار لا يعرف هذه الحالة."),
+    "about.gone": (
+        "The worker that owns the session is silent. What you see is the last it said.",
+        "المشغّل المسؤول عن الجلسة صامت، وما تراه هو آخر ما أبلغ به.",
+    ),
+    "about.none": (
+        "No worker is running. Your request is kept until one starts.",
+        "لا يوجد مشغّل يعمل الآن، ويُحفظ طلبك حتى يبدأ أحدها.",
+    ),
+    # reasons of the worker
+    "reason.not_started": ("Not started yet", "لم تبدأ بعد"),
+    "reason.finding_profile": ("Looking for the profile", "البحث عن ملف الجلسة"),
+    "reason.no_profile": ("No profile here; looking for a copy", "لا يوجد ملف جلسة هنا، جارٍ البحث عن نسخة"),
+    "reason.profile_damaged": ("Profile damaged; restoring a good copy", "ملف الجلسة تالف، تُستعاد نسخة سليمة"),
+    "reason.login_lost": ("Login lost; restoring a good copy", "فُقد تسجيل الدخول، تُستعاد نسخة سليمة"),
+    "reason.store_unreachable": (
+        "The backup store cannot be asked; waiting for it",
+        "تعذّر الوصول إلى مخزن النسخ، بانتظار عودته",
+    ),
+    "reason.nothing_to_restore": ("No copy anywhere; starting afresh", "لا توجد أي نسخة، بداية جديدة"),
+    "reason.restored": ("A copy was restored", "استُعيدت نسخة"),
+    "reason.launching": ("Starting the browser", "تشغيل المتصفح"),
+    "reason.scan_the_qr": ("Waiting for the phone to scan", "بانتظار أن يمسح الهاتف الرمز"),
+    "reason.waiting_for_network": ("No connection to WhatsApp yet", "لا اتصال بواتساب حتى الآن"),
+    "reason.linking": ("The phone scanned; linking", "مسح الهاتف الرمز، جارٍ الربط"),
+    "reason.syncing": ("WhatsApp is loading the account", "واتساب يحمّل بيانات الحساب"),
+    "reason.sealing": ("Linked; saving the login safely", "تم الربط، ويُحفظ تسجيل الدخول"),
+    "reason.sealed": ("Linked and saved", "تم الربط والحفظ"),
+    "reason.connected": ("Connected", "متصلة"),
+    "reason.offline": ("Lost the connection to WhatsApp", "انقطع الاتصال بواتساب"),
+    "reason.browser_gone": ("The browser ended unexpectedly", "أُغلق المتصفح فجأة"),
+    "reason.browser_hangs": ("The browser did not answer", "المتصفح لا يستجيب"),
+    "reason.launch_failed": ("The browser could not be started", "تعذّر تشغيل المتصفح"),
+    "reason.page_silent": ("The page said nothing; loading it again", "الصفحة لا تستجيب، يُعاد تحميلها"),
+    "reason.cannot_reconnect": (
+        "All quick attempts failed; slow ones go on",
+        "فشلت المحاولات السريعة، وتستمر محاولات متباعدة",
+    ),
+    "reason.open_elsewhere": ("Open elsewhere", "مفتوحة في مكان آخر"),
+    "reason.taking_over": ("Taking the session back", "استرجاع الجلسة من النافذة الأخرى"),
+    "reason.unlinked_by_phone": ("Unlinked by the phone", "أُلغي الربط من الهاتف"),
+    "reason.banned": ("WhatsApp has banned the account for now", "حظر واتساب الحساب مؤقتًا"),
+    "reason.blocked": ("WhatsApp refuses this connection", "واتساب يرفض هذا الاتصال"),
+    "reason.page_outdated": ("WhatsApp refuses this page version", "واتساب يرفض إصدار الصفحة"),
+    "reason.unknown_dialog": ("An unknown dialog is in the way", "تظهر نافذة غير معروفة"),
+    "reason.profile_in_use": ("Another program uses this profile", "برنامج آخر يستخدم ملف الجلسة"),
+    "reason.asked": ("Restoring the chosen backup", "استعادة النسخة المطلوبة"),
+    "reason.asked_again": ("Starting again", "إعادة التشغيل"),
+    "reason.stopped": ("Stopped; the session is kept", "أُوقفت مع الاحتفاظ بالجلسة"),
+    "reason.cleared": ("Cleared", "مُسحت"),
+    "reason.lease_lost": ("Another worker owns the session", "انتقلت الجلسة إلى مشغّل آخر"),
+    # hero
+    "since": ("since {time}", "منذ {time}"),
+    "account": ("Account", "الحساب"),
+    # buttons
+    "actions.title": ("Quick controls", "أزرار التحكم"),
+    "action.initialize": ("Initialize", "تهيئة الجلسة"),
+    "action.health-check": ("Health check", "فحص الصحة"),
+    "action.backup": ("Back up now", "نسخة احتياطية الآن"),
+    "action.clear": ("Clear session", "مسح الجلسة"),
+    "action.restore": ("Restore", "استعادة"),
+    "action.working": ("Working…", "جارٍ التنفيذ…"),
+    # results of actions
+    "done.connected": ("The session is connected.", "الجلسة متصلة."),
+    "done.pairing": ("Scan the code with the phone.", "امسح الرمز بالهاتف."),
+    "done.syncing": ("Linked; WhatsApp is loading.", "تم الربط، وواتساب قيد التحميل."),
+    "done.restoring": ("The restore has begun.", "بدأت الاستعادة."),
+    "done.reconnecting": ("The session is reconnecting by itself.", "الجلسة تعيد الاتصال تلقائيًا."),
+    "done.starting": ("The session is starting.", "الجلسة قيد التشغيل."),
+    "done.cleared": ("The session was cleared.", "مُسحت الجلسة."),
+    "done.clearing": ("Clearing is under way.", "جارٍ مسح الجلسة."),
+    "done.stored": ("Backup stored.", "حُفظت النسخة الاحتياطية."),
+    "done.unchanged": ("Nothing changed since the newest backup.", "لا تغيير منذ آخر نسخة احتياطية."),
+    "done.backing_up": ("The backup is still under way.", "النسخ الاحتياطي ما زال جاريًا."),
+    "done.checked": ("Health check done.", "انتهى فحص الصحة."),
+    "done.other": ("Done.", "تم."),
+    # linking
+    "link.title": ("Link a phone", "ربط الهاتف"),
+    "link.step1": ("Open WhatsApp on the phone", "افتح واتساب على الهاتف"),
+    "link.step2": ("Settings → Linked devices → Link a device", "الإعدادات ← الأجهزة المرتبطة ← ربط جهاز"),
+    "link.step3": ("Point the camera at this code", "وجّه الكاميرا نحو هذا الرمز"),
+    "link.qr": ("QR code that links the phone", "رمز QR لربط الهاتف"),
+    "link.wait": ("The code is on its way…", "الرمز قيد التجهيز…"),
+    "link.renews": ("The code renews itself.", "يتجدد الرمز تلقائيًا."),
+    "link.or": ("or with the phone number", "أو برقم الهاتف"),
+    "link.number": ("Phone number with country code", "رقم الهاتف مع رمز الدولة"),
+    "link.get": ("Get a code", "الحصول على رمز"),
+    "link.code": ("Enter this code on the phone", "أدخل هذا الرمز على الهاتف"),
+    # health
+    "health.title": ("Health", "صحة الجلسة"),
+    "health.healthy": ("Healthy", "سليمة"),
+    "health.warning": ("Warning", "تحذير"),
+    "health.critical": ("Critical", "حرجة"),
+    "health.none": ("No verdict yet", "لا نتيجة بعد"),
+    "health.noneAbout": (
+        "The health service has not spoken yet. A health check asks it.",
+        "لم تصل نتيجة من خدمة الفحص بعد. اضغط فحص الصحة لطلبها.",
+    ),
+    "health.fine": ("No problems found.", "لا توجد مشكلات."),
+    "health.issues": ("Issues", "المشكلات"),
+    "health.recommendations": ("What to do", "ما ينبغي فعله"),
+    "health.checks": ("All checks", "كل الفحوص"),
+    "health.checked": ("checked {time}", "آخر فحص {time}"),
+    # details
+    "details.title": ("Session details", "تفاصيل الجلسة"),
+    "details.size": ("Session size", "حجم الجلسة"),
+    "details.backupSize": ("Backup size", "حجم النسخة الاحتياطية"),
+    "details.lastModified": ("Last change", "آخر تغيير"),
+    "details.lastSave": ("Last local save", "آخر حفظ محلي"),
+    "details.lastBackup": ("Last off-site backup", "آخر نسخة خارجية"),
+    "details.backups": ("Off-site backups", "النسخ الخارجية"),
+    "details.reconnects": ("Reconnect attempts", "محاولات إعادة الاتصال"),
+    "details.browser": ("Browser", "المتصفح"),
+    "details.page": ("WhatsApp Web", "واتساب ويب"),
+    "details.memory": ("Browser memory", "ذاكرة المتصفح"),
+    "details.files": ("Essential files", "الملفات الأساسية"),
+    "details.filesOk": ("{count} present", "{count} موجودة"),
+    "details.filesMissing": ("missing: {names}", "ناقصة: {names}"),
+    "details.worker": ("Worker", "المشغّل"),
+    "details.path": ("Session folder", "مجلد الجلسة"),
+    "details.uptime": ("Gateway uptime", "مدة تشغيل البوابة"),
+    "details.none": ("none yet", "لا يوجد بعد"),
+    "details.unknown": ("not known yet", "غير معروف بعد"),
+    "details.wayOld": ("last attempt failed: {error}", "فشلت آخر محاولة: {error}"),
+    # test message
+    "test.title": ("Test message", "رسالة تجريبية"),
+    "test.about": (
+        "Proves that the session works, end to end.",
+        "تثبت أن الجلسة تعمل فعلًا من البداية إلى النهاية.",
+    ),
+    "test.number": ("Phone number", "رقم الهاتف"),
+    "test.numberHint": ("With country code, digits only", "مع رمز الدولة، أرقام فقط"),
+    "test.message": ("Message", "نص الرسالة"),
+    "test.default": ("Test message from Persistent Session", "رسالة تجريبية من الجلسة الدائمة"),
+    "test.send": ("Send", "إرسال"),
+    "test.sending": ("Sending…", "جارٍ الإرسال…"),
+    "test.sent": ("Sent. WhatsApp has confirmed it.", "أُرسلت وأكّد واتساب استلامها."),
+    "test.repeated": ("This message had already been sent.", "سبق إرسال هذه الرسالة."),
+    "test.askAgain": ("Ask what became of it", "التحقق مما حدث لها"),
+    "test.off": ("Possible once the session is connected.", "متاحة عندما تكون الجلسة متصلة."),
+    # backups
+    "backups.title": ("Off-site backups", "النسخ الاحتياطية الخارجية"),
+    "backups.show": ("Show backups", "عرض النسخ"),
+    "backups.none": ("There are no backups yet.", "لا توجد نسخ احتياطية بعد."),
+    "backups.taken": ("Taken", "التاريخ"),
+    "backups.size": ("Size", "الحجم"),
+    "backups.state": ("Proof", "التحقق"),
+    "backups.stored": ("stored", "محفوظة"),
+    "backups.scrubbed": ("read back", "قُرئت وطوبقت"),
+    "backups.drilled": ("proven by a restore", "أُثبتت بالاستعادة"),
+    "backups.bad": ("damaged", "تالفة"),
+    "backups.cleared": ("cleared", "ممسوحة"),
+    # history
+    "history.title": ("Recent changes", "آخر التغييرات"),
+    "history.none": ("Nothing has happened yet.", "لم يحدث شيء بعد."),
+    "history.lasted": ("{time} before", "بعد {time}"),
+    # confirmation
+    "confirm.clear.title": ("Clear this session?", "هل تريد مسح هذه الجلسة؟"),
+    "confirm.clear.text": (
+        "The phone is unlinked and the profile and its local copies are deleted. Off-site backups are kept for a day. "
+        "You will have to scan a QR code again.",
+        "سيُلغى ربط الهاتف ويُحذف ملف الجلسة ونسخه المحلية. تبقى النسخ الخارجية يومًا واحدًا. "
+        "ستحتاج إلى مسح رمز QR من جديد.",
+    ),
+    "confirm.clear.yes": ("Clear session", "مسح الجلسة"),
+    "confirm.restore.title": ("Restore a backup?", "هل تريد استعادة نسخة احتياطية؟"),
+    "confirm.restore.text": (
+        "The browser is closed and the backup takes the profile's place. The present profile is kept beside it until "
+        "the session is connected.",
+        "سيُغلق المتصفح وتحل النسخة محل ملف الجلسة، ويُحتفظ بالملف الحالي حتى تتصل الجلسة.",
+    ),
+    "confirm.restore.yes": ("Restore", "استعادة"),
+    "confirm.no": ("Cancel", "إلغاء"),
+    # errors
+    "error.wrong_key": ("The API key is wrong.", "مفتاح الدخول غير صحيح."),
+    "error.unauthorized": ("The login has ended. Log in again.", "انتهت صلاحية الدخول، سجّل الدخول من جديد."),
+    "error.csrf": ("The page is out of date. Reload it.", "الصفحة قديمة، أعد تحميلها."),
+    "error.foreign_origin": ("The request was refused. Reload the page.", "رُفض الطلب. أعد تحميل الصفحة."),
+    "error.rate_limited": ("Too many requests. Wait a little.", "طلبات كثيرة، انتظر قليلًا."),
+    "error.busy": ("The server is busy. Try again soon.", "الخادم مشغول، حاول بعد قليل."),
+    "error.worker_gone": (
+        "No worker answers. The request is kept where possible.",
+        "لا يوجد مشغّل يجيب، ويُحفظ الطلب إن أمكن.",
+    ),
+    "error.unavailable": ("The message bus cannot be reached.", "تعذّر الوصول إلى ناقل الرسائل."),
+    "error.timed_out": ("No answer in time.", "لم يصل رد في الوقت المحدد."),
+    "error.unknown_outcome": (
+        "No confirmation in time; it may have been sent. Do not send it again: ask what became of it.",
+        "لم يصل تأكيد في الوقت المحدد، وقد تكون أُرسلت. لا ترسلها مرة أخرى، بل تحقق مما حدث لها.",
+    ),
+    "error.not_connected": ("The session is not connected.", "الجلسة غير متصلة."),
+    "error.not_pairing": ("The session is not waiting for a phone.", "الجلسة لا تنتظر ربط هاتف."),
+    "error.already_linked": ("A phone is already linked.", "يوجد هاتف مرتبط بالفعل."),
+    "error.conflict": ("Another command is under way.", "هناك أمر آخر قيد التنفيذ."),
+    "error.send_failed": ("WhatsApp refused the message.", "رفض واتساب الرسالة."),
+    "error.bad_phone_number": (
+        "That is not a phone number: 7 to 15 digits with the country code.",
+        "رقم الهاتف غير صحيح: من 7 إلى 15 رقمًا مع رمز الدولة.",
+    ),
+    "error.bad_message": ("The message is empty or too long.", "الرسالة فارغة أو طويلة جدًا."),
+    "error.missing_field": ("Please fill in every field.", "يرجى ملء جميع الحقول."),
+    "error.backup_service_gone": ("The backup service does not run.", "خدمة النسخ الاحتياطي لا تعمل."),
+    "error.not_found": ("Not found.", "غير موجود."),
+    "error.network": ("The server cannot be reached.", "تعذّر الوصول إلى الخادم."),
+    "error.other": ("That did not work: {text}", "لم تنجح العملية: {text}"),
+    "footer": (
+        "Unofficial; not connected with WhatsApp. The phone must come online every 14 days.",
+        "نظام غير رسمي ولا علاقة له بواتساب. يجب أن يتصل الهاتف بالإنترنت كل 14 يومًا.",
+    ),
+}
+
+_TABLES: dict[str, dict[str, str]] = {
+    language: {key: words[index] for key, words in _WORDS.items()} for index, language in enumerate(LANGUAGES)
+}
+
+
+def of(language: str) -> dict[str, str]:
+    """All texts of one language."""
+    return _TABLES[language]
+
+
+def other(language: str) -> str:
+    return "en" if language == "ar" else "ar"
+
+
+def direction(language: str) -> str:
+    return "rtl" if language == "ar" else "ltr"
+
+
+def choose(asked: str, remembered: str, accepted: str) -> str:
+    """The language that was asked for, else the one remembered, else the best of an Accept-Language header."""
+    for language in (asked, remembered):
+        if language in LANGUAGES:
+            return language
+    ranked = sorted(_ranges(accepted), key=lambda each: -each[1])
+    return next((language for language, weight in ranked if language in LANGUAGES and weight > 0), "en")
+
+
+def _ranges(accepted: str) -> list[tuple[str, float]]:
+    """`ar-EG,en;q=0.7` → [("ar", 1.0), ("en", 0.7)]."""
+    found = []
+    for part in accepted.split(",")[:20]:
+        tag, _, quality = part.strip().partition(";")
+        try:
+            weight = float(quality.strip().removeprefix("q=")) if quality else 1.0
+        except ValueError:
+            weight = 0.0
+        found.append((tag.split("-")[0].lower(), weight))
+    return found

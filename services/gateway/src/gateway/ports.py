@@ -1,0 +1,71 @@
+"""What the handlers need from the world. Calls block the calling thread and end within their timeout (seconds)."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from shared.contracts.message import Message
+from shared.contracts.sessions import SessionRecord
+
+from .domain.observed import Facts
+
+R = TypeVar("R", bound=Message)
+
+
+class View(Protocol):
+    """The in-memory view of everything observed; reading it never touches the bus."""
+
+    def facts(self, session: str) -> Facts: ...
+
+    def sessions(self) -> list[str]: ...
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether the view is whole and live, and if not, why."""
+        ...
+
+    @property
+    def bus_connected(self) -> bool: ...
+
+    @property
+    def loaded(self) -> bool:
+        """True once the present state of all sessions was read; stays true."""
+        ...
+
+    def version(self) -> int:
+        """Grows with every change that a reader would notice."""
+        ...
+
+    def wait(self, seen: int, timeout: float) -> int:
+        """Block until the version is no longer `seen`, or the timeout, or the stop; the version then."""
+        ...
+
+    @property
+    def stopping(self) -> bool:
+        """The process is about to end: open streams must finish."""
+        ...
+
+
+class Messenger(Protocol):
+    """Request and reply over the bus; raises the errors of shared.contracts.errors."""
+
+    def request(self, subject: str, message: Message, reply: type[R], *, timeout: float, command_id: str = "") -> R: ...
+
+
+class Wishes(Protocol):
+    """The wanted states."""
+
+    def read(self, session: str, *, timeout: float) -> tuple[SessionRecord | None, int]:
+        """The record and its revision; (None, 0) when there is none. Raises Unavailable, TimedOut."""
+        ...
+
+    def write(self, record: SessionRecord, revision: int, *, timeout: float) -> None:
+        """Write over `revision`, 0 for a new record. Raises Conflict when somebody else wrote in between."""
+        ...
+
+
+class QrImages(Protocol):
+    def png(self, text: str) -> bytes: ...
+
+    def svg(self, text: str) -> bytes: ...
+
+    def data_url(self, text: str) -> str: ...

@@ -1,0 +1,71 @@
+"""The gateway's environment variables."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from shared.contracts.identifiers import SESSION_ID
+from shared.runtime import ServiceSettings
+
+from .domain.auth import MIN_KEY_CHARACTERS
+
+HOW_TO_MAKE_A_KEY = "make one with: openssl rand -hex 32"
+
+
+def on_railway() -> bool:
+    """Railway is recognised by its own variables."""
+    return bool(os.environ.get("RAILWAY_PROJECT_ID") or os.environ.get("RAILWAY_PROJECT_NAME"))
+
+
+class GatewaySettings(ServiceSettings):
+    client_id: str = Field("whatsapp-automation-pro-v2", description="The default session's id.")
+    gateway_host: str = Field("127.0.0.1", description="Address to listen on; `::` for all, as on Railway.")
+    gateway_port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
+    gateway_worker_class: Literal["gthread", "gevent"] = Field(
+        "gthread", description="gunicorn's worker class; gevent where hundreds of pages are open at once."
+    )
+    api_key: SecretStr = Field(SecretStr(""), validate_default=True, description="The key of every client. Required.")
+    cookie_secret: SecretStr = Field(
+        SecretStr(""), description="Signs the page's login together with the key; a new one ends every login."
+    )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token for /metrics; without one only this machine and the API key may read it.",
+    )
+    trusted_proxies: int = Field(
+        default_factory=lambda: 1 if on_railway() else 0,
+        ge=0,
+        description="How many proxies in front of the gateway write X-Forwarded-For and -Host.",
+    )
+    session_path: str = Field(
+        default_factory=lambda: "/app/persistent-session" if on_railway() else "./persistent-session",
+        description="Shown as systemInfo.sessionPath until a worker reports its own.",
+    )
+    backup_session_path: str = Field(
+        default_factory=lambda: "/tmp/session-backup" if on_railway() else "./session-backup",  # noqa: S108
+        description="Shown as systemInfo.backupPath until a worker reports its own.",
+    )
+    login_per_minute: int = Field(10, ge=1, description="Logins of the page a minute and address.")
+    test_messages_per_minute: int = Field(10, ge=1, description="Test messages a minute.")
+    actions_per_minute: int = Field(600, ge=1, description="Actions by POST a minute.")
+    max_streams: int = Field(40, ge=1, le=500, description="Event streams open at once; more get 503.")
+
+    @field_validator("api_key")
+    @classmethod
+    def _required(cls, key: SecretStr) -> SecretStr:
+        text = key.get_secret_value()
+        if not text:
+            raise ValueError(f"API_KEY is required; {HOW_TO_MAKE_A_KEY}")
+        if len(text) < MIN_KEY_CHARACTERS:
+            raise ValueError(f"API_KEY is shorter than {MIN_KEY_CHARACTERS} characters; {HOW_TO_MAKE_A_KEY}")
+        return key
+
+    @field_validator("client_id")
+    @classmethod
+    def _session_id(cls, text: str) -> str:
+        if not SESSION_ID.fullmatch(text):
+            raise ValueError("a session id is 1 to 63 of: small letters a-z, digits, hyphen")
+        return text

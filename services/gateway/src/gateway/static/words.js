@@ -1,0 +1,42 @@
+// Figures as people read them: times, sizes, states. Latin digits in both languages, as versions and numbers have them.
+
+import { page, text } from "./api.js";
+
+const locale = page.language === "ar" ? "ar-u-nu-latn" : "en";
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+const exact = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+const TONES = {
+  connected: "good",
+  starting: "busy", restoring: "busy", pairing: "busy", syncing: "busy", reconnecting: "warn",
+  conflict: "warn", logged_out: "bad", needs_attention: "bad", failed: "bad", gone: "bad",
+};
+
+export const tone = (state) => TONES[state] ?? "idle";
+export const stateName = (state) => text(`state.${state}`) || text("state.unknown");
+export const stateAbout = (state) => text(`about.${state}`) || text("about.unknown");
+export const reasonWords = (reason) => text(`reason.${reason}`) || reason.replaceAll("_", " ");
+
+export function ago(iso) {
+  const seconds = Math.round((new Date(iso) - Date.now()) / 1000);
+  const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
+  return relative.format(Math.min(0, Math.round(seconds / size)), unit);
+}
+
+export const at = (iso) => exact.format(new Date(iso));
+
+export function span(seconds) {
+  const [unit, size] = UNITS.find(([, each]) => seconds >= each) ?? ["second", 1];
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 })
+    .format(Math.round(seconds / size));
+}
+
+export function megabytes(size) {
+  return size >= 1024
+    ? new Intl.NumberFormat(locale, { style: "unit", unit: "gigabyte", maximumFractionDigits: 2 }).format(size / 1024)
+    : new Intl.NumberFormat(locale, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 }).format(size);
+}
+
+export const count = (value) => number.format(value);
