@@ -1,0 +1,253 @@
+"""Observations for the tests of the health service: one in which everything is well, changes to it, and random ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+from health.domain.case import Case
+from health.domain.checks import CHECKS
+from health.domain.observation import NatsSight, Observation, StoreSight, Usurper, WorkerSight
+from health.domain.thresholds import Thresholds
+from health.domain.verdict import judge
+from hypothesis import strategies as st
+from shared.contracts.health import CheckResult, HealthReport
+from shared.contracts.sessions import (
+    Account,
+    BackupFacts,
+    BrowserFacts,
+    ProfileFacts,
+    SaveFacts,
+    SessionRecord,
+    SessionStatus,
+    State,
+)
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LIMITS = Thresholds()
+MB = 1024 * 1024
+SESSION = "shop"
+WORKER = "worker-a"
+NUMBER = "201234567890"
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def status(**changes: Any) -> SessionStatus:
+    """Connected for an hour and in the best of health."""
+    facts: dict[str, Any] = {
+        "session": SESSION,
+        "state": State.CONNECTED.value,
+        "reason": "connected",
+        "since": ago(3600),
+        "updated_at": ago(3),
+        "epoch": 4,
+        "worker": WORKER,
+        "account": Account(number=NUMBER, name="A name"),
+        "profile": ProfileFacts(exists=True, valid=True, bytes=60 * MB, validated_at=ago(30), critical_files=("one",)),
+        "saves": SaveFacts(count=3, newest_at=ago(60), newest_bytes=20 * MB, bytes=60 * MB, pause_ms=24.5),
+        "backups": BackupFacts(
+            known=True, count=12, newest_id="b", newest_at=ago(120), newest_bytes=20 * MB, stored_bytes=90 * MB
+        ),
+        "browser": BrowserFacts(
+            version="156.0.8078.79",
+            memory_bytes=270 * MB,
+            processes=6,
+            connected_after_ms=940.0,
+            page_version="2.3000.1",
+            wa_js_version="4.6.0",
+            tier="wa-js",
+            read_ok=True,
+            send_ok=True,
+        ),
+        "probed_at": ago(4),
+    }
+    return SessionStatus(**(facts | changes))
+
+
+def record(wanted: str = "running", asked: float = 4000.0) -> SessionRecord:
+    return SessionRecord(session=SESSION, wanted=wanted, requested_at=ago(asked))
+
+
+def worker(**changes: Any) -> WorkerSight:
+    facts: dict[str, Any] = {
+        "worker": WORKER,
+        "seen_at": ago(1),
+        "room": 3,
+        "disk_free_bytes": 9000 * MB,
+        "holding_since": ago(3600),
+    }
+    return WorkerSight(**(facts | changes))
+
+
+def store(**changes: Any) -> StoreSight:
+    facts: dict[str, Any] = {"instance": "backup-1", "seen_at": ago(2), "store_ok": True}
+    return StoreSight(**(facts | changes))
+
+
+WELL = Observation(
+    session=SESSION,
+    status=status(),
+    status_seen_at=ago(3),
+    record=record(),
+    workers=(worker(),),
+    stores=(store(),),
+    nats=NatsSight(seen_at=ago(2), connections=5, memory_bytes=20 * MB, storage_bytes=MB, storage_limit_bytes=900 * MB),
+    listening_since=ago(7200),
+)
+"""Every check is healthy."""
+
+
+def with_status(seen: Observation = WELL, **changes: Any) -> Observation:
+    found = seen.status or status()
+    return replace(seen, status=msgspec.structs.replace(found, **changes))
+
+
+def with_profile(seen: Observation = WELL, **changes: Any) -> Observation:
+    found = seen.status or status()
+    return with_status(seen, profile=msgspec.structs.replace(found.profile, **changes))
+
+
+def with_saves(seen: Observation = WELL, **changes: Any) -> Observation:
+    found = seen.status or status()
+    return with_status(seen, saves=msgspec.structs.replace(found.saves, **changes))
+
+
+def with_backups(seen: Observation = WELL, **changes: Any) -> Observation:
+    found = seen.status or status()
+    return with_status(seen, backups=msgspec.structs.replace(found.backups, **changes))
+
+
+def with_browser(seen: Observation = WELL, **changes: Any) -> Observation:
+    found = seen.status or status()
+    return with_status(seen, browser=msgspec.structs.replace(found.browser, **changes))
+
+
+def in_state(state: str, reason: str = "", for_seconds: float = 5.0, seen: Observation = WELL) -> Observation:
+    return with_status(seen, state=state, reason=reason or state, since=ago(for_seconds))
+
+
+def verdict(seen: Observation, now: datetime = NOW) -> HealthReport:
+    return judge(seen, LIMITS, now)
+
+
+def check(seen: Observation, code: str, now: datetime = NOW) -> CheckResult:
+    return next(each for each in verdict(seen, now).checks if each.code == code)
+
+
+def key(seen: Observation, code: str) -> str:
+    """Which problem the check of this code finds."""
+    case = Case(seen, LIMITS, NOW)
+    return next(each for each in CHECKS if each.code == code).examine(case).key
+
+
+def advice(seen: Observation) -> dict[str, str]:
+    """Id → action of the recommendations."""
+    return {each.id: each.action for each in verdict(seen).recommendations}
+
+
+# random ones
+_ages = st.one_of(st.floats(-600, 10), st.floats(0, 7200), st.floats(0, 10_000_000)).map(ago)
+_maybe_ages = st.none() | _ages
+_texts = st.one_of(
+    st.sampled_from(["", "banned", "tos_block", "proxyblock", "page_outdated", "unknown_dialog", "store_unreachable"]),
+    st.text(max_size=40),
+    st.just(f"call +{NUMBER} now"),
+)
+_bytes = st.one_of(st.integers(0, 4000 * MB), st.sampled_from([0, -1, 2**70]))
+_states = st.one_of(st.sampled_from([state.value for state in State]), st.text(max_size=10))
+_names = st.sampled_from([WORKER, "worker-b", "worker-c"])
+
+_profiles = st.builds(
+    ProfileFacts,
+    exists=st.booleans(),
+    valid=st.booleans(),
+    bytes=_bytes,
+    validated_at=_maybe_ages,
+    missing_files=st.lists(_texts, max_size=7).map(tuple),
+    problems=st.lists(_texts, max_size=7).map(tuple),
+)
+_saves = st.builds(SaveFacts, count=st.integers(0, 3), newest_at=_maybe_ages, pause_ms=st.floats(0, 1e6))
+_backups = st.builds(
+    BackupFacts,
+    known=st.booleans(),
+    count=st.integers(0, 50),
+    newest_at=_maybe_ages,
+    last_attempt_at=_maybe_ages,
+    last_error=_texts,
+)
+_browsers = st.builds(
+    BrowserFacts,
+    memory_bytes=_bytes,
+    page_version=_texts,
+    read_ok=st.booleans(),
+    send_ok=st.booleans(),
+    missing_lookups=st.lists(_texts, max_size=3).map(tuple),
+)
+statuses = st.builds(
+    SessionStatus,
+    session=st.just(SESSION),
+    state=_states,
+    reason=_texts,
+    since=_ages,
+    updated_at=_ages,
+    epoch=st.integers(0, 2**40),
+    worker=_names,
+    detail=_texts,
+    account=st.none() | st.just(Account(number=NUMBER)),
+    profile=_profiles,
+    saves=_saves,
+    backups=_backups,
+    browser=_browsers,
+    reconnect_attempts=st.integers(-1, 2000),
+    probed_at=_maybe_ages,
+)
+_records = st.builds(
+    SessionRecord,
+    session=st.just(SESSION),
+    wanted=st.one_of(st.sampled_from(["running", "stopped", "cleared"]), st.text(max_size=5)),
+    requested_at=_ages,
+)
+_workers = st.builds(
+    WorkerSight,
+    worker=_names,
+    seen_at=_ages,
+    room=st.integers(-1, 4),
+    disk_free_bytes=_bytes,
+    holding_since=_maybe_ages,
+)
+_stores = st.builds(
+    StoreSight, instance=_names, seen_at=_ages, store_ok=st.booleans(), store_error=_texts, bad_since=_maybe_ages
+)
+_nats = st.builds(
+    NatsSight,
+    seen_at=_ages,
+    reachable=st.booleans(),
+    jetstream=st.booleans(),
+    new_slow_consumers=st.integers(-1, 9),
+    storage_bytes=_bytes,
+    storage_limit_bytes=_bytes,
+)
+observations = st.builds(
+    Observation,
+    session=st.just(SESSION),
+    status=st.none() | statuses,
+    status_seen_at=_maybe_ages,
+    record=st.none() | _records,
+    workers=st.lists(_workers, max_size=3, unique_by=lambda each: each.worker).map(tuple),
+    stores=st.lists(_stores, max_size=2, unique_by=lambda each: each.instance).map(tuple),
+    takeovers=st.lists(_ages, max_size=9).map(sorted).map(tuple),
+    usurpers=st.lists(st.builds(Usurper, worker=_names, seen_at=_ages, same_epoch=st.booleans()), max_size=2).map(
+        tuple
+    ),
+    nats=st.none() | _nats,
+    listening_since=_maybe_ages,
+    known_since=st.dictionaries(st.sampled_from([each.code for each in CHECKS]), _ages, max_size=4).map(
+        MappingProxyType
+    ),
+)

@@ -1,0 +1,355 @@
+"""Every check, well and not well. The cases are a table, and a test sees to it that no check is without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+from health.domain.checks import CHECKS
+from health.domain.observation import NatsSight, Observation, Usurper
+from health_sights import (
+    MB,
+    NOW,
+    WELL,
+    WORKER,
+    ago,
+    check,
+    in_state,
+    key,
+    record,
+    store,
+    verdict,
+    with_backups,
+    with_browser,
+    with_profile,
+    with_saves,
+    with_status,
+    worker,
+)
+from shared.contracts.sessions import State
+
+FRESH = replace(WELL, listening_since=ago(1))
+"""The service has just begun to listen."""
+BUS_LOST = replace(WELL, listening_since=None)
+
+
+@dataclass(frozen=True)
+class Example:
+    name: str
+    code: str
+    level: str
+    seen: Observation
+    key: str = ""
+
+
+def _connection() -> list[Example]:
+    def example(name: str, level: str, seen: Observation, key: str) -> Example:
+        return Example(name, "WA-CONNECTION", level, seen, key)
+
+    unstarted = replace(WELL, status=None, record=None)
+    claimed_by_nobody = replace(WELL, status=None, record=record(asked=5))
+    return [
+        example("pairing", "warning", in_state("pairing", "scan_the_qr", 9000), "pairing"),
+        example("starting", "warning", in_state("starting"), "starting"),
+        example("starting for long", "critical", in_state("starting", for_seconds=181), "starting-long"),
+        example("syncing", "warning", in_state("syncing"), "syncing"),
+        example("restoring", "warning", in_state("restoring", "profile_damaged"), "restoring"),
+        example("waiting for S3", "warning", in_state("restoring", "store_unreachable"), "waiting-for-store"),
+        example("reconnecting", "warning", in_state("reconnecting", "offline"), "reconnecting"),
+        example("reconnecting for long", "critical", in_state("reconnecting", "offline", 121), "reconnecting-long"),
+        example("conflict", "critical", in_state("conflict", "open_elsewhere"), "conflict"),
+        example("unlinked", "critical", in_state("logged_out", "unlinked_by_phone"), "logged-out"),
+        example("gave up", "critical", in_state("needs_attention", "cannot_reconnect"), "needs-attention"),
+        example("failed", "critical", in_state("failed"), "failed"),
+        example("banned", "critical", in_state("needs_attention", "banned"), "banned"),
+        example("banned by event", "critical", in_state("failed", "account_temporarily_banned"), "banned"),
+        example("terms", "critical", in_state("needs_attention", "SMB_TOS_BLOCK"), "terms"),
+        example("deprecated", "critical", in_state("needs_attention", "DEPRECATED_VERSION"), "deprecated"),
+        example("outdated", "critical", in_state("needs_attention", "page_outdated"), "deprecated"),
+        example("proxy", "critical", in_state("needs_attention", "PROXYBLOCK"), "proxy"),
+        example("blocked", "critical", in_state("needs_attention", "blocked"), "blocked"),
+        example("dialog", "critical", in_state("needs_attention", "unknown_dialog"), "dialog"),
+        example("a state of the future", "warning", in_state("levitating"), "strange"),
+        example("stopped though wanted", "warning", in_state("stopped", "lease_lost"), "should-run"),
+        example("stopped though wanted, long", "critical", in_state("stopped", for_seconds=61), "should-run-long"),
+        example("not taken yet", "warning", claimed_by_nobody, "unclaimed"),
+        example("never taken", "critical", replace(WELL, status=None, record=record(asked=61)), "unclaimed"),
+        example("never started", "warning", unstarted, "never started"),
+        example("cleared", "warning", replace(WELL, status=None, record=record("cleared")), "cleared"),
+        example("stopped", "warning", replace(in_state("stopped"), record=record("stopped")), "stopped"),
+        example("stopping", "warning", replace(WELL, record=record("stopped")), "stopping"),
+        example("not seen yet", "warning", replace(unstarted, listening_since=ago(1)), "not-seen"),
+        example("wanted, not seen yet", "warning", replace(claimed_by_nobody, listening_since=ago(1)), "not-seen"),
+        example("owner not heard yet", "warning", replace(FRESH, workers=()), "not-seen"),
+        example("owner silent", "unknown", replace(WELL, workers=(worker(worker="other"),)), ""),
+        example("bus lost", "unknown", BUS_LOST, ""),
+    ]
+
+
+def _page() -> list[Example]:
+    silent = [
+        Example("silent page", "WA-PROBE", "warning", with_status(probed_at=ago(61)), "silent"),
+        Example("dead page", "WA-PROBE", "critical", with_status(probed_at=ago(91)), "silent"),
+        Example("never answered", "WA-PROBE", "critical", with_status(probed_at=None), "silent"),
+        Example("not asked yet", "WA-PROBE", "unknown", with_status(probed_at=None, since=ago(9))),
+        Example("no page", "WA-PROBE", "unknown", in_state("restoring")),
+    ]
+    stale = [
+        Example("old status", "WA-STALE", "warning", replace(WELL, status_seen_at=ago(61)), "stale"),
+        Example("dead status", "WA-STALE", "critical", replace(WELL, status_seen_at=ago(181)), "stale"),
+        Example("old, but the bus was lost", "WA-STALE", "healthy", replace(FRESH, status_seen_at=ago(500))),
+        Example("bus lost", "WA-STALE", "unknown", BUS_LOST),
+        Example("stopped", "WA-STALE", "unknown", replace(WELL, status_seen_at=ago(999), record=record("stopped"))),
+    ]
+    attempts = [
+        Example("many", "WA-RECONNECTS", "warning", in_state("reconnecting", seen=with_status(reconnect_attempts=3))),
+        Example("all", "WA-RECONNECTS", "critical", in_state("reconnecting", seen=with_status(reconnect_attempts=5))),
+        Example("all, but back", "WA-RECONNECTS", "warning", with_status(reconnect_attempts=5)),
+        Example("few", "WA-RECONNECTS", "healthy", with_status(reconnect_attempts=2)),
+    ]
+    return silent + stale + [replace(each, key="attempts" if each.level != "healthy" else "") for each in attempts]
+
+
+def _profile() -> list[Example]:
+    return [
+        Example("at the limit", "WA-SIZE", "healthy", with_profile(bytes=150 * MB)),
+        Example("large", "WA-SIZE", "warning", with_profile(bytes=150 * MB + 1), "large"),
+        Example("twice as large", "WA-SIZE", "critical", with_profile(bytes=300 * MB + 1), "large"),
+        Example("no profile", "WA-SIZE", "unknown", with_profile(exists=False)),
+        Example("missing", "WA-FILES", "critical", with_profile(missing_files=("Local Storage",)), "missing"),
+        Example("gone", "WA-FILES", "critical", with_profile(exists=False), "gone"),
+        Example(
+            "missing before the link",
+            "WA-FILES",
+            "unknown",
+            with_status(
+                with_profile(missing_files=("Local Storage",), validated_at=ago(30)), since=ago(5), state="connected"
+            ),
+        ),
+        Example("on the QR page", "WA-FILES", "unknown", in_state("pairing", seen=with_profile(missing_files=("x",)))),
+        Example("damaged", "WA-PROFILE", "critical", with_profile(valid=False), "damaged"),
+        Example("on the QR page", "WA-PROFILE", "unknown", in_state("pairing", seen=with_profile(valid=False))),
+        Example("overdue", "WA-PROFILE", "warning", with_profile(validated_at=ago(181)), "not-validated"),
+        Example("never validated", "WA-PROFILE", "warning", with_profile(validated_at=None), "not-validated"),
+        Example(
+            "damaged at rest",
+            "WA-PROFILE",
+            "warning",
+            replace(in_state("stopped", for_seconds=40, seen=with_profile(valid=False)), record=record("stopped")),
+            "damaged",
+        ),
+    ]
+
+
+def _copies() -> list[Example]:
+    return [
+        Example("none", "WA-BACKUP", "warning", with_status(with_backups(newest_at=None), since=ago(9)), "none"),
+        Example("none for long", "WA-BACKUP", "critical", with_backups(newest_at=None), "none"),
+        Example("old", "WA-BACKUP", "warning", with_backups(newest_at=ago(901)), "old"),
+        Example("very old", "WA-BACKUP", "critical", with_backups(newest_at=ago(3601)), "old"),
+        Example(
+            "very old, just back",
+            "WA-BACKUP",
+            "warning",
+            with_status(with_backups(newest_at=ago(99999)), since=ago(9)),
+            "old",
+        ),
+        Example(
+            "old, unchanged since", "WA-BACKUP", "healthy", with_backups(newest_at=ago(9999), last_attempt_at=ago(60))
+        ),
+        Example(
+            "old, attempts fail",
+            "WA-BACKUP",
+            "critical",
+            with_backups(newest_at=ago(9999), last_attempt_at=ago(60), last_error="unavailable"),
+            "old",
+        ),
+        Example("not known", "WA-BACKUP", "unknown", with_backups(known=False, newest_at=None, count=0)),
+        Example("while pairing", "WA-BACKUP", "unknown", in_state("pairing", seen=with_backups(newest_at=None))),
+        Example("none", "WA-SAVE", "warning", with_status(with_saves(newest_at=None), since=ago(121)), "none"),
+        Example("none yet", "WA-SAVE", "unknown", with_status(with_saves(newest_at=None), since=ago(60))),
+        Example("none for long", "WA-SAVE", "critical", with_saves(newest_at=None), "none"),
+        Example("old", "WA-SAVE", "warning", with_saves(newest_at=ago(361)), "old"),
+        Example("very old", "WA-SAVE", "critical", with_saves(newest_at=ago(1801)), "old"),
+    ]
+
+
+def _browser() -> list[Example]:
+    unchecked = {"read_ok": False, "send_ok": False, "page_version": "", "wa_js_version": ""}
+    return [
+        Example("much", "WA-MEMORY", "warning", with_browser(memory_bytes=701 * MB), "memory"),
+        Example("too much", "WA-MEMORY", "critical", with_browser(memory_bytes=1201 * MB), "memory"),
+        Example("not measured", "WA-MEMORY", "unknown", with_browser(memory_bytes=0)),
+        Example("cannot read", "WA-SELFCHECK", "critical", with_browser(read_ok=False), "read"),
+        Example("cannot send", "WA-SELFCHECK", "warning", with_browser(send_ok=False), "send"),
+        Example("not checked yet", "WA-SELFCHECK", "unknown", with_status(with_browser(**unchecked), since=ago(5))),
+        Example("never checked", "WA-SELFCHECK", "critical", with_browser(**unchecked), "read"),
+    ]
+
+
+def _system() -> list[Example]:
+    silent = worker(seen_at=ago(7))
+    busy = (worker(room=0),)
+    bad_store = store(store_ok=False, bad_since=ago(60))
+    full = NatsSight(seen_at=NOW, storage_bytes=90, storage_limit_bytes=100)
+    return [
+        Example("none", "WA-WORKER", "critical", replace(WELL, workers=()), "none"),
+        Example("all silent", "WA-WORKER", "critical", replace(WELL, workers=(silent,)), "none"),
+        Example("not heard yet", "WA-WORKER", "unknown", replace(FRESH, workers=())),
+        Example("silent since the last time", "WA-WORKER", "unknown", replace(FRESH, workers=(silent,))),
+        Example(
+            "none, none needed", "WA-WORKER", "warning", replace(WELL, workers=(), record=record("stopped")), "none"
+        ),
+        Example("owner silent", "WA-WORKER", "warning", replace(WELL, workers=(silent, worker(worker="b"))), "owner"),
+        Example(
+            "owner silent for long",
+            "WA-WORKER",
+            "critical",
+            replace(WELL, workers=(worker(seen_at=ago(21)), worker(worker="b"))),
+            "owner",
+        ),
+        Example("owner never heard", "WA-WORKER", "critical", replace(WELL, workers=(worker(worker="b"),)), "owner"),
+        Example("no room", "WA-WORKER", "warning", replace(WELL, status=None, workers=busy), "no-room"),
+        Example("bus lost", "WA-WORKER", "unknown", BUS_LOST),
+        Example("no service", "WA-STORE", "critical", replace(WELL, stores=()), "service"),
+        Example("service silent", "WA-STORE", "warning", replace(WELL, stores=(store(seen_at=ago(16)),)), "service"),
+        Example("not heard yet", "WA-STORE", "unknown", replace(FRESH, stores=())),
+        Example("store down", "WA-STORE", "warning", replace(WELL, stores=(bad_store,)), "store"),
+        Example(
+            "store down for long",
+            "WA-STORE",
+            "critical",
+            replace(WELL, stores=(store(store_ok=False, bad_since=ago(601)),)),
+            "store",
+        ),
+        Example(
+            "a restore waits", "WA-STORE", "critical", replace(in_state("restoring"), stores=(bad_store,)), "store"
+        ),
+        Example("one of two", "WA-STORE", "healthy", replace(WELL, stores=(bad_store, store(instance="2")))),
+        Example("bus lost", "WA-STORE", "unknown", BUS_LOST),
+        Example(
+            "same epoch twice", "WA-OWNERS", "critical", replace(WELL, usurpers=(Usurper("b", ago(9), True),)), "two"
+        ),
+        Example("late owner", "WA-OWNERS", "warning", replace(WELL, usurpers=(Usurper("b", ago(9), False),)), "late"),
+        Example("long ago", "WA-OWNERS", "healthy", replace(WELL, usurpers=(Usurper("b", ago(601), True),))),
+        Example(
+            "held twice",
+            "WA-OWNERS",
+            "critical",
+            replace(WELL, workers=(worker(), worker(worker="b", holding_since=ago(7)))),
+            "two",
+        ),
+        Example(
+            "handed over",
+            "WA-OWNERS",
+            "healthy",
+            replace(WELL, workers=(worker(), worker(worker="b", holding_since=NOW))),
+        ),
+        Example("flapping", "WA-OWNERS", "warning", replace(WELL, takeovers=(ago(9),) * 4), "flapping"),
+        Example("flapping wildly", "WA-OWNERS", "critical", replace(WELL, takeovers=(ago(9),) * 7), "flapping"),
+        Example("three redeploys", "WA-OWNERS", "healthy", replace(WELL, takeovers=(ago(9),) * 3)),
+        Example("nobody yet", "WA-OWNERS", "unknown", replace(WELL, status=None, workers=())),
+        Example(
+            "two owners at rest",
+            "WA-OWNERS",
+            "critical",
+            replace(WELL, record=record("stopped"), usurpers=(Usurper("b", ago(9), True),)),
+            "two",
+        ),
+        Example("little", "WA-DISK", "warning", replace(WELL, workers=(worker(disk_free_bytes=1023 * MB),)), "disk"),
+        Example("full", "WA-DISK", "critical", replace(WELL, workers=(worker(disk_free_bytes=0),)), "disk"),
+        Example(
+            "full elsewhere",
+            "WA-DISK",
+            "healthy",
+            replace(WELL, workers=(worker(), worker(worker="b", disk_free_bytes=0, holding_since=None))),
+        ),
+        Example("nobody told", "WA-DISK", "unknown", replace(WELL, workers=())),
+        Example("lost", "WA-NATS", "critical", BUS_LOST, "lost"),
+        Example("no monitor", "WA-NATS", "healthy", replace(WELL, nats=None)),
+        Example("silent", "WA-NATS", "warning", replace(WELL, nats=NatsSight(seen_at=NOW, reachable=False)), "monitor"),
+        Example(
+            "plain", "WA-NATS", "critical", replace(WELL, nats=NatsSight(seen_at=NOW, jetstream=False)), "jetstream"
+        ),
+        Example("filling", "WA-NATS", "warning", replace(WELL, nats=full), "full"),
+        Example("full", "WA-NATS", "critical", replace(WELL, nats=replace(full, storage_bytes=99)), "full"),
+        Example("slow", "WA-NATS", "warning", replace(WELL, nats=NatsSight(seen_at=NOW, new_slow_consumers=2)), "slow"),
+    ]
+
+
+EXAMPLES = [*_connection(), *_page(), *_profile(), *_copies(), *_browser(), *_system()]
+
+
+@pytest.mark.parametrize("code", [each.code for each in CHECKS])
+def test_each_check_is_healthy_when_all_is_well(code: str) -> None:
+    assert check(WELL, code).level == "healthy"
+
+
+def test_nothing_is_said_when_all_is_well() -> None:
+    report = verdict(WELL)
+    assert (report.overall, report.issues, report.recommendations) == ("healthy", (), ())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: f"{each.code}: {each.name}")
+def test_each_example_gets_its_level(example: Example) -> None:
+    assert (check(example.seen, example.code).level, key(example.seen, example.code)) == (example.level, example.key)
+
+
+@pytest.mark.parametrize("code", [each.code for each in CHECKS])
+def test_each_check_has_an_example_that_is_bad_and_one_that_is_not_judged_or_well(code: str) -> None:
+    levels = {each.level for each in EXAMPLES if each.code == code}
+    assert levels & {"warning", "critical"}
+    assert levels & {"healthy", "unknown"}
+
+
+def test_each_state_has_an_answer() -> None:
+    assert {check(in_state(state.value), "WA-CONNECTION").level for state in State} == {
+        "healthy", "warning", "critical",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", ["stopped", "cleared"])
+@pytest.mark.parametrize("state", [state.value for state in State])
+def test_a_session_that_nobody_wants_running_is_never_critical(wanted: str, state: str) -> None:
+    seen = replace(
+        in_state(state, for_seconds=99999), record=record(wanted), workers=(), stores=(), status_seen_at=ago(9)
+    )
+    assert verdict(seen).overall == "warning"
+
+
+def test_a_session_that_was_never_started_is_no_emergency() -> None:
+    assert verdict(replace(WELL, status=None, record=None, workers=(worker(holding_since=None),))).overall == "warning"
+
+
+def test_the_first_seconds_raise_no_critical_alarm() -> None:
+    nothing = Observation(session="shop", listening_since=ago(9.9))
+    assert verdict(nothing).overall == "warning"
+    assert [issue.code for issue in verdict(nothing).issues] == ["WA-CONNECTION"]
+    assert "heard" in verdict(nothing).issues[0].text
+    wanted = replace(nothing, record=record(asked=9999))
+    assert verdict(wanted).overall == "warning"
+
+
+def test_a_status_from_before_the_restart_is_not_believed_without_its_worker() -> None:
+    old = replace(FRESH, workers=(), stores=())
+    assert verdict(old).overall == "warning"
+    later = replace(old, listening_since=ago(31))
+    assert verdict(later).overall == "critical"
+
+
+def test_a_bus_that_lost_the_wish_does_not_make_a_running_session_unwanted() -> None:
+    assert check(replace(WELL, record=None), "WA-CONNECTION").level == "healthy"
+    assert check(replace(in_state("failed"), record=None), "WA-CONNECTION").level == "critical"
+
+
+def test_clocks_that_differ_make_no_alarm() -> None:
+    ahead = ago(-300)
+    seen = with_status(
+        with_saves(with_backups(newest_at=ahead), newest_at=ahead), since=ahead, probed_at=ahead, updated_at=ahead
+    )
+    assert verdict(seen).overall == "healthy"
+
+
+def test_the_worker_of_the_sights_owns_the_session() -> None:
+    assert WELL.status is not None
+    assert WELL.status.worker == WORKER
