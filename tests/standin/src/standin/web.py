@@ -156,7 +156,7 @@ def _policy(nonce: str) -> dict[str, str]:
     return {
         "Content-Security-Policy": (
             "default-src 'self'; "
-            f"script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self' 'nonce-{nonce}'; "
+            f"script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
             "img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
             "frame-ancestors 'none'"
         ),

@@ -39,12 +39,14 @@ __d('StandInHistory', ['StandInStorage'], function (global, require, importDefau
     while (bytesOf(meta) > limit && meta.firstSeq < meta.lastSeq) {
       meta.firstSeq += 1;
     }
+    // Others may move `meta` on before this transaction runs; it must write what was true here.
+    const now = { ...meta };
     return storage.transact('model-storage', ['history', 'meta'], 'readwrite', (rows, metas) => {
       added.forEach((one) => rows.put(one));
-      if (meta.firstSeq > first) {
-        rows.delete(IDBKeyRange.bound(first, meta.firstSeq - 1));
+      if (now.firstSeq > first) {
+        rows.delete(IDBKeyRange.bound(first, now.firstSeq - 1));
       }
-      metas.put({ ...meta });
+      metas.put(now);
     });
   }
 

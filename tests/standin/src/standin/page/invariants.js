@@ -54,27 +54,29 @@ __d('StandInInvariants', ['StandInStorage', 'StandInHistory', 'StandInIdentity']
       storage.transact('model-storage', ['outbox'], 'readonly', (rows) => rows.getAllKeys()),
     ]);
     const known = new Set(messages);
-    return outbox.filter((id) => !known.has(id)).map((id) => `outbox: ${id} is no message`);
+    const problems = outbox.filter((id) => !known.has(id)).map((id) => `outbox: ${id} is no message`);
+    return { queued: outbox.length, problems };
   }
 
-  /** {ok, problems, records, lastSeq, loginPresent}; `ok` says that nothing is damaged, not that a login is there. */
+  /** {ok, problems, records, lastSeq, queued, loginPresent}; `ok` says that nothing is damaged, not that a login is there. */
   exports.checkInvariants = async function () {
     try {
       const [read, mailbox, login] = await Promise.all([
         readHistory(), readMailbox(), require('StandInIdentity').check(),
       ]);
-      const problems = [...read.problems, ...mailbox];
+      const problems = [...read.problems, ...mailbox.problems];
       return {
         ok: problems.length === 0,
         problems: problems.slice(0, FEW),
         records: read.records,
         lastSeq: read.lastSeq,
+        queued: mailbox.queued,
         loginPresent: login.present,
         loginProblems: login.problems,
       };
     } catch (error) {
       const problems = [`storage: ${error}`];
-      return { ok: false, problems, records: 0, lastSeq: 0, loginPresent: false, loginProblems: problems };
+      return { ok: false, problems, records: 0, lastSeq: 0, queued: 0, loginPresent: false, loginProblems: problems };
     }
   };
 });

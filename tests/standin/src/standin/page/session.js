@@ -14,6 +14,7 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
   const { Cmd } = require('WAWebCmd');
   const { BackendEventBus } = require('WAWebBackendEventBus');
   const LOGOUT_PAUSE_MS = 250;
+  const LOGOUT_PATIENCE_MS = 2000;
   const OFFLINE_AFTER_MS = 4000;
   const BLOCKS = {
     ban: { state: 'TIMEOUT', mode: 'OFFLINE', event: 'account_temporarily_banned' },
@@ -27,6 +28,7 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
   let nonce = null;
   let offlineTimer;
   let leaving = false;
+  let logoutReason = 'unknown_companion';
   let ready = null;
 
   function show({ state, mode, info }) {
@@ -42,7 +44,7 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
       show({ state: 'UNPAIRED', mode: 'QR', info: 'PAIRING' });
     },
     idle: () => {
-      Conn.ref = undefined;
+      Conn.unset('ref');
       show({ state: 'UNPAIRED_IDLE', mode: 'QR', info: 'PAIRING' });
     },
     code: ({ request, code }) => {
@@ -56,8 +58,8 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
       await login();
     },
     success: connected,
-    failure: ({ code, mode }) => (code === 401 ? loggedOut('unknown_companion') : blocked(mode)),
-    stream_error: ({ code }) => (code === 'conflict' ? conflict() : loggedOut('unknown_companion')),
+    failure: ({ code, mode }) => (code === 401 ? loggedOut() : blocked(mode)),
+    stream_error: ({ code }) => (code === 'conflict' ? conflict() : loggedOut()),
     ack: ({ id }) => mailbox.acknowledged(id),
     nack: ({ id }) => mailbox.refused(id),
     receipt: ({ ids, kind }) => receipt(ids, kind),
@@ -93,6 +95,8 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
     nonce = challenge.nonce;
     require('StandInUI').setPage(challenge.page);
     transport.succeeded();
+    clearTimeout(offlineTimer);
+    offlineTimer = undefined;
     report();
     await ready;
     if (identity.isLoggedIn()) {
@@ -110,11 +114,10 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
   }
 
   function connected(me) {
-    clearTimeout(offlineTimer);
     require('WAWebUserPrefsMeUser').setMe(me.wid, me.lid);
-    Conn.set({
-      ref: undefined, connected: true, wid: require('WAWebUserPrefsMeUser').getMaybeMePnUser(), pushname: me.pushname,
-      platform: me.platform,
+    // Whoever listens to `change:ref` would take an empty one for a QR code.
+    Conn.unset('ref').set({
+      connected: true, wid: require('WAWebUserPrefsMeUser').getMaybeMePnUser(), pushname: me.pushname, platform: me.platform,
     });
     show({ state: 'CONNECTED', mode: 'MAIN', info: 'NORMAL' });
     BackendEventBus.trigger('set_socket_state', 'CONNECTED');
@@ -133,11 +136,10 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
     if (Socket.state === 'CONFLICT' || leaving) {
       return;
     }
-    Conn.ref = undefined;
+    Conn.unset('ref');
     show({ state: Socket.state === 'TIMEOUT' ? 'TIMEOUT' : 'OPENING', info: 'OPENING' });
     BackendEventBus.trigger('socket_stream_disconnected');
-    clearTimeout(offlineTimer);
-    offlineTimer = setTimeout(() => {
+    offlineTimer ??= setTimeout(() => {
       if (Socket.state === 'OPENING') {
         show({ state: 'TIMEOUT', mode: Stream.mode === 'SYNCING' ? 'OFFLINE' : Stream.mode, info: 'OFFLINE' });
       }
@@ -152,7 +154,6 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
 
   function blocked(mode) {
     const block = BLOCKS[mode];
-    clearTimeout(offlineTimer);
     if (block.needsUpdate) {
       Stream.needsUpdate = true;
     }
@@ -169,12 +170,12 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
   }
 
   /** The login is gone for good: wipe, and start afresh. */
-  async function loggedOut(reason) {
+  async function loggedOut() {
     if (leaving) {
       return;
     }
     leaving = true;
-    require('WAWebLogoutReasonUtils').getErrorCodeFromLogoutReason(reason);
+    require('WAWebLogoutReasonUtils').getErrorCodeFromLogoutReason(logoutReason);
     BackendEventBus.trigger('logout');
     Cmd.trigger('logout');
     // Others hear of it before the page goes.
@@ -184,9 +185,12 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
     location.replace('/?post_logout=1&logout_reason=0');
   }
 
+  /** Ask the server to unlink this device; its answer ends the session. Without an answer the login goes all the same. */
   async function logout() {
-    transport.send({ type: 'logout' });
-    await loggedOut('user_initiated');
+    logoutReason = 'user_initiated';
+    const asked = transport.send({ type: 'logout' });
+    await new Promise((resolve) => setTimeout(resolve, asked ? LOGOUT_PATIENCE_MS : 0));
+    await loggedOut();
   }
 
   function takeover() {

@@ -103,6 +103,12 @@ __d('WAWebBaseModel', ['WAWebEventEmitter'], function (global, require, importDe
       return this;
     }
 
+    /** Forget an attribute without telling anyone. */
+    unset(name) {
+      delete this.$attributes[name];
+      return this;
+    }
+
     serialize() {
       return { ...this.$attributes };
     }

@@ -1,0 +1,110 @@
+"""The unmodified whatsapp-web.js client on the TLS port: links, restarts without a code, sends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from standin.process import StandInProcess
+
+pytestmark = pytest.mark.browser
+
+SCRIPT = Path(__file__).parent / "wwebjs_client.cjs"
+BROWSER = "/usr/bin/chromium-headless-shell"
+
+
+class OldClient:
+    """The node process that runs the client; lines of JSON both ways."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.events: list[dict[str, Any]] = []
+
+    @classmethod
+    async def start(cls, tls_port: int, profiles: Path) -> Self:
+        node = shutil.which("node")
+        assert node, "Node.js is needed for whatsapp-web.js"
+        root_only = ["--no-sandbox"] if os.geteuid() == 0 else []
+        command = [node, str(SCRIPT), str(tls_port), str(profiles), BROWSER, *root_only]
+        return cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE))
+
+    async def event(self, name: str, *, within: float = 30.0) -> dict[str, Any]:
+        """The next event of this name; those before it are kept in `events`."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(within):
+            while line := await self._process.stdout.readline():
+                event: dict[str, Any] = json.loads(line)
+                self.events.append(event)
+                assert event["event"] not in ("failed", "rejection", "auth_failure"), event
+                if event["event"] == name:
+                    return event
+        raise AssertionError(f"the client ended before `{name}`; it said {self.events}")
+
+    async def ask(self, command: str, **given: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write((json.dumps({"command": command, **given}) + "\n").encode())
+        await self._process.stdin.drain()
+        return await self.event("done")
+
+    async def end(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+
+@pytest.fixture
+async def clients(standin: StandInProcess, tmp_path: Path) -> AsyncIterator[Any]:
+    started: list[OldClient] = []
+
+    async def start() -> OldClient:
+        client = await OldClient.start(standin.ready.tls_port or 0, tmp_path / "old-profiles")
+        started.append(client)
+        return client
+
+    yield start
+    for client in started:
+        await client.end()
+
+
+async def test_the_old_client_links_restarts_without_a_code_and_sends(clients: Any, standin: StandInProcess) -> None:
+    first = await clients()
+    qr = (await first.event("qr"))["value"]
+    assert len(qr.split(",")) == 5
+    standin.phone.scan(text=qr)
+    await first.event("ready")
+    assert [event["event"] for event in first.events].count("qr") == 1
+    sent = await first.ask("send", to="201234567890@c.us", text="from the old client")
+    [message] = standin.phone.messages()
+    assert (message.id, message.text, message.copies) == (sent["id"], "from the old client", 1)
+    ack = await first.event("message_ack")
+    assert (ack["id"], ack["ack"]) == (sent["id"], 1)
+    standin.phone.write("an answer")
+    assert (await first.event("message"))["body"] == "an answer"
+    await first.ask("stop")
+
+    second = await clients()
+    await second.event("ready")
+    assert "qr" not in [event["event"] for event in second.events]
+    state = await second.ask("state")
+    assert (state["state"], state["me"]) == ("CONNECTED", "201000000001@c.us")
+    await second.ask("send", to="201234567890@c.us", text="again")
+    assert [message.text for message in standin.phone.messages()] == ["from the old client", "again"]
+    await second.ask("stop")
+    device = standin.phone.device()
+    assert (device.logins, device.max_simultaneous) == (2, 1)
+
+
+async def test_the_old_client_hears_of_an_unlink(clients: Any, standin: StandInProcess) -> None:
+    client = await clients()
+    await client.event("qr")
+    standin.phone.scan()
+    await client.event("ready")
+    standin.phone.unlink()
+    assert (await client.event("disconnected"))["value"] == "LOGOUT"
