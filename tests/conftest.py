@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+
 from shared.bus import Bus, BusOptions, create_streams
 from shared.clock import SystemClock
 from shared.testing import NatsServer, S3Server

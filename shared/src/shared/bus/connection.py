@@ -132,7 +132,7 @@ class Connection:
         if client is not None:
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):  # made again with the next client
                 await subscription.attach(client)
-                await client.flush(timeout=CONNECT_SECONDS)
+                await _barrier(client)
         if subject in self._forbidden:
             await subscription.stop()
             raise Refused("the server does not permit this subscription", code="not_permitted")
@@ -150,7 +150,7 @@ class Connection:
         client, self._client = self._client, None
         if client is not None:
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-                await client.flush(timeout=1)
+                await _barrier(client)
             await _discard(client)
 
     async def _keep(self) -> None:
@@ -179,7 +179,7 @@ class Connection:
                 await self._dial(client, self._lost)
                 for subscription in list(self._subscriptions):
                     await subscription.attach(client)
-                await client.flush(timeout=CONNECT_SECONDS)
+                await _barrier(client)
         except BaseException:
             await _discard(client)
             raise
@@ -305,7 +305,18 @@ class _Subscription:
         if subscribed is None or self._client is None or not self._client.is_connected:
             return
         with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+            await self._client._send_unsubscribe(subscribed._id)
+            await _barrier(self._client)
             await asyncio.wait_for(subscribed.drain(), STOP_SECONDS)  # type: ignore[no-untyped-call]
+
+
+async def _barrier(client: Client) -> None:
+    """Until the server has taken everything written so far. nats-py's flush alone lets its PING overtake commands that
+    still wait in the client: a message sent to a "flushed" subscription was lost."""
+    async with asyncio.timeout(CONNECT_SECONDS):
+        while client.pending_data_size and client.is_connected:  # noqa: ASYNC110  (nats-py has no event for it)
+            await asyncio.sleep(0)
+        await client.flush(timeout=CONNECT_SECONDS)
 
 
 async def _discard(client: Client) -> None:

@@ -33,7 +33,7 @@ class MemoryHub:
     stores: dict[str, MemoryStore] = field(default_factory=lambda: {name: MemoryStore() for name in BUCKETS})
     events: list[tuple[datetime, Incoming]] = field(default_factory=list)
     event_watches: set[asyncio.Queue[Incoming]] = field(default_factory=set)
-    turns: itertools.count[int] = field(default_factory=itertools.count)
+    turns: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def deliver(self, incoming: Incoming) -> int:
         """To every subscription that matches, and to one of each queue group; how many got it."""
@@ -41,8 +41,9 @@ class MemoryHub:
         for number, each in enumerate(self.subscriptions):
             if each.transport.connected and matches(each.subject, incoming.subject):
                 groups.setdefault((each.subject, each.queue) if each.queue else ("", str(number)), []).append(each)
-        for members in groups.values():
-            members[next(self.turns) % len(members)].put(incoming)
+        for group, members in groups.items():
+            self.turns[group] += 1
+            members[self.turns[group] % len(members)].put(incoming)
         return len(groups)
 
 
