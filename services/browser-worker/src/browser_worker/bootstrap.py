@@ -83,18 +83,24 @@ def _worker(settings: WorkerSettings, bus: Bus, clock: Clock) -> Worker:
 
 
 class _Sessions:
-    """Builds what one session's runner needs."""
+    """Builds what one session's runner needs, once: the browser's driver and the outbox outlive a lost lease."""
 
     def __init__(self, settings: WorkerSettings, bus: Bus, clock: Clock) -> None:
         self._settings = settings
         self._bus = bus
         self._clock = clock
         self._status = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
+        self._built: dict[str, Parts] = {}
 
     def commands_of(self, session: str, control: SessionControl) -> SessionCommands:
         return SessionCommands(self._bus, session, control, self._clock)
 
     def parts_of(self, session: str) -> Parts:
+        if session not in self._built:
+            self._built[session] = self._build(session)
+        return self._built[session]
+
+    def _build(self, session: str) -> Parts:
         settings = self._settings
         beside = settings.session_path / f"session-{session}.worker"
 
