@@ -19,7 +19,12 @@ _CHUNK_BYTES = 1024 * 1024
 
 def private_folder(path: Path) -> Path:
     """Make `path` and what is missing above it, readable by this user alone."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from browser_worker.adapters.outbox_sqlite import SqliteOutbox
+from shared.contracts.commands import SendResult
+
+
+class StillClock:
+    def __init__(self) -> None:
+        self.instant = datetime(2026, 11, 22, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def monotonic(self) -> float:
+        return self.instant.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "session-shop.worker/outbox.sqlite"
+
+
+@pytest.fixture
+def outbox(path: Path, clock: StillClock) -> Iterator[SqliteOutbox]:
+    made = SqliteOutbox(path, clock)
+    yield made
+    made.close()
+
+
+def test_a_first_intention_is_recorded_and_a_second_gets_what_is_recorded(outbox: SqliteOutbox) -> None:
+    assert outbox.intend("c1", "m1") is None
+    assert outbox.intend("c1", "m2") == SendResult(outcome="intended", command_id="c1", message_id="m1", repeated=True)
+
+
+def test_an_outcome_is_given_again_for_the_same_command(outbox: SqliteOutbox) -> None:
+    outbox.intend("c1", "m1")
+    outbox.settle("c1", SendResult(outcome="failed", ack=-1, error="refused"))
+    assert outbox.find("c1") == SendResult(outcome="failed", command_id="c1", message_id="m1", ack=-1, error="refused")
+    assert outbox.intend("c1", "m9") == SendResult(
+        outcome="failed", command_id="c1", message_id="m1", ack=-1, error="refused", repeated=True
+    )
+
+
+def test_a_command_that_was_never_seen_is_none(outbox: SqliteOutbox) -> None:
+    assert outbox.find("c1") is None
+
+
+def test_open_ones_are_those_without_a_sure_outcome_oldest_first(outbox: SqliteOutbox, clock: StillClock) -> None:
+    for number, outcome in enumerate(["intended", "sent", "unknown", "failed", "intended"]):
+        outbox.intend(f"c{number}", f"m{number}")
+        if outcome != "intended":
+            outbox.settle(f"c{number}", SendResult(outcome=outcome))
+        clock.instant += timedelta(seconds=1)
+    assert [result.command_id for result in outbox.open()] == ["c0", "c2", "c4"]
+
+
+def test_after_seven_days_a_command_is_forgotten(outbox: SqliteOutbox, clock: StillClock) -> None:
+    outbox.intend("old", "m1")
+    clock.instant += timedelta(days=6)
+    outbox.intend("newer", "m2")
+    clock.instant += timedelta(days=1, seconds=1)
+    outbox.intend("newest", "m3")
+    assert outbox.find("old") is None
+    assert outbox.find("newer")
+
+
+def test_a_new_life_finds_what_the_old_one_recorded(outbox: SqliteOutbox, path: Path, clock: StillClock) -> None:
+    outbox.intend("c1", "m1")
+    second = SqliteOutbox(path, clock)
+    assert second.find("c1") == SendResult(outcome="intended", command_id="c1", message_id="m1")
+    second.close()
+
+
+def test_the_file_is_for_its_owner_alone(outbox: SqliteOutbox, path: Path) -> None:
+    outbox.intend("c1", "m1")
+    for file in path.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"no database at all, but long enough to look at" * 20, b"SQLite format 3\0" + b"\xff" * 900]
+)
+def test_a_journal_that_cannot_be_read_is_set_aside(path: Path, clock: StillClock, garbage: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(garbage)
+    outbox = SqliteOutbox(path, clock)
+    assert outbox.intend("c1", "m1") is None
+    outbox.close()
+    assert (path.parent / "outbox.sqlite.damaged-20261122T000000Z").read_bytes() == garbage
+
+
+def test_only_ids_and_outcomes_have_a_place_in_the_journal(outbox: SqliteOutbox, path: Path) -> None:
+    reader = sqlite3.connect(path)
+    columns = [row[1] for row in reader.execute("PRAGMA table_info(sends)")]
+    reader.close()
+    assert columns == ["command_id", "message_id", "outcome", "ack", "error", "intended_at"]
