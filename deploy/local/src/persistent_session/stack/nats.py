@@ -21,7 +21,5 @@ server_name: "persistent-session"
 jetstream {{ store_dir: {json.dumps(str(store))}, max_file_store: 1GB, max_memory_store: 64MB }}
 max_payload: 1MB
 write_deadline: "10s"
-lame_duck_duration: "1s"
-lame_duck_grace_period: "100ms"
 {nats_users(public_keys)}
 """

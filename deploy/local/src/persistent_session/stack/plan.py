@@ -47,7 +47,8 @@ _OWNED = frozenset(
     (
         *_SECRETS, *(f"{name}_FILE" for name in _SECRETS),
         "NATS_URL", "NATS_MONITOR_URL", "HTTP_HOST", "HTTP_PORT", "INSTANCE", "DATA_DIR", "GATEWAY_HOST",
-        "GATEWAY_PORT", "SESSION_PATH", "BACKUP_SESSION_PATH", "S3_ENDPOINT", "S3_BUCKET", "S3_REGION", "S3_ADDRESSING_STYLE",
+        "GATEWAY_PORT", "SESSION_PATH", "BACKUP_SESSION_PATH", "S3_ENDPOINT", "S3_BUCKET", "S3_REGION",
+        "S3_ADDRESSING_STYLE",
         "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
     )
 )  # fmt: skip
@@ -103,7 +104,7 @@ def plan(
         ports=ports,
         keys=keys,
         programs=programs,
-        servers={**servers, MARK: str(settings.data_dir)},
+        servers={**servers, **_marks(settings)},
         services=_for_services(settings, ports, environ),
         given=environ,
     )
@@ -116,12 +117,16 @@ def _for_services(settings: StackSettings, ports: Mapping[str, int], environ: Ma
     return {
         "LOG_LEVEL": "info",
         **kept,
-        MARK: str(settings.data_dir),
+        **_marks(settings),
         "PYTHONUNBUFFERED": "1",
         "CLIENT_ID": settings.client_id,
         "NATS_URL": f"nats://127.0.0.1:{ports['nats']}",
         "HTTP_HOST": "127.0.0.1",
     }
+
+
+def _marks(settings: StackSettings) -> dict[str, str]:
+    return {MARK: str(settings.data_dir), "DATA_DIR": str(settings.data_dir)}
 
 
 def web_url(settings: StackSettings, ports: Mapping[str, int]) -> str:

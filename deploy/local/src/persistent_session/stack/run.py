@@ -47,10 +47,14 @@ def run_stack(settings: StackSettings, environ: Mapping[str, str], telling: Tell
         _check_gateway_port(settings)
         prepared = _Prepared.make(settings, environ, run_dir)
         try:
-            return asyncio.run(_Run(settings, prepared, telling, SystemClock()).whole())
+            return asyncio.run(_run(settings, prepared, telling))
         finally:
             holding.forget_stack(run_dir)
             leftovers.forget(run_dir)
+
+
+async def _run(settings: StackSettings, prepared: _Prepared, telling: Telling) -> int:
+    return await _Run(settings, prepared, telling, SystemClock()).whole()
 
 
 def _clear_leftovers(data_dir: Path, telling: Telling) -> None:

@@ -1,0 +1,433 @@
+"""Set everything up on a fresh machine: `python3 prepare.py run` (for `up` and `demo`) or `python3 prepare.py test`.
+
+Standard library only, for it runs before anything is installed; the environment's PIP_*, UV_*, NPM_* and proxy settings
+are left to the tools that read them. Every step is idempotent and safe to interrupt. Trap: the second run must take
+well under a second, so one stamp with a hash of all inputs decides whether there is anything to do.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+BIN = VENV / "bin"
+PYTHON = BIN / "python"
+STAMP = VENV / "prepared.json"
+LOG = VENV / "prepare.log"
+NODE_MODULES = ROOT / "node_modules"
+REQUIREMENTS = {"run": ("runtime.txt",), "test": ("dev.txt",)}
+MEMBERS = ("shared", "services/gateway", "services/browser-worker", "services/backup", "services/health",
+           "deploy/local", "tests/standin")  # fmt: skip
+LEAST_FREE_BYTES = {"run": 1_500_000_000, "test": 2_000_000_000}
+OLDEST_PYTHON = (3, 11)
+NEWER_PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.14")
+
+
+class Failed(Exception):
+    """A step that failed: one line, and what to do about it."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+def main() -> int:
+    purpose = sys.argv[1] if len(sys.argv) > 1 else "run"
+    if purpose not in REQUIREMENTS:
+        print("usage: prepare.py run|test", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        use_new_python()
+        if not is_prepared(purpose):
+            with_lock(purpose)
+    except Failed as failed:
+        print(f"\n✗ {failed.what}\n  → {failed.hint}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\n✗ interrupted\n  → run the same command again: it goes on where it stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _as_interrupt(number: int, frame: object) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt
+
+
+def use_new_python() -> None:
+    """Go on in a newer Python where `python3` itself is too old."""
+    if sys.version_info >= OLDEST_PYTHON:
+        return
+    newer = next((found for name in NEWER_PYTHONS if (found := shutil.which(name))), None)
+    if newer is None:
+        have = ".".join(map(str, sys.version_info[:2]))
+        raise Failed(
+            f"Python {have} is too old, 3.11 or newer is needed", "install it, or name it: make PYTHON=python3.12 …"
+        )
+    os.execv(newer, [newer, str(Path(__file__).resolve()), *sys.argv[1:]])  # noqa: S606
+
+
+# what decides whether there is anything to do
+
+
+def inputs() -> str:
+    """A hash of everything that the set-up depends on."""
+    files = [
+        Path(__file__).resolve(),
+        ROOT / "package-lock.json",
+        ROOT / "package.json",
+        *sorted((ROOT / "requirements").glob("*.txt")),
+        *(ROOT / member / "pyproject.toml" for member in MEMBERS),
+    ]
+    found = hashlib.sha256(f"{ROOT} {sys.version} {sys.platform}".encode())
+    for path in files:
+        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def read_stamp() -> dict[str, str]:
+    try:
+        found = json.loads(STAMP.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_prepared(purpose: str) -> bool:
+    """Whether an earlier run did all this, and nothing of it has gone since."""
+    stamp = read_stamp()
+    wanted = inputs()
+    done = stamp.get(purpose) == wanted or stamp.get("test") == wanted
+    there = (PYTHON, BIN / "persistent-session", wa_js(), Path(stamp.get("browser") or "/nowhere"))
+    return done and all(path.exists() for path in there)
+
+
+def wa_js() -> Path:
+    return NODE_MODULES / "@wppconnect" / "wa-js" / "dist" / "wppconnect-wa.js"
+
+
+def with_lock(purpose: str) -> None:
+    """One set-up at a time; the second waits, and mostly finds nothing left to do."""
+    handle = os.open(Path(__file__).resolve().parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another set-up is at work here; waiting for it", flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if is_prepared(purpose):
+                return
+        prepare(purpose)
+    finally:
+        os.close(handle)
+
+
+# the steps
+
+
+def prepare(purpose: str) -> None:
+    began = time.monotonic()
+    print("Setting up (a few minutes the first time)", flush=True)
+    check_disk(purpose)
+    steps = [
+        ("Python environment", make_environment),
+        ("uv", install_uv),
+        ("Python packages", lambda: install_packages(purpose)),
+        ("our own packages", install_members),
+        ("Node packages", lambda: install_node_packages(purpose)),
+        ("browser", install_browser),
+    ]
+    if purpose == "test":
+        steps.append(("Arabic font", install_fonts))
+    said = {name: step(name, work) for name, work in steps}
+    write_stamp(purpose, browser=said["browser"])
+    print(f"Set up in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def step(name: str, work) -> str:  # type: ignore[no-untyped-def]
+    """Say the name, do the work, say how long it took. What the work returns is said too."""
+    print(f"  · {name:<20}", end="", flush=True)
+    began = time.monotonic()
+    try:
+        said = work() or ""
+    except OSError as error:
+        raise Failed(f"{name}: {error}", explain(str(error), "see the line above")) from error
+    print(f" {time.monotonic() - began:6.1f} s  {said}".rstrip(), flush=True)
+    return said
+
+
+def write_stamp(purpose: str, *, browser: str) -> None:
+    stamp = {**read_stamp(), purpose: inputs(), "browser": browser}
+    draft = STAMP.with_name(STAMP.name + ".new")
+    draft.write_text(json.dumps(stamp))
+    draft.replace(STAMP)
+
+
+def check_disk(purpose: str) -> None:
+    free = shutil.disk_usage(ROOT).free
+    if free < LEAST_FREE_BYTES[purpose] and not NODE_MODULES.exists():
+        raise Failed(
+            f"the disk has {free / 1e9:.1f} GB free, the set-up needs {LEAST_FREE_BYTES[purpose] / 1e9:.1f} GB",
+            f"make room at {ROOT}",
+        )
+
+
+def make_environment() -> str:
+    if works([str(PYTHON), "-m", "pip", "--version"]):
+        return ""
+    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    if done.returncode and "ensurepip" in said and may_use_apt():
+        run_apt("python3-venv")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        said = done.stdout + done.stderr
+    if done.returncode:
+        missing = "ensurepip" in said or "No module named venv" in said
+        hint = "as root: apt-get install python3-venv" if missing else explain(said, "see the line above")
+        raise Failed(f"no Python environment can be made: {last_line(said)}", hint)
+    return f"Python {sys.version.split()[0]}"
+
+
+def install_uv() -> str:
+    requirements = str(ROOT / "requirements" / "uv.txt")
+    if works([str(PYTHON), "-m", "uv", "--version"]) and has_pinned("uv"):
+        return ""
+    run([*pip(), "install", "--require-hashes", "--requirement", requirements], "uv cannot be installed")
+    return ""
+
+
+def has_pinned(name: str) -> bool:
+    pinned = re.search(rf"^{name}==(\S+)", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE)
+    said = subprocess.run([str(PYTHON), "-m", name, "--version"], capture_output=True, text=True, check=False).stdout
+    return bool(pinned and pinned.group(1) in said.split())
+
+
+def pip() -> list[str]:
+    return [str(PYTHON), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
+
+
+def uv() -> list[str]:
+    return [str(PYTHON), "-m", "uv", "--quiet", "pip"]
+
+
+def install_packages(purpose: str) -> str:
+    files = [str(ROOT / "requirements" / name) for name in REQUIREMENTS[purpose]]
+    install_pinned(files)
+    return f"{sum(count_pins(Path(file)) for file in files)} packages"
+
+
+def count_pins(path: Path) -> int:
+    return sum("==" in line for line in path.read_text().splitlines())
+
+
+def install_pinned(files: list[str]) -> None:
+    """With uv, which is quick; with pip where only pip knows the way to the packages (a mirror of its own)."""
+    arguments = ["install", "--require-hashes", *(part for file in files for part in ("--requirement", file))]
+    by_pip = [*pip(), *arguments]
+    if pip_alone_knows_the_way():
+        run(by_pip, "Python packages cannot be installed")
+        return
+    if not works([*uv(), *arguments, "--python", str(PYTHON)], log=True):
+        run(by_pip, "Python packages cannot be installed")
+
+
+def pip_alone_knows_the_way() -> bool:
+    """Whether pip is configured to use another index, and uv is not."""
+    if any(name in os.environ for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_OFFLINE", "UV_CONFIG_FILE")):
+        return False
+    said = subprocess.run([*pip(), "config", "list"], capture_output=True, text=True, check=False).stdout
+    return bool(re.search(r"\.(index-url|no-index)=", said))
+
+
+def install_members() -> str:
+    """From the checkout, so that a change is live; their dependencies are pinned above and never looked up by name."""
+    editable = [part for member in MEMBERS for part in ("--editable", str(ROOT / member))]
+    command = [
+        *uv(),
+        "install",
+        "--python",
+        str(PYTHON),
+        "--no-deps",
+        "--no-sources",
+        "--no-build-isolation",
+        *editable,
+    ]
+    run(command, "our own packages cannot be installed")
+    return f"{len(MEMBERS)} packages"
+
+
+def install_node_packages(purpose: str) -> str:
+    lock = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    wanted = {name: about for name, about in lock.items() if name and (purpose == "test" or not about.get("dev"))}
+    if node_packages_present(wanted):
+        return f"{len(wanted)} packages"
+    npm = find_npm()
+    command = [npm, "ci", "--loglevel=error", "--ignore-scripts", "--no-fund", "--no-audit", "--no-update-notifier"]
+    run([*command, *(() if purpose == "test" else ("--omit=dev",))], "Node packages cannot be installed", path=str(BIN))
+    return f"{len(wanted)} packages"
+
+
+def node_packages_present(wanted: dict[str, dict[str, object]]) -> bool:
+    """Whether each wanted package lies there with the integrity of the lock file."""
+    try:
+        present = json.loads((NODE_MODULES / ".package-lock.json").read_text())["packages"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return wa_js().exists() and all(
+        (present.get(name) or {}).get("integrity") == about.get("integrity") and (ROOT / name / "package.json").exists()
+        for name, about in wanted.items()
+        if not about.get("optional") and not about.get("link")
+    )
+
+
+def find_npm() -> str:
+    """npm of the machine, else the one of the PyPI package, which is installed for it."""
+    for candidate in (shutil.which("npm"), str(BIN / "npm")):
+        if candidate and works([candidate, "--version"], path=str(BIN)):
+            return candidate
+    install_pinned([str(ROOT / "requirements" / "node.txt")])
+    return str(BIN / "npm")
+
+
+def install_browser() -> str:
+    """One that is there, else Debian's, else Playwright's. Gives the path."""
+    found = find_browser()
+    if not found and may_use_apt():
+        found = browser_from_apt()
+    if not found:
+        browser_from_playwright()
+        found = find_browser()
+    if not found:
+        raise Failed("no Chromium that starts was found or could be installed",
+                     "install chromium by the means of your system, or set BROWSER_EXECUTABLE to one")  # fmt: skip
+    return found
+
+
+def find_browser() -> str:
+    """The browser that the system will use, if it starts. Our own package knows where to look."""
+    code = "import os; from persistent_session.stack.programs import find_browser; print(find_browser(os.environ))"
+    said = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=False)
+    path = said.stdout.strip()
+    return path if path and works([path, "--version"]) else ""
+
+
+def browser_from_apt() -> str:
+    run_apt_update()
+    for package in ("chromium-headless-shell", "chromium"):
+        # Ubuntu's package of that name is a door to a snap, which cannot use our profile folders.
+        known = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, check=False).stdout
+        candidate = re.search(r"Candidate: (\S+)", known)
+        if not candidate or candidate.group(1) == "(none)" or "snap" in candidate.group(1):
+            continue
+        if works(apt_install(package), log=True) and (found := find_browser()):
+            return found
+    return ""
+
+
+def browser_from_playwright() -> None:
+    command = [str(PYTHON), "-m", "playwright", "install"]
+    may_install_libraries = os.geteuid() == 0 or works(["sudo", "-n", "true"])
+    libraries = ["--with-deps"] if may_install_libraries and shutil.which("apt-get") else []
+    run([*command, *libraries, "--only-shell", "chromium"], "no browser can be installed")
+
+
+def install_fonts() -> str:
+    """For screenshots of the Arabic page; without them the tests still pass."""
+    lister = shutil.which("fc-list")
+    if lister and subprocess.run([lister, ":lang=ar"], capture_output=True, check=False).stdout:
+        return ""
+    if not may_use_apt():
+        return "none; screenshots show boxes (apt-get install fontconfig fonts-noto-core)"
+    run_apt_update()
+    return "" if works(apt_install("fontconfig", "fonts-noto-core"), log=True) else "none; screenshots show boxes"
+
+
+# apt
+
+
+def may_use_apt() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def apt_install(*packages: str) -> list[str]:
+    return ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", "install",
+            "--yes", "--no-install-recommends", *packages]  # fmt: skip
+
+
+def run_apt_update() -> None:
+    works(["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", "update"], log=True)
+
+
+def run_apt(*packages: str) -> None:
+    run_apt_update()
+    run(apt_install(*packages), f"{' '.join(packages)} cannot be installed")
+
+
+# running commands
+
+
+def works(command: list[str], *, log: bool = False, path: str = "") -> bool:
+    try:
+        return execute(command, log=log, path=path).returncode == 0
+    except OSError:
+        return False
+
+
+def run(command: list[str], what: str, *, path: str = "") -> None:
+    """Raises Failed with the command's last words and what to do about them."""
+    done = execute(command, log=True, path=path)
+    if done.returncode:
+        raise Failed(f"{what}: {last_line(done.stdout)}", explain(done.stdout, f"all that was said is in {LOG}"))
+
+
+def execute(command: list[str], *, log: bool, path: str = "") -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PATH": f"{path}{os.pathsep}{os.environ.get('PATH', os.defpath)}"} if path else None
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", check=False,
+    )  # fmt: skip
+    if log and VENV.is_dir():
+        with LOG.open("a") as file:
+            file.write(f"$ {' '.join(command)}\n{done.stdout}\n(exit code {done.returncode})\n\n")
+    return done
+
+
+def last_line(said: str) -> str:
+    """The line that says why: the last that speaks of an error, else the last."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"error|cannot|failed|denied|no space", line, re.IGNORECASE)]
+    return ((telling or lines or ["it said nothing"])[-1])[:200]
+
+
+CAUSES = (
+    (r"No space left|ENOSPC|disk quota", f"make room on the disk of {ROOT} and run the same command again"),
+    (r"hash(es)? (mismatch|do not match)|EINTEGRITY|DO NOT MATCH THE HASHES",
+     "a package is not what was pinned: do not install it; is a mirror in between?"),
+    (r"name resolution|resolve host|dns|ENOTFOUND|EAI_AGAIN|Connection refused|ECONNREFUSED|unreachable|timed out|"
+     r"ETIMEDOUT|error sending request|Could not connect|Max retries|NewConnectionError|No matching distribution|"
+     r"Could not find a version|ERR_SOCKET|Failed to fetch|Failed to download",
+     "no package registry could be reached: check the network, and the proxy or mirror settings of pip, uv and npm"),
+    (r"Permission denied|EACCES|Read-only file system", f"you may not write there: check who owns {ROOT}"),
+    (r"Could not get lock|is another process using it", "another apt is at work: wait for it and run this again"),
+)  # fmt: skip
+
+
+def explain(said: str, otherwise: str) -> str:
+    return next((hint for pattern, hint in CAUSES if re.search(pattern, said, re.IGNORECASE)), otherwise)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
