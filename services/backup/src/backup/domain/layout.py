@@ -12,11 +12,11 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 ROOT = "sessions/"
 _UTC = "%Y%m%dT%H%M%SZ"
-_BACKUP = re.compile(r"(\d{10})-(\d{8})-(\d{8}T\d{6}Z)")
+_BACKUP = re.compile(r"(\d{10})-(\d{8})-(\d{8}T\d{9}Z)")
 _GENERATION = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{8}")
 _KEY = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{8}")
 
@@ -37,9 +37,20 @@ def from_utc(text: str) -> datetime:
         raise BadName("not an instant") from error
 
 
+def instant(moment: datetime) -> str:
+    """`20261122T145000123Z`: the same with milliseconds."""
+    moment = moment.astimezone(UTC)
+    return f"{utc(moment)[:-1]}{moment.microsecond // 1000:03d}Z"
+
+
+def from_instant(text: str) -> datetime:
+    return from_utc(text[:-4] + "Z") + timedelta(milliseconds=int(text[-4:-1]))
+
+
 @dataclass(frozen=True, order=True)
 class BackupName:
-    """`<epoch>-<seq>-<utc>`; orders as the backups were made."""
+    """`<epoch>-<seq>-<utc>`; orders as the backups were made. Milliseconds, so that two replicas that store two
+    snapshots of a session at once never give them one name, also in two generations."""
 
     epoch: int
     sequence: int
@@ -47,7 +58,7 @@ class BackupName:
 
     @property
     def taken_at(self) -> datetime:
-        return from_utc(self.taken)
+        return from_instant(self.taken)
 
     def __str__(self) -> str:
         return f"{self.epoch:010d}-{self.sequence:08d}-{self.taken}"
@@ -59,7 +70,7 @@ class BackupName:
         if not match:
             raise BadName("not the name of a backup")
         name = cls(int(match[1]), int(match[2]), match[3])
-        from_utc(name.taken)
+        from_instant(name.taken)
         return name
 
 

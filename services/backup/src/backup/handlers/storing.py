@@ -259,7 +259,7 @@ class Storing:
         return StoredManifest(
             session=session,
             generation=plan.generation,
-            backup=str(layout.BackupName(ask.epoch, sequence, layout.utc(offer.manifest.taken_at))),
+            backup=str(layout.BackupName(ask.epoch, sequence, layout.instant(offer.manifest.taken_at))),
             snapshot=ask.snapshot,
             epoch=ask.epoch,
             sequence=sequence,

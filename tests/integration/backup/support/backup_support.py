@@ -1,0 +1,290 @@
+"""What the tests of the backup service share: an owner with snapshots, a client that stores and restores, the service's
+parts wired to any store, and the service as a process.
+
+The trap: the client restores as a worker would, so it verifies every hash itself and never trusts the service.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import zstandard
+
+from backup.adapters.encryption import Vault
+from backup.adapters.heads import Heads
+from backup.adapters.shelf import ObjectShelf
+from backup.domain.generations import Limits
+from backup.domain.retention import Policy
+from backup.handlers import Restoring, StoreOptions, Storing
+from backup.ports import ObjectStore
+from backup.runner import Upkeep
+from shared.bus import Bus, BusOptions, Call
+from shared.clock import Clock, SystemClock
+from shared.contracts import subjects
+from shared.contracts.backups import (
+    Backups,
+    ClaimEpoch,
+    EpochClaimed,
+    FetchManifest,
+    FetchPiece,
+    ListBackups,
+    ReadPiece,
+    Store,
+    Stored,
+    Tombstone,
+    Tombstoned,
+)
+from shared.contracts.errors import NotFound
+from shared.contracts.message import Message, decode, encode
+from shared.contracts.snapshots import FileEntry, SnapshotManifest, digest, split
+from shared.testing import NatsServer, S3Server, eventually
+from shared.testing.process import Process
+
+MASTER_KEY = bytes(range(32))
+R = TypeVar("R", bound=Message)
+Tree = Mapping[str, bytes]
+
+
+@dataclass
+class Owner:
+    """Holds snapshots and gives out their pieces, to a test's parts directly or over the bus."""
+
+    clock: Clock
+    version: str = "156.0.8078.79"
+    pieces: dict[str, bytes] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+    made: int = 0
+    before_read: Callable[[int], Awaitable[None]] | None = None
+
+    def offer(self, session: str, tree: Tree, *, epoch: int = 1, taken_at: datetime | None = None) -> Store:
+        self.made += 1
+        files = []
+        for path, data in sorted(tree.items()):
+            parts = list(split(data))
+            self.pieces.update((digest(part), part) for part in parts)
+            files.append(FileEntry(path=path, bytes=len(data), pieces=tuple(digest(part) for part in parts)))
+        manifest = SnapshotManifest(
+            session=session,
+            snapshot=f"snap-{session}-{epoch}-{self.made}",
+            epoch=epoch,
+            taken_at=taken_at or self.clock.now(),
+            browser_version=self.version,
+            files=tuple(files),
+        )
+        return self.offer_manifest(manifest)
+
+    def offer_manifest(self, manifest: SnapshotManifest) -> Store:
+        parts = list(split(zstandard.compress(encode(manifest))))
+        self.pieces.update((digest(part), part) for part in parts)
+        return Store(
+            snapshot=manifest.snapshot,
+            epoch=manifest.epoch,
+            manifest_pieces=tuple(digest(part) for part in parts),
+            total_bytes=manifest.total_bytes(),
+        )
+
+    async def piece(self, session: str, snapshot: str, sha256: str) -> bytes:
+        self.reads.append(sha256)
+        if self.before_read:
+            await self.before_read(len(self.reads))
+        if sha256 not in self.pieces:
+            raise NotFound("no such piece")
+        return self.pieces[sha256]
+
+    async def serve(self, bus: Bus, session: str) -> None:
+        async def read(ask: ReadPiece, call: Call) -> bytes:
+            return await self.piece(call.session, ask.snapshot, ask.sha256)
+
+        await bus.serve(subjects.command(subjects.READ_PIECE, session), ReadPiece, read)
+
+
+@dataclass
+class Noted:
+    """Reports, kept for the test."""
+
+    stored_: list[Stored] = field(default_factory=list)
+    failed_: list[str] = field(default_factory=list)
+    bad: int = 0
+    removed_: tuple[int, int] = (0, 0)
+    up: bool = False
+
+    async def stored(self, session: str, epoch: int, stored: Stored, *, bytes: int, seconds: float) -> None:
+        self.stored_.append(stored)
+
+    async def failed(self, session: str, epoch: int, code: str) -> None:
+        self.failed_.append(code)
+
+    def served(self, bytes: int) -> None: ...
+    def newest(self, session: str, taken_at: datetime) -> None: ...
+    def damage_found(self, backups: int) -> None:
+        self.bad = backups
+
+    def removed(self, backups: int, generations: int) -> None:
+        self.removed_ = (self.removed_[0] + backups, self.removed_[1] + generations)
+
+    def store_is(self, *, up: bool, conditional: bool) -> None:
+        self.up = up
+
+
+class Desk:
+    """The service's parts around one store, without a bus. A second desk on the same store is a second replica."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        clock: Clock,
+        owner: Owner,
+        *,
+        policy: Policy | None = None,
+        limits: Limits | None = None,
+        master: bytes = MASTER_KEY,
+        previous: tuple[bytes, ...] = (),
+        scrub: bool = True,
+        max_snapshot_bytes: int = 1 << 30,
+    ) -> None:
+        self.store = store
+        self.owner = owner
+        self.reports = Noted()
+        self.policy = policy or Policy()
+        self.limits = limits or Limits()
+        self.guard = Heads(store, clock)
+        self.shelf = ObjectShelf(store, Vault(master, previous), clock)
+        options = StoreOptions(scrub=scrub, limits=self.limits, max_snapshot_bytes=max_snapshot_bytes)
+        self.storing = Storing(self.guard, self.shelf, owner, self.reports, clock, options)
+        self.restoring = Restoring(self.shelf, self.reports, clock, self.policy)
+        self.upkeep = Upkeep(self.shelf, self.reports, clock, policy=self.policy, limits=self.limits, interval=60)
+
+    async def claim(self, session: str, nonce: str = "n1", at_least: int = 1) -> int:
+        return await self.guard.claim(session, owner="owner", nonce=nonce, at_least=at_least)
+
+    async def keep(self, session: str, tree: Tree, *, epoch: int = 1, taken_at: datetime | None = None) -> Stored:
+        return await self.storing.store(session, self.owner.offer(session, tree, epoch=epoch, taken_at=taken_at))
+
+    async def backups(self, session: str) -> Backups:
+        return await self.restoring.backups(session)
+
+    async def restore(self, session: str, backup: str) -> dict[str, bytes]:
+        async def part(offset: int) -> bytes:
+            return await self.restoring.manifest_part(session, FetchManifest(backup=backup, offset=offset))
+
+        async def piece(sha256: str) -> bytes:
+            return await self.restoring.piece(session, FetchPiece(backup=backup, sha256=sha256))
+
+        return await restored(part, piece)
+
+
+async def restored(
+    part: Callable[[int], Awaitable[bytes]], piece: Callable[[str], Awaitable[bytes]]
+) -> dict[str, bytes]:
+    """The tree of a backup, every hash and size checked here."""
+    packed = b""
+    while data := await part(len(packed)):
+        packed += data
+    manifest = decode(zstandard.ZstdDecompressor().stream_reader(packed).read(), SnapshotManifest)
+    tree = {}
+    for file in manifest.files:
+        parts = [await piece(name) for name in file.pieces]
+        assert [digest(each) for each in parts] == list(file.pieces)
+        tree[file.path] = b"".join(parts)
+        assert len(tree[file.path]) == file.bytes
+    return tree
+
+
+class Client:
+    """A worker's side of the conversation over a real bus."""
+
+    def __init__(self, bus: Bus, session: str, owner: Owner) -> None:
+        self.bus = bus
+        self.session = session
+        self.owner = owner
+
+    async def ask(self, verb: str, message: Message, reply: type[R], *, timeout: float = 30.0) -> R:
+        return await self.bus.request(subjects.command(verb, self.session), message, reply, timeout=timeout)
+
+    async def claim(self, nonce: str = "n1", at_least: int = 1) -> EpochClaimed:
+        return await self.ask(
+            subjects.CLAIM_EPOCH, ClaimEpoch(owner="owner", nonce=nonce, at_least=at_least), EpochClaimed
+        )
+
+    async def store(self, ask: Store, *, timeout: float = 60.0) -> Stored:
+        return await self.ask(subjects.STORE, ask, Stored, timeout=timeout)
+
+    async def keep(self, tree: Tree, *, epoch: int = 1) -> Stored:
+        return await self.store(self.owner.offer(self.session, tree, epoch=epoch))
+
+    async def backups(self, *, timeout: float = 30.0) -> Backups:
+        return await self.ask(subjects.LIST, ListBackups(), Backups, timeout=timeout)
+
+    async def bury(self, epoch: int) -> Tombstoned:
+        return await self.ask(subjects.TOMBSTONE, Tombstone(epoch=epoch), Tombstoned)
+
+    async def piece(self, backup: str, sha256: str) -> bytes:
+        subject = subjects.command(subjects.FETCH_PIECE, self.session)
+        return await self.bus.request_bytes(subject, FetchPiece(backup=backup, sha256=sha256), timeout=30)
+
+    async def part(self, backup: str, offset: int) -> bytes:
+        subject = subjects.command(subjects.FETCH_MANIFEST, self.session)
+        return await self.bus.request_bytes(subject, FetchManifest(backup=backup, offset=offset), timeout=30)
+
+    async def restore(self, backup: str) -> dict[str, bytes]:
+        return await restored(lambda offset: self.part(backup, offset), lambda sha256: self.piece(backup, sha256))
+
+
+class BackupService:
+    """`python -m backup` as a process."""
+
+    def __init__(self, folder: Path, nats: NatsServer, s3: S3Server, *, endpoint: str = "", **settings: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._env = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "TMPDIR") if name in os.environ},
+            "NATS_URL": nats.url,
+            "S3_ENDPOINT": endpoint or s3.endpoint,
+            "S3_BUCKET": s3.bucket,
+            "S3_ACCESS_KEY_ID": s3.access_key,
+            "S3_SECRET_ACCESS_KEY": s3.secret_key,
+            "MASTER_KEY": base64.b64encode(MASTER_KEY).decode(),
+            "LOG_LEVEL": "info",
+            **settings,
+        }
+        self.process: Process | None = None
+
+    @property
+    def log(self) -> str:
+        return (self._folder / "backup.log").read_text(errors="replace")
+
+    def start(self) -> Process:
+        self.process = Process([sys.executable, "-m", "backup"], log_file=self._folder / "backup.log", env=self._env)
+        return self.process
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.stop()
+
+
+async def connect(nats: NatsServer) -> Bus:
+    return await Bus.connect(BusOptions(url=nats.url, name="test"), clock=SystemClock())
+
+
+async def serving(client: Client, *, timeout: float = 30.0) -> None:
+    """Wait until some replica answers and its store can be asked."""
+
+    async def answers() -> bool:
+        try:
+            await client.backups(timeout=10)
+        except Exception as error:
+            raise AssertionError(repr(error)) from error
+        return True
+
+    await eventually(answers, timeout=timeout, interval=0.1, message="the backup service answers")
+
+
+def days(number: float) -> timedelta:
+    return timedelta(days=number)

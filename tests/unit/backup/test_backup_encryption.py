@@ -1,0 +1,107 @@
+"""Sealing and opening: what does not belong does not open."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backup.adapters.encryption import (
+    ForeignKey,
+    Vault,
+    decompress,
+    open_body,
+    open_piece,
+    seal_body,
+    seal_piece,
+)
+from backup.domain.epochs import Damaged
+from backup.domain.manifests import read_key, write_key
+from backup.ports import DataKey
+from shared.contracts.snapshots import PIECE_BYTES, digest
+
+KEY = DataKey("k1", os.urandom(32))
+VAULT = Vault(os.urandom(32))
+
+
+@given(st.binary(max_size=5000), st.integers(1, 100))
+def test_a_piece_opens_to_what_was_sealed(seed: bytes, times: int) -> None:
+    piece = (seed * times)[:PIECE_BYTES]
+    record, compressed = seal_piece(KEY, "shop", digest(piece), piece)
+    assert open_piece(KEY, "shop", digest(piece), record, compressed=compressed) == piece
+
+
+def test_what_zstd_cannot_shrink_is_stored_as_it_is() -> None:
+    piece = os.urandom(PIECE_BYTES)
+    record, compressed = seal_piece(KEY, "shop", digest(piece), piece)
+    assert not compressed
+    assert len(record) == len(piece) + 28
+    assert seal_piece(KEY, "shop", digest(b"a" * 9999), b"a" * 9999)[1]
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_flipped_byte_anywhere_in_a_record_is_found(data: st.DataObject) -> None:
+    piece = b"profile " * 50
+    record, compressed = seal_piece(KEY, "shop", digest(piece), piece)
+    place = data.draw(st.integers(0, len(record) - 1))
+    flipped = bytearray(record)
+    flipped[place] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(Damaged):
+        open_piece(KEY, "shop", digest(piece), bytes(flipped), compressed=compressed)
+
+
+def test_a_record_opens_only_for_its_session_key_and_piece() -> None:
+    piece = b"x" * 100
+    record, compressed = seal_piece(KEY, "shop", digest(piece), piece)
+    for key, session, name in (
+        (KEY, "other", digest(piece)),
+        (KEY, "shop", digest(b"y")),
+        (DataKey("k2", KEY.secret), "shop", digest(piece)),
+        (DataKey("k1", os.urandom(32)), "shop", digest(piece)),
+    ):
+        with pytest.raises(Damaged):
+            open_piece(key, session, name, record, compressed=compressed)
+
+
+def test_the_same_piece_is_never_sealed_the_same_way_twice() -> None:
+    assert seal_piece(KEY, "shop", digest(b"x"), b"x") != seal_piece(KEY, "shop", digest(b"x"), b"x")
+
+
+def test_a_manifest_moved_to_another_name_does_not_open() -> None:
+    sealed = seal_body(KEY, "shop", "g1", "b1", b"body")
+    assert open_body(KEY, "shop", "g1", "b1", sealed) == b"body"
+    for place in (("other", "g1", "b1"), ("shop", "g2", "b1"), ("shop", "g1", "b2")):
+        with pytest.raises(Damaged):
+            open_body(KEY, *place, sealed)
+
+
+def test_a_data_key_opens_with_its_master_and_with_no_other() -> None:
+    wrapped = VAULT.wrap("shop", KEY)
+    assert VAULT.unwrap("shop", read_key(write_key(wrapped))) == KEY
+    with pytest.raises(ForeignKey):
+        Vault(os.urandom(32)).unwrap("shop", wrapped)
+    with pytest.raises(Damaged):
+        VAULT.unwrap("other", wrapped)
+
+
+def test_a_key_of_the_previous_master_opens_and_is_wrapped_by_the_new_one() -> None:
+    old, new = os.urandom(32), os.urandom(32)
+    both = Vault(new, [old])
+    assert both.unwrap("shop", Vault(old).wrap("shop", KEY)) == KEY
+    assert Vault(new).unwrap("shop", both.wrap("shop", KEY)) == KEY
+
+
+def test_secrets_do_not_show() -> None:
+    assert KEY.secret.hex() not in repr(KEY)
+    assert repr(KEY.secret)[2:10] not in repr(KEY)
+
+
+def test_compressed_bytes_that_would_grow_without_end_are_refused() -> None:
+    import zstandard
+
+    bomb = zstandard.compress(bytes(50_000_000))
+    with pytest.raises(Damaged):
+        decompress(bomb, 1_000_000)
