@@ -133,7 +133,7 @@ class Connection:
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):  # made again with the next client
                 await subscription.attach(client)
                 await _barrier(client)
-        if subject in self._forbidden:
+        if subject.lower() in self._forbidden:
             await subscription.stop()
             raise Refused("the server does not permit this subscription", code="not_permitted")
         return subscription
@@ -257,19 +257,20 @@ class Connection:
         text = str(error)
         if isinstance(error, nats.errors.SlowConsumerError):
             self._count("slow_consumer", error.subject)
-        elif "Permissions Violation" in text or "permissions violation" in text:
+        elif "permissions violation" in text.lower():
             self._forbid(text)
         elif not isinstance(error, OSError | nats.errors.UnexpectedEOF | TimeoutError):
             self._count("other", type(error).__name__)
 
     def _forbid(self, text: str) -> None:
+        text = text.lower()  # as nats-py does with some errors
         subject = text.split('"')[1] if '"' in text else ""
         self._count("permission", subject)
-        if "ubscription" in text:
+        if "subscription" in text:
             self._forbidden.add(subject)
             return
         for asked in self._asked.values():
-            if asked.subject == subject and not asked.answer.done():
+            if asked.subject.lower() == subject and not asked.answer.done():
                 asked.answer.set_exception(Refused("the server does not permit this", code="not_permitted"))
 
     def _count(self, fault: str, about: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.contracts.errors import ServiceError, Unavailable
+from shared.contracts.errors import Unavailable
 from shared.contracts.subjects import EVENTS, EVENTS_STREAM, LEASES_BUCKET, SESSIONS_BUCKET, STATUS_BUCKET
 
 from . import jetstream
@@ -70,7 +70,9 @@ async def _make(transport: Transport, config: dict[str, Any]) -> None:
         return
     try:
         await jetstream.call(transport, f"STREAM.UPDATE.{config['name']}", config, timeout=10.0)
-    except ServiceError as error:
+    except Unavailable as error:
+        if not error.code.startswith("jetstream_"):
+            raise
         raise Unavailable(
             f"the stream {config['name']} exists with settings that cannot be changed", code=error.code
         ) from None

@@ -1,0 +1,247 @@
+"""A real nats-server with the services' users: each can do its work and nothing of the others'."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+
+from shared.bus import Bus, BusOptions, Call, Lease, create_streams
+from shared.bus.credentials import new_seed, public_key
+from shared.bus.permissions import BACKUP, GATEWAY, HEALTH, SERVICES, SETUP, WORKER
+from shared.bus.server_config import server_config
+from shared.clock import SystemClock
+from shared.contracts import subjects
+from shared.contracts.backups import Backups, ListBackups, ReadPiece
+from shared.contracts.commands import Accepted, BackUpNow, SendResult, SendTest
+from shared.contracts.errors import Refused, Unavailable
+from shared.contracts.events import BackupFailed, SessionCleared
+from shared.contracts.health import HealthReport, Judge
+from shared.contracts.sessions import LeaseRecord, SessionRecord, SessionStatus
+from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
+from shared.testing import NatsServer, eventually
+
+CLOCK = SystemClock()
+As = Callable[[str], Awaitable[Bus]]
+
+
+@pytest.fixture(scope="module")
+def seeds() -> dict[str, str]:
+    return {service: new_seed() for service in SERVICES}
+
+
+@pytest.fixture(scope="module")
+def guarded(seeds: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    config = server_config({service: public_key(seed) for service, seed in seeds.items()})
+    server = NatsServer()
+    try:
+        yield server.start(tmp_path_factory.mktemp("nats-guarded"), config)
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+async def connect_as(guarded: NatsServer, seeds: dict[str, str]) -> AsyncIterator[As]:
+    """Connects as a service; the streams are there."""
+    made: list[Bus] = []
+
+    async def connect(service: str) -> Bus:
+        options = BusOptions(url=guarded.url, nkey_seed=seeds[service], name=service)
+        made.append(await Bus.connect(options, clock=CLOCK, wait_seconds=10.0))
+        return made[-1]
+
+    await create_streams(await connect(SETUP))
+    yield connect
+    for bus in made:
+        await bus.drain()
+
+
+def record(session: str) -> SessionRecord:
+    return SessionRecord(session=session, wanted="running", requested_at=CLOCK.now())
+
+
+def status(session: str) -> SessionStatus:
+    return SessionStatus(
+        session=session,
+        state="connected",
+        reason="test",
+        since=CLOCK.now(),
+        updated_at=CLOCK.now(),
+        epoch=1,
+        worker="w",
+    )
+
+
+async def test_the_gateway_wants_a_session_and_sees_its_status(connect_as: As) -> None:
+    gateway, worker = await connect_as(GATEWAY), await connect_as(WORKER)
+    await gateway.bucket(subjects.SESSIONS_BUCKET, SessionRecord).create("g1", record("g1"))
+    assert (await gateway.bucket(subjects.SESSIONS_BUCKET, SessionRecord).keys()).count("g1") == 1
+    seen: list[str] = []
+    await gateway.bucket(subjects.STATUS_BUCKET, SessionStatus).watch(lambda key, _value: seen.append(key))
+    await worker.bucket(subjects.STATUS_BUCKET, SessionStatus).put("g1", status("g1"))
+    await eventually(lambda: "g1" in seen)
+
+
+async def test_the_worker_sees_what_is_wanted_holds_a_lease_and_serves_commands(connect_as: As) -> None:
+    gateway, worker = await connect_as(GATEWAY), await connect_as(WORKER)
+    wanted: list[str] = []
+    await worker.bucket(subjects.SESSIONS_BUCKET, SessionRecord).watch(lambda key, _value: wanted.append(key))
+    await gateway.bucket(subjects.SESSIONS_BUCKET, SessionRecord).put("w1", record("w1"))
+    await eventually(lambda: "w1" in wanted)
+    lease = Lease(worker.bucket(subjects.LEASES_BUCKET, LeaseRecord), "w1", owner="w", clock=CLOCK)
+    assert await lease.acquire() == 1
+    await lease.release()
+
+    async def send(message: SendTest, call: Call) -> SendResult:
+        return SendResult(outcome="sent", command_id=call.command_id)
+
+    await worker.serve(subjects.command(subjects.SEND_TEST, "w1"), SendTest, send)
+    answer = await gateway.request(
+        subjects.command(subjects.SEND_TEST, "w1"),
+        SendTest(phone_number="201234567890", text="hello"),
+        SendResult,
+        timeout=5,
+    )
+    assert answer.outcome == "sent"
+
+
+async def test_backup_is_asked_by_the_worker_and_reads_its_pieces(connect_as: As) -> None:
+    worker, backup = await connect_as(WORKER), await connect_as(BACKUP)
+
+    async def piece(_: ReadPiece, __: Call) -> bytes:
+        return b"piece"
+
+    async def backups(_: ListBackups, call: Call) -> Backups:
+        read = subjects.command(subjects.READ_PIECE, call.session)
+        assert await backup.request_bytes(read, ReadPiece(snapshot="1", sha256="x"), timeout=5) == b"piece"
+        return Backups(stored_bytes=5)
+
+    await worker.serve(subjects.command(subjects.READ_PIECE, "b1"), ReadPiece, piece)
+    await backup.serve(subjects.command(subjects.LIST, "*"), ListBackups, backups, queue=subjects.BACKUP_QUEUE)
+    answer = await worker.request(subjects.command(subjects.LIST, "b1"), ListBackups(), Backups, timeout=5)
+    assert answer.stored_bytes == 5
+
+
+async def test_health_reads_everything_it_judges_and_reports(connect_as: As) -> None:
+    gateway, worker = await connect_as(GATEWAY), await connect_as(WORKER)
+    backup, health = await connect_as(BACKUP), await connect_as(HEALTH)
+    seen: list[str] = []
+    await health.bucket(subjects.STATUS_BUCKET, SessionStatus).watch(lambda key, _value: seen.append(f"status {key}"))
+    await health.watch_events(lambda _data, subject: seen.append(subject), since_seconds=60)
+    await health.subscribe("wa.tel.browser-worker.>", WorkerHeartbeat, lambda _message, subject: seen.append(subject))
+    await health.subscribe("wa.tel.backup.>", BackupHeartbeat, lambda _message, subject: seen.append(subject))
+    await worker.bucket(subjects.STATUS_BUCKET, SessionStatus).put("h1", status("h1"))
+    await worker.publish(
+        subjects.telemetry("browser-worker", "heartbeat", "w1"), WorkerHeartbeat(worker="w1", at=CLOCK.now())
+    )
+    await backup.publish(
+        subjects.telemetry("backup", "heartbeat", "b1"), BackupHeartbeat(instance="b1", at=CLOCK.now(), store_ok=True)
+    )
+    await worker.publish_event(
+        subjects.event("session", "cleared", "h1"),
+        SessionCleared(session="h1", at=CLOCK.now(), epoch=1, unlinked=True),
+    )
+    await backup.publish_event(
+        subjects.event("backup", "failed", "h1"), BackupFailed(session="h1", at=CLOCK.now(), epoch=1, code="x")
+    )
+    expected = {
+        "status h1", "wa.tel.browser-worker.heartbeat.w1", "wa.tel.backup.heartbeat.b1",
+        "wa.evt.session.cleared.h1", "wa.evt.backup.failed.h1",
+    }  # fmt: skip
+    await eventually(lambda: expected <= set(seen))
+
+    async def judge(_: Judge, call: Call) -> HealthReport:
+        return HealthReport(session=call.session, at=CLOCK.now(), overall="healthy")
+
+    await health.serve(subjects.command(subjects.JUDGE, "*"), Judge, judge)
+    report = await gateway.request(subjects.command(subjects.JUDGE, "h1"), Judge(), HealthReport, timeout=5)
+    assert report.overall == "healthy"
+
+
+async def test_the_gateway_sees_events_and_reports_of_health(connect_as: As) -> None:
+    gateway, health, worker = await connect_as(GATEWAY), await connect_as(HEALTH), await connect_as(WORKER)
+    seen: list[str] = []
+    await gateway.subscribe(subjects.HEALTH_REPORTS, HealthReport, lambda _message, subject: seen.append(subject))
+    await gateway.watch_events(lambda _data, subject: seen.append(subject), since_seconds=60)
+    await health.publish(
+        subjects.telemetry("health", "report", "h1"), HealthReport(session="s", at=CLOCK.now(), overall="healthy")
+    )
+    await worker.publish_event(
+        subjects.event("session", "cleared", "g2"),
+        SessionCleared(session="g2", at=CLOCK.now(), epoch=1, unlinked=True),
+    )
+    await eventually(lambda: {"wa.tel.health.report.h1", "wa.evt.session.cleared.g2"} <= set(seen))
+
+
+@pytest.mark.parametrize(
+    ("service", "bucket"),
+    [
+        (GATEWAY, subjects.STATUS_BUCKET), (GATEWAY, subjects.LEASES_BUCKET), (WORKER, subjects.SESSIONS_BUCKET),
+        (BACKUP, subjects.STATUS_BUCKET), (HEALTH, subjects.STATUS_BUCKET), (HEALTH, subjects.SESSIONS_BUCKET),
+        (SETUP, subjects.SESSIONS_BUCKET),
+    ],
+)  # fmt: skip
+async def test_a_service_cannot_write_a_bucket_of_another(connect_as: As, service: str, bucket: str) -> None:
+    bus = await connect_as(service)
+    with pytest.raises(Refused) as caught:
+        await bus.bucket(bucket, SessionStatus).put("x", status("x"))
+    assert caught.value.code == "not_permitted"
+    assert bus.counts["permission"] == 1
+
+
+@pytest.mark.parametrize(
+    ("service", "subject"),
+    [
+        (GATEWAY, subjects.command(subjects.SEND_TEST, "x")),
+        (WORKER, subjects.command(subjects.LIST, "*")),
+        (BACKUP, subjects.command(subjects.READ_PIECE, "x")),
+        (HEALTH, subjects.command(subjects.CHECK, "*")),
+        (BACKUP, "_INBOX.gateway.>"),
+        (WORKER, "wa.tel.>"),
+    ],
+)
+async def test_a_service_cannot_listen_where_another_serves(connect_as: As, service: str, subject: str) -> None:
+    bus = await connect_as(service)
+
+    async def handle(_: BackUpNow, __: Call) -> Accepted:
+        return Accepted()
+
+    with pytest.raises(Refused):
+        await bus.serve(subject, BackUpNow, handle)
+
+
+@pytest.mark.parametrize(
+    ("service", "subject"),
+    [
+        (GATEWAY, subjects.command(subjects.STORE, "x")),
+        (GATEWAY, subjects.command(subjects.READ_PIECE, "x")),
+        (HEALTH, subjects.command(subjects.SEND_TEST, "x")),
+        (BACKUP, subjects.command(subjects.SEND_TEST, "x")),
+        (WORKER, subjects.command(subjects.JUDGE, "x")),
+    ],
+)
+async def test_a_service_cannot_command_another_beyond_its_part(connect_as: As, service: str, subject: str) -> None:
+    bus = await connect_as(service)
+    with pytest.raises(Refused):
+        await bus.request(subject, BackUpNow(), Accepted, timeout=5)
+
+
+async def test_no_service_can_make_or_delete_a_stream(connect_as: As) -> None:
+    for service in (GATEWAY, WORKER, BACKUP, HEALTH):
+        with pytest.raises(Refused):
+            await create_streams(await connect_as(service))
+
+
+async def test_wrong_credentials_end_the_start_after_a_few_tries(guarded: NatsServer) -> None:
+    started = CLOCK.monotonic()
+    with pytest.raises(Unavailable) as caught:
+        await Bus.connect(BusOptions(url=guarded.url, nkey_seed=new_seed()), clock=CLOCK, wait_seconds=None)
+    assert caught.value.code == "credentials_refused"
+    assert CLOCK.monotonic() - started < 5.0
+
+
+async def test_no_credentials_and_a_broken_seed_end_the_start_too(guarded: NatsServer) -> None:
+    for seed in ("", "SUAWRONG"):
+        with pytest.raises(Unavailable) as caught:
+            await Bus.connect(BusOptions(url=guarded.url, nkey_seed=seed), clock=CLOCK, wait_seconds=None)
+        assert caught.value.code == "credentials_refused"

@@ -1,0 +1,90 @@
+"""The table of permissions, as rules that no later change may break."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shared.bus import permissions
+from shared.bus.credentials import new_seed, public_key
+from shared.bus.permissions import BACKUP, GATEWAY, HEALTH, SERVICES, SETUP, WORKER
+from shared.bus.server_config import server_config
+from shared.contracts import subjects
+from shared.testing.fake_bus import matches
+
+
+def may_publish(service: str, subject: str) -> bool:
+    return any(matches(pattern, subject) for pattern in permissions.of(service).publish)
+
+
+def may_subscribe(service: str, subject: str) -> bool:
+    return any(matches(pattern, subject) for pattern in permissions.of(service).subscribe)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "writer"),
+    [(subjects.SESSIONS_BUCKET, GATEWAY), (subjects.STATUS_BUCKET, WORKER), (subjects.LEASES_BUCKET, WORKER)],
+)
+def test_each_bucket_has_exactly_one_writer(bucket: str, writer: str) -> None:
+    assert [service for service in SERVICES if may_publish(service, f"$KV.{bucket}.shop")] == [writer]
+
+
+@pytest.mark.parametrize(
+    ("command", "servers", "callers"),
+    [
+        (subjects.SEND_TEST, {WORKER}, {GATEWAY}),
+        (subjects.CHECK, {WORKER}, {GATEWAY}),
+        (subjects.RESTORE_NOW, {WORKER}, {GATEWAY}),
+        (subjects.READ_PIECE, {WORKER}, {BACKUP}),
+        (subjects.STORE, {BACKUP}, {WORKER}),
+        (subjects.CLAIM_EPOCH, {BACKUP}, {WORKER}),
+        (subjects.TOMBSTONE, {BACKUP}, {WORKER}),
+        (subjects.FETCH_PIECE, {BACKUP}, {WORKER}),
+        (subjects.LIST, {BACKUP}, {WORKER, GATEWAY}),
+        (subjects.JUDGE, {HEALTH}, {GATEWAY}),
+    ],
+)
+def test_each_command_has_its_servers_and_its_callers(command: str, servers: set[str], callers: set[str]) -> None:
+    subject = subjects.command(command, "shop")
+    assert {service for service in SERVICES if may_subscribe(service, subject)} == servers
+    assert {service for service in SERVICES if may_publish(service, subject)} == callers
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nobody_reads_the_answers_to_another(service: str) -> None:
+    others = [other for other in SERVICES if other != service]
+    assert may_subscribe(service, f"_INBOX.{service}.abc.1")
+    assert not any(may_subscribe(other, f"_INBOX.{service}.abc.1") for other in others)
+    assert not any(may_publish(other, f"_INBOX.{service}.abc.1") for other in others)
+
+
+@pytest.mark.parametrize("verb", ["DELETE", "PURGE", "CREATE", "UPDATE", "MSG.DELETE", "RESTORE"])
+def test_no_service_can_change_or_empty_a_stream(verb: str) -> None:
+    for service in (GATEWAY, WORKER, BACKUP, HEALTH):
+        for stream in ("KV_wa-sessions", "KV_wa-status", "KV_wa-leases", "WA_EVENTS"):
+            assert not may_publish(service, f"$JS.API.STREAM.{verb}.{stream}")
+    assert not may_publish(SETUP, "$JS.API.STREAM.DELETE.KV_wa-sessions")
+
+
+def test_only_the_gateway_and_health_read_telemetry() -> None:
+    assert {service for service in SERVICES if may_subscribe(service, "wa.tel.backup.heartbeat.b1")} == {
+        GATEWAY,
+        HEALTH,
+    }
+
+
+def test_the_configuration_names_every_user_by_public_key_and_holds_no_seed() -> None:
+    seeds = {service: new_seed() for service in SERVICES}
+    keys = {service: public_key(seed) for service, seed in seeds.items()}
+    text = server_config(keys, store_dir='/data/with "quotes"')
+    assert all(key in text for key in keys.values())
+    assert not any(seed in text for seed in seeds.values())
+    assert json.dumps('/data/with "quotes"') in text
+
+
+def test_a_wrong_seed_is_refused_without_repeating_it() -> None:
+    with pytest.raises(ValueError, match="not an nkey seed") as caught:
+        public_key("SUAWRONG")
+    assert "SUAWRONG" not in str(caught.value)
+    assert caught.value.__cause__ is None
