@@ -8,12 +8,13 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
+from hypothesis import strategies as st
+
 from health.domain.case import Case
 from health.domain.checks import CHECKS
 from health.domain.observation import NatsSight, Observation, StoreSight, Usurper, WorkerSight
 from health.domain.thresholds import Thresholds
 from health.domain.verdict import judge
-from hypothesis import strategies as st
 from shared.contracts.health import CheckResult, HealthReport
 from shared.contracts.sessions import (
     Account,

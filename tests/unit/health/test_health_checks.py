@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from health.domain.checks import CHECKS
-from health.domain.observation import NatsSight, Observation, Usurper
 from health_sights import (
     MB,
     NOW,
@@ -26,6 +24,9 @@ from health_sights import (
     with_status,
     worker,
 )
+
+from health.domain.checks import CHECKS
+from health.domain.observation import NatsSight, Observation, Usurper
 from shared.contracts.sessions import State
 
 FRESH = replace(WELL, listening_since=ago(1))

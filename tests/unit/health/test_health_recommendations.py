@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from health.domain.case import Blame, Case
-from health.domain.observation import Observation, Usurper
-from health.domain.recommendations import RULES
 from health_sights import (
     LIMITS,
     NOW,
@@ -27,6 +24,10 @@ from health_sights import (
     worker,
 )
 from hypothesis import example, given, settings
+
+from health.domain.case import Blame, Case
+from health.domain.observation import Observation, Usurper
+from health.domain.recommendations import RULES
 
 DAMAGED = with_profile(valid=False, missing_files=("Local Storage",))
 NO_SAVE = with_saves(DAMAGED, count=0, newest_at=None)

@@ -10,9 +10,6 @@ from types import MappingProxyType
 
 import msgspec
 import pytest
-from health.domain.levels import Level
-from health.domain.observation import NatsSight, Observation, Usurper
-from health.domain.verdict import essence, remembered
 from health_sights import (
     LIMITS,
     MB,
@@ -32,6 +29,10 @@ from health_sights import (
 )
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from health.domain.levels import Level
+from health.domain.observation import NatsSight, Observation, Usurper
+from health.domain.verdict import essence, remembered
 from shared.contracts.health import HealthReport, Overall
 from shared.contracts.message import decode, encode
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from pathlib import Path
 
 from shared.bus import Bus
@@ -29,61 +30,71 @@ log = get_logger()
 
 
 async def main(shutdown: Shutdown) -> int:
+    """Live from the first moment, ready once the bus has told what there is."""
     settings = load_settings(HealthSettings)
     configure_logging("health", settings.log_level)
-    clock = SystemClock()
-    connecting = asyncio.create_task(
-        Bus.connect(settings.bus_options("health"), clock=clock, wait_seconds=None), name="connect"
+    clock, metrics = SystemClock(), Metrics()
+    services: list[HealthService] = []
+    ops = OpsServer(
+        metrics,
+        host=settings.http_host,
+        port=settings.http_port,
+        ready=lambda: services[0].ready() if services else (False, "the bus has not been reached yet"),
     )
-    asking = asyncio.create_task(shutdown.requested.wait(), name="stop")
-    await asyncio.wait({connecting, asking}, return_when=asyncio.FIRST_COMPLETED)
-    asking.cancel()
-    if not connecting.done():
-        connecting.cancel()
-        return 0
-    service = HealthService(settings, await connecting, clock)
-    shutdown.phase("reports", 2.0, service.stop)
-    await service.start()
-    await shutdown.requested.wait()
+    await ops.start()
+    log.info("health_started", ops_port=ops.port)
+    bus = await _connected(settings, clock, shutdown)
+    if bus is not None:
+        service = HealthService(settings, bus, clock, metrics)
+        shutdown.phase("reports", 3.0, service.stop)
+        await service.start()
+        services.append(service)
+        await shutdown.requested.wait()
+    shutdown.phase("ops", 1.0, ops.stop)
     return 0
+
+
+async def _connected(settings: HealthSettings, clock: Clock, shutdown: Shutdown) -> Bus | None:
+    """The bus, however long that takes; None when the service is told to stop before."""
+    options = settings.bus_options("health")
+    connecting = asyncio.create_task(Bus.connect(options, clock=clock, wait_seconds=None))
+    asked = asyncio.create_task(shutdown.requested.wait())
+    await asyncio.wait({connecting, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if connecting.done():
+        return connecting.result()
+    connecting.cancel()
+    await asyncio.wait({connecting}, timeout=1.0)
+    return None
 
 
 class HealthService:
     """Everything wired together, on a connected bus."""
 
-    def __init__(self, settings: HealthSettings, bus: Bus, clock: Clock) -> None:
+    def __init__(self, settings: HealthSettings, bus: Bus, clock: Clock, metrics: Metrics) -> None:
         self._bus = bus
         self._tasks = Tasks(clock)
-        self._watch = Watch(settings.client_id, settings.thresholds())
-        self._runner = Runner(
-            self._watch, clock, BusReaders(bus), interval_seconds=settings.health_check_interval_ms / 1000
-        )
-        self._judge = JudgeHandler(self._watch, clock)
+        watch = Watch(settings.client_id, settings.thresholds())
+        self._runner = Runner(watch, clock, BusReaders(bus), interval_seconds=settings.health_check_interval_ms / 1000)
+        self._judge = JudgeHandler(watch, clock)
         self._monitor = HttpNatsMonitor(settings.nats_monitor_url, clock) if settings.nats_monitor_url else None
-        metrics = Metrics()
         metrics.watch_bus(bus)
-        metrics.registry.register(WatchCollector(self._watch, clock))
-        self._ops = OpsServer(metrics, host=settings.http_host, port=settings.http_port, ready=self._ready)
-
-    @property
-    def ops_port(self) -> int:
-        return self._ops.port
+        metrics.registry.register(WatchCollector(watch, clock))
 
     async def start(self) -> None:
-        await self._ops.start()
         await self._listen()
         self._tasks.spawn("reports", self._runner.report_forever)
         if self._monitor is not None:
-            monitor = self._monitor
-            self._tasks.spawn("nats_monitor", lambda: self._runner.look_forever(monitor))
-        log.info("health_started", ops_port=self._ops.port)
+            self._tasks.spawn("nats_monitor", functools.partial(self._runner.look_forever, self._monitor))
 
     async def stop(self) -> None:
         await self._tasks.stop()
         if self._monitor is not None:
             await self._monitor.close()
         await self._bus.drain(timeout=1.0)
-        await self._ops.stop()
+
+    def ready(self) -> tuple[bool, str]:
+        return self._runner.ready() if self._bus.connected else (False, "the bus is lost")
 
     async def _listen(self) -> None:
         bus, runner = self._bus, self._runner
@@ -99,9 +110,6 @@ class HealthService:
         await bus.subscribe(subjects.BACKUP_HEARTBEATS, BackupHeartbeat, runner.on_store)
         await bus.watch_events(runner.on_event, since_seconds=REMEMBERED_SECONDS)
         await bus.serve(subjects.command(subjects.JUDGE, "*"), Judge, self._judge.judge, queue=subjects.HEALTH_QUEUE)
-
-    def _ready(self) -> tuple[bool, str]:
-        return self._runner.ready() if self._bus.connected else (False, "the bus is lost")
 
 
 def write_documents(folder: Path) -> None:

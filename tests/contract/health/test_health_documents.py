@@ -1,0 +1,102 @@
+"""What others rely on: the documents, the reports' JSON, the names."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from health_sights import (
+    NOW,
+    WELL,
+    ago,
+    in_state,
+    record,
+    store,
+    verdict,
+    with_backups,
+    with_browser,
+    with_profile,
+    with_status,
+)
+
+from health.bootstrap import documents, write_documents
+from health.domain.checks import CHECKS
+from health.domain.measures import MEASURES
+from health.domain.observation import Observation
+from shared.contracts.health import HealthReport
+from shared.contracts.message import decode, encode
+
+DOCS = Path(__file__).parents[3] / "docs"
+GOLDEN = Path(__file__).parent / "golden"
+
+REPORTS: dict[str, Observation] = {
+    "healthy": WELL,
+    "just-started": Observation(session="shop", listening_since=ago(2)),
+    "never-started": replace(WELL, status=None, record=None),
+    "pairing": in_state("pairing", "scan_the_qr", 40),
+    "banned": in_state("needs_attention", "banned", 600),
+    "damaged-with-backups": with_profile(valid=False, missing_files=("Default/IndexedDB",)),
+    "store-down": replace(with_backups(newest_at=ago(4000)), stores=(store(store_ok=False, bad_since=ago(900)),)),
+    "many-small-problems": with_status(
+        with_browser(with_profile(bytes=200 * 2**20), memory_bytes=800 * 2**20, send_ok=False), probed_at=ago(70)
+    ),
+    "stopped": replace(in_state("stopped", "stopped", 90), record=record("stopped")),
+    "bus-lost": replace(WELL, listening_since=None),
+}
+
+
+@pytest.mark.parametrize("name", ["metrics.md", "health-checks.md"])
+def test_the_document_says_what_the_code_does(name: str) -> None:
+    """Stale? Run `python -m health documents docs`."""
+    assert (DOCS / name).read_text(encoding="utf-8") == documents()[name]
+
+
+def test_the_documents_are_written_by_the_command(tmp_path: Path) -> None:
+    write_documents(tmp_path)
+    assert {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()} == documents()
+
+
+def test_the_documents_name_every_metric_and_every_check_in_both_languages() -> None:
+    assert all(f"| `{each.name}` |" in documents()["metrics.md"] for each in MEASURES)
+    for each in CHECKS:
+        assert f"| {each.code} |" in documents()["health-checks.md"]
+        assert each.title.ar in documents()["health-checks.md"]
+
+
+def test_the_tables_have_no_broken_rows() -> None:
+    for text in documents().values():
+        widths: list[int] = []
+        for line in text.splitlines():
+            if line.startswith("|"):
+                widths.append(line.count("|"))
+            elif widths:
+                assert len(set(widths)) == 1
+                widths = []
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_report_is_the_golden_one(name: str) -> None:
+    """`WRITE_GOLDEN=1` writes what the code says now; look at the difference before it is committed."""
+    file = GOLDEN / f"report-{name}.json"
+    report = verdict(REPORTS[name])
+    if os.environ.get("WRITE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(json.loads(encode(report)), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert json.loads(encode(report)) == json.loads(file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_golden_report_can_be_read(name: str) -> None:
+    report = decode((GOLDEN / f"report-{name}.json").read_bytes(), HealthReport)
+    assert report.at == NOW
+    assert report.overall in ("healthy", "warning", "critical")
+
+
+def test_codes_are_stable() -> None:
+    assert [each.code for each in CHECKS] == [
+        "WA-CONNECTION", "WA-PROBE", "WA-STALE", "WA-RECONNECTS", "WA-SIZE", "WA-FILES", "WA-PROFILE", "WA-BACKUP",
+        "WA-SAVE", "WA-MEMORY", "WA-SELFCHECK", "WA-WORKER", "WA-STORE", "WA-OWNERS", "WA-DISK", "WA-NATS",
+    ]  # fmt: skip

@@ -1,0 +1,157 @@
+"""The health service as a process on a real nats-server: statuses in, reports out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from health_sights import NUMBER
+from health_system import HealthProcess, Others, fresh_status, others
+from prometheus_client.parser import text_string_to_metric_families
+
+from health.adapters.nats_monitor import HttpNatsMonitor
+from shared.bus import Bus
+from shared.clock import SystemClock
+from shared.contracts import subjects
+from shared.contracts.errors import Invalid
+from shared.contracts.events import StateChanged
+from shared.contracts.health import HealthReport, Judge
+from shared.testing import FaultProxy, NatsServer, eventually
+
+SESSION = "health-one"
+
+
+@pytest.fixture(scope="module")
+def service(nats: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HealthProcess]:
+    made = HealthProcess(nats, tmp_path_factory.mktemp("health"), session=SESSION, HEALTH_CHECK_INTERVAL_MS="1000")
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+async def stage(bus: Bus, service: HealthProcess) -> AsyncIterator[Others]:
+    service.wait_ready()
+    async with others(bus, SESSION) as made:
+        await made.wish()
+        await made.say(fresh_status(SESSION))
+        await made.beat_once()
+        yield made
+
+
+async def test_a_status_becomes_a_report_and_its_change_another(stage: Others) -> None:
+    await eventually(lambda: stage.last(lambda report: report.overall == "healthy"), timeout=15)
+    await stage.say(fresh_status(SESSION, state="needs_attention", reason="banned"))
+    bad = await eventually(lambda: stage.last(lambda report: report.overall == "critical"))
+    assert [issue.code for issue in bad.issues] == ["WA-CONNECTION"]
+    assert [each.id for each in bad.recommendations] == ["account-banned"]
+    await stage.say(fresh_status(SESSION))
+    await eventually(lambda: stage.reports[-1].overall == "healthy")
+
+
+async def test_reports_are_repeated_at_the_interval(stage: Others) -> None:
+    await eventually(lambda: len(stage.reports) >= 3, timeout=8)
+    assert {report.session for report in stage.reports} == {SESSION}
+
+
+async def test_judge_answers_with_what_was_just_said_and_within_100_ms(stage: Others) -> None:
+    await eventually(lambda: stage.reports)
+    await stage.say(fresh_status(SESSION, state="conflict", reason="open_elsewhere"))
+    await eventually(lambda: stage.last(lambda report: report.overall == "critical"))
+    clock, times = SystemClock(), []
+    for _ in range(30):
+        started = clock.monotonic()
+        report = await stage.judge()
+        times.append(clock.monotonic() - started)
+        assert report.overall == "critical"
+    assert sorted(times)[len(times) // 2] < 0.1
+
+
+async def test_a_session_that_nobody_knows_is_judged_and_not_remembered(stage: Others, service: HealthProcess) -> None:
+    async def advice() -> list[str]:
+        subject = subjects.command(subjects.JUDGE, "stranger")
+        report = await stage.bus.request(subject, Judge(), HealthReport, timeout=2)
+        assert report.overall == "warning"
+        return [each.action for each in report.recommendations]
+
+    await eventually(advice, timeout=15)  # in the first seconds it is only said that nothing was heard yet
+    assert await advice() == ["initialize"]
+    assert service.metric('wa_session_connected{session="stranger"}') is None
+
+
+async def test_what_is_no_session_id_is_refused(stage: Others) -> None:
+    subject = subjects.command(subjects.JUDGE, "NOT_AN_ID")
+    with pytest.raises(Invalid):
+        await stage.bus.request(subject, Judge(), HealthReport, timeout=2)
+
+
+async def test_a_silent_worker_is_noticed_within_seconds(stage: Others) -> None:
+    await eventually(lambda: stage.last(lambda report: report.overall == "healthy"), timeout=15)
+    stage.worker_alive = False
+    report = await eventually(lambda: stage.last(lambda each: each.overall == "critical"), timeout=12)
+    assert "WA-WORKER" in {issue.code for issue in report.issues}
+    stage.worker_alive = True
+    await eventually(lambda: stage.reports[-1].overall == "healthy")
+
+
+async def test_a_store_that_is_down_is_noticed(stage: Others) -> None:
+    await eventually(lambda: stage.last(lambda report: report.overall == "healthy"), timeout=15)
+    stage.store_ok = False
+    report = await eventually(lambda: stage.last(lambda each: each.overall == "warning"))
+    assert [issue.code for issue in report.issues] == ["WA-STORE"]
+
+
+async def test_metrics_show_the_session_and_the_system_and_no_number(stage: Others, service: HealthProcess) -> None:
+    event = StateChanged(
+        session=SESSION, at=SystemClock().now(), epoch=4, before="starting", state="connected", reason="connected"
+    )
+    await stage.bus.publish_event(subjects.event("session", "state_changed", SESSION), event)
+    one = f'{{session="{SESSION}"}}'
+    await eventually(lambda: service.metric('wa_transitions_total{state="connected"}') == 1.0)
+    await eventually(lambda: service.metric(f"wa_session_connected{one}") == 1.0)
+    await eventually(lambda: service.metric("wa_nats_up") == 1.0)
+    assert service.metric("wa_worker_up") == 1.0
+    assert service.metric("wa_store_up") == 1.0
+    assert service.metric(f'wa_health_overall{{overall="healthy",session="{SESSION}"}}') is not None
+    text = service.get("/metrics").text
+    assert list(text_string_to_metric_families(text))
+    assert NUMBER not in text
+    assert NUMBER not in service.log()
+
+
+async def test_live_and_ready_are_answered(stage: Others, service: HealthProcess) -> None:
+    assert service.get("/health/live").status_code == 200
+    assert service.get("/health/ready").status_code == 200
+
+
+async def test_the_monitoring_page_of_a_real_server_is_read(nats: NatsServer) -> None:
+    monitor = HttpNatsMonitor(nats.monitor_url, SystemClock())
+    try:
+        sight = await monitor.look()
+    finally:
+        await monitor.close()
+    assert (sight.reachable, sight.jetstream) == (True, True)
+    assert sight.memory_bytes > 0
+    assert sight.storage_limit_bytes > 0
+
+
+@pytest.mark.parametrize("mode", ["refuse", "hang", "cut", "403"])
+async def test_a_monitoring_page_that_does_not_answer_sensibly_is_a_sight_too(nats: NatsServer, mode: str) -> None:
+    proxy = FaultProxy(nats.monitor_url, mode=mode, cut_after_bytes=40).start()
+    monitor = HttpNatsMonitor(proxy.url, SystemClock())
+    try:
+        assert (await monitor.look()).reachable is False
+    finally:
+        await monitor.close()
+        proxy.stop()
+
+
+def test_it_stops_in_order_and_quickly(nats: NatsServer, tmp_path: Path) -> None:
+    service = HealthProcess(nats, tmp_path, session="health-stops")
+    service.wait_ready()
+    clock = SystemClock()
+    started = clock.monotonic()
+    assert service.stop() == 0
+    assert clock.monotonic() - started < 5

@@ -1,0 +1,156 @@
+"""The health service as a real process, and the other services' words on the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import msgspec
+from health_sights import MB, WORKER, status
+
+from shared.bus import Bus
+from shared.clock import SystemClock
+from shared.contracts import subjects
+from shared.contracts.health import HealthReport, Judge
+from shared.contracts.sessions import SessionRecord, SessionStatus
+from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
+from shared.testing import NatsServer, eventually_sync, free_port
+
+
+def fresh_status(session: str, **changes: object) -> SessionStatus:
+    """The status of a session that is well, as of now."""
+    now = SystemClock().now()
+    base = status(session=session, since=datetime(2026, 1, 1, tzinfo=UTC), updated_at=now, probed_at=now)
+    return msgspec.structs.replace(
+        msgspec.structs.replace(
+            base,
+            profile=msgspec.structs.replace(base.profile, validated_at=now),
+            saves=msgspec.structs.replace(base.saves, newest_at=now),
+            backups=msgspec.structs.replace(base.backups, newest_at=now),
+        ),
+        **changes,
+    )
+
+
+class HealthProcess:
+    """`python -m health` on free ports."""
+
+    def __init__(self, nats: NatsServer, folder: Path, *, session: str, **settings: str) -> None:
+        self._port = free_port()
+        self._folder = folder
+        self._env = {
+            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            "NATS_URL": nats.url,
+            "NATS_MONITOR_URL": nats.monitor_url,
+            "HTTP_PORT": str(self._port),
+            "CLIENT_ID": session,
+            "INSTANCE": "health-test",
+            **settings,
+        }
+        self.start()
+
+    def start(self) -> None:
+        with (self._folder / "health.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "health"], env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self._process.terminate()
+        try:
+            return self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def wait_ready(self) -> None:
+        eventually_sync(lambda: self.get("/health/ready").status_code == 200, timeout=20, message="health ready")
+
+    def get(self, path: str) -> httpx.Response:
+        with suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{self._port}{path}", timeout=3, trust_env=False)
+        return httpx.Response(0)
+
+    def metric(self, line: str) -> float | None:
+        """The value of a sample, such as `wa_worker_up` or `wa_session_connected{session="a"}`."""
+        for each in self.get("/metrics").text.splitlines():
+            if each.startswith(f"{line} "):
+                return float(each.rsplit(" ", 1)[1])
+        return None
+
+    def log(self) -> str:
+        return (self._folder / "health.log").read_text(errors="replace")
+
+
+class Others:
+    """Speaks for a worker and the backup service, once a second, and hears the reports of one session."""
+
+    def __init__(self, bus: Bus, session: str) -> None:
+        self.bus = bus
+        self.session = session
+        self.reports: list[HealthReport] = []
+        self.worker_alive = True
+        self.store_ok = True
+
+    async def wish(self, wanted: str = "running") -> None:
+        record = SessionRecord(session=self.session, wanted=wanted, requested_at=SystemClock().now())
+        await self.bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord).put(self.session, record)
+
+    async def say(self, status: SessionStatus) -> None:
+        await self.bus.bucket(subjects.STATUS_BUCKET, SessionStatus).put(self.session, status)
+
+    async def judge(self, timeout: float = 2.0) -> HealthReport:
+        return await self.bus.request(
+            subjects.command(subjects.JUDGE, self.session), Judge(), HealthReport, timeout=timeout
+        )
+
+    def last(self, matches: Callable[[HealthReport], bool]) -> HealthReport | None:
+        return next((report for report in reversed(self.reports) if matches(report)), None)
+
+    async def beat_once(self) -> None:
+        now = SystemClock().now()
+        if self.worker_alive:
+            await self.bus.publish(
+                subjects.telemetry("browser-worker", "heartbeat", WORKER),
+                WorkerHeartbeat(worker=WORKER, at=now, sessions=(self.session,), room=3, disk_free_bytes=9000 * MB),
+            )
+        await self.bus.publish(
+            subjects.telemetry("backup", "heartbeat", "b"),
+            BackupHeartbeat(instance="b", at=now, store_ok=self.store_ok),
+        )
+
+    async def _beat_forever(self) -> None:
+        while True:
+            await self.beat_once()
+            await asyncio.sleep(0.5)
+
+
+@asynccontextmanager
+async def others(bus: Bus, session: str) -> AsyncIterator[Others]:
+    made = Others(bus, session)
+
+    def heard(report: HealthReport, _: str) -> None:
+        made.reports.append(report)
+
+    await bus.subscribe(subjects.telemetry("health", "report", session), HealthReport, heard)
+    beating = asyncio.create_task(made._beat_forever())
+    try:
+        yield made
+    finally:
+        beating.cancel()

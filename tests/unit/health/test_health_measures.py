@@ -1,0 +1,150 @@
+"""The metrics: names, bounds, and what is not known has no figure."""
+
+from __future__ import annotations
+
+import re
+
+from health_sights import NOW, NUMBER, SESSION, WORKER, observations, record, status
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from health.adapters.prometheus import WatchCollector
+from health.domain.measures import COUNTER, MEASURED_SESSIONS, MEASURES, samples
+from health.domain.observation import NatsSight, Observation
+from health.domain.thresholds import Thresholds
+from health.domain.watching import Watch
+from shared.contracts.events import BackupFailed, SessionRestored, StateChanged
+from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
+from shared.testing.fake_clock import FakeClock
+
+
+def well() -> Watch:
+    watch = Watch(SESSION, Thresholds())
+    watch.bus_back(NOW)
+    watch.saw_record(SESSION, record())
+    watch.saw_status(SESSION, status(), NOW, live=True)
+    watch.saw_worker(WorkerHeartbeat(worker=WORKER, at=NOW, sessions=(SESSION,), room=1, disk_free_bytes=2**33), NOW)
+    watch.saw_store(BackupHeartbeat(instance="b", at=NOW, store_ok=True), NOW)
+    return watch
+
+
+def figures(watch: Watch) -> dict[tuple[str, ...], float]:
+    return {(each.name, *each.labels): each.value for each in samples(watch, NOW)}
+
+
+def scraped(watch: Watch) -> str:
+    registry = CollectorRegistry()
+    registry.register(WatchCollector(watch, FakeClock(NOW)))
+    return generate_latest(registry).decode()
+
+
+def test_a_healthy_session_shows_all_its_figures() -> None:
+    found = figures(well())
+    assert found["wa_session_state", SESSION, "connected"] == 1
+    assert found["wa_session_state", SESSION, "failed"] == 0
+    assert found["wa_session_connected", SESSION] == 1
+    assert found["wa_session_epoch", SESSION] == 4
+    assert found["wa_session_profile_bytes", SESSION] == 60 * 2**20
+    assert found["wa_session_memory_bytes", SESSION] == 270 * 2**20
+    assert found["wa_session_start_to_connected_seconds", SESSION] == 0.94
+    assert found["wa_snapshot_pause_seconds", SESSION] == 0.0245
+    assert found["wa_backup_newest_timestamp_seconds", SESSION] == NOW.timestamp() - 120
+    assert found["wa_save_newest_timestamp_seconds", SESSION] == NOW.timestamp() - 60
+    assert found["wa_health_overall", SESSION, "healthy"] == 1
+    assert found["wa_health_check_level", SESSION, "WA-SIZE"] == 0
+    assert (found["wa_worker_up",], found["wa_store_up",]) == (1, 1)
+
+
+def test_what_is_not_known_has_no_figure() -> None:
+    found = figures(Watch(SESSION, Thresholds()))
+    names = {name for name, *_ in found}
+    assert found["wa_session_state", SESSION, "unknown"] == 1
+    assert found["wa_health_check_level", SESSION, "WA-SIZE"] == -1
+    assert not names & {
+        "wa_session_profile_bytes", "wa_session_memory_bytes", "wa_backup_newest_timestamp_seconds",
+        "wa_save_newest_timestamp_seconds", "wa_session_epoch", "wa_nats_up", "wa_worker_disk_free_bytes",
+    }  # fmt: skip
+
+
+def test_the_session_and_the_verdict_are_one_hot() -> None:
+    watch = well()
+    watch.saw_nats(NatsSight(seen_at=NOW))
+    for name in ("wa_session_state", "wa_health_overall"):
+        assert sum(value for (found, *_), value in figures(watch).items() if found == name) == 1
+
+
+def test_at_most_a_hundred_sessions_are_measured() -> None:
+    watch = well()
+    for number in range(150):
+        watch.saw_record(f"s{number:03}", record())
+    found = figures(watch)
+    assert len({labels[0] for name, *labels in found if name == "wa_session_connected"}) == MEASURED_SESSIONS
+    assert found["wa_health_sessions",] == 151
+    assert found["wa_health_sessions_unmeasured",] == 51
+    assert ("wa_session_connected", SESSION) in found
+
+
+def test_a_session_that_is_gone_has_no_metrics_any_more() -> None:
+    watch = well()
+    watch.saw_record("other", record())
+    assert ("wa_session_wanted", "other") in figures(watch)
+    watch.saw_record("other", None)
+    assert ("wa_session_wanted", "other") not in figures(watch)
+
+
+def test_labels_from_outside_are_bounded() -> None:
+    watch = well()
+    for number in range(500):
+        watch.saw_event(
+            StateChanged(session=SESSION, at=NOW, epoch=1, before="", state=f"{NUMBER}{number}", reason=""),
+            counted=True,
+        )
+        watch.saw_event(BackupFailed(session=SESSION, at=NOW, epoch=1, code=f"code{number}"), counted=True)
+    watch.saw_event(SessionRestored(session=SESSION, at=NOW, epoch=1, source="backup", snapshot="s"), counted=True)
+    found = figures(watch)
+    assert found["wa_transitions_total", "other"] == 500
+    assert found["wa_backup_failures_total", "other"] == 500
+    assert found["wa_restores_total", "backup"] == 1
+    assert found["wa_saves_total",] == 0
+    assert NUMBER not in scraped(watch)
+
+
+def test_prometheus_can_read_it_and_finds_exactly_the_documented_names() -> None:
+    watch = well()
+    watch.saw_nats(NatsSight(seen_at=NOW))
+    watch.saw_event(StateChanged(session=SESSION, at=NOW, epoch=4, before="", state="failed", reason=""), counted=True)
+    families = {family.name: family for family in text_string_to_metric_families(scraped(watch))}
+    assert set(families) == {each.name.removesuffix("_total") for each in MEASURES}
+    for measure in MEASURES:
+        for sample in families[measure.name.removesuffix("_total")].samples:
+            assert set(sample.labels) == set(measure.labels)
+
+
+def test_names_follow_the_rules() -> None:
+    assert len({each.name for each in MEASURES}) == len(MEASURES)
+    for each in MEASURES:
+        assert re.fullmatch(r"wa_[a-z]+(_[a-z]+)*", each.name)
+        assert each.name.endswith("_total") == (each.kind == COUNTER)
+        assert set(each.labels) <= {"session", "state", "code", "overall", "source"}
+        assert not re.search(r"_(ms|mb|kb|minutes)$", each.name)
+
+
+class _Fixed(Watch):
+    """Shows one observation, whatever it is."""
+
+    def __init__(self, seen: Observation) -> None:
+        super().__init__(SESSION, Thresholds())
+        self._seen = seen
+
+    def observe(self, session: str) -> Observation:
+        return self._seen
+
+
+@given(seen=observations, extra=st.just(None))
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_every_observation_can_be_measured(seen: Observation, extra: None) -> None:
+    text = scraped(_Fixed(seen))
+    assert list(text_string_to_metric_families(text))
+    assert NUMBER not in text

@@ -1,0 +1,162 @@
+"""When reports are told, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+from health_sights import SESSION, WORKER, record, status
+
+from health.domain.observation import NatsSight
+from health.domain.thresholds import Thresholds
+from health.domain.watching import Watch
+from health.runner import LOOK_SECONDS, Runner
+from shared.contracts.events import StateChanged
+from shared.contracts.health import HealthReport
+from shared.contracts.message import encode
+from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
+from shared.testing import eventually
+from shared.testing.fake_clock import FakeClock
+
+INTERVAL = 15.0
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.reports: list[HealthReport] = []
+
+    async def tell(self, report: HealthReport) -> None:
+        self.reports.append(report)
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.watch = Watch(SESSION, Thresholds())
+        self.listener = Listener()
+        self.runner = Runner(self.watch, self.clock, self.listener, interval_seconds=INTERVAL)
+
+    def worker(self) -> None:
+        now = self.clock.now()
+        self.runner.on_worker(
+            WorkerHeartbeat(worker=WORKER, at=now, sessions=(SESSION,), room=1, disk_free_bytes=2**40), ""
+        )
+        self.runner.on_store(BackupHeartbeat(instance="b", at=now, store_ok=True), "")
+
+    def connected(self) -> None:
+        now = self.clock.now()
+        fresh = status(since=now, updated_at=now, probed_at=now, backups=status().backups, saves=status().saves)
+        facts = msgspec.structs.replace(
+            fresh,
+            saves=msgspec.structs.replace(fresh.saves, newest_at=now),
+            backups=msgspec.structs.replace(fresh.backups, newest_at=now),
+            profile=msgspec.structs.replace(fresh.profile, validated_at=now),
+        )
+        self.runner.on_status(SESSION, facts)
+
+    async def round(self) -> list[HealthReport]:
+        before = len(self.listener.reports)
+        await self.runner.report_round()
+        return self.listener.reports[before:]
+
+
+@pytest.fixture
+async def stage() -> Stage:
+    made = Stage()
+    made.runner.bus_back()
+    made.runner.ready_with("statuses")()
+    made.runner.on_record(SESSION, record())
+    made.worker()
+    made.connected()
+    return made
+
+
+async def test_the_first_round_tells_and_the_second_has_no_news(stage: Stage) -> None:
+    assert [report.overall for report in await stage.round()] == ["healthy"]
+    stage.clock.advance(1)
+    stage.worker()
+    assert await stage.round() == []
+
+
+async def test_a_report_is_repeated_after_the_interval(stage: Stage) -> None:
+    await stage.round()
+    for _ in range(7):
+        stage.clock.advance(2)
+        stage.worker()
+        stage.connected()
+        assert await stage.round() == []
+    stage.clock.advance(1)
+    assert len(await stage.round()) == 1
+
+
+async def test_a_change_is_told_at_once(stage: Stage) -> None:
+    await stage.round()
+    stage.runner.on_status(SESSION, status(state="conflict", reason="open_elsewhere", since=stage.clock.now()))
+    assert [report.overall for report in await stage.round()] == ["critical"]
+
+
+async def test_a_worker_that_falls_silent_is_told_without_any_message(stage: Stage) -> None:
+    await stage.round()
+    stage.clock.advance(7)
+    assert [issue.code for report in await stage.round() for issue in report.issues] == ["WA-WORKER"]
+
+
+async def test_a_lost_bus_is_told_and_so_is_its_return(stage: Stage) -> None:
+    await stage.round()
+    stage.runner.bus_lost()
+    assert [report.overall for report in await stage.round()] == ["critical"]
+    assert stage.runner.ready()[0] is False
+    stage.runner.bus_back()
+    stage.worker()
+    assert [report.overall for report in await stage.round()] == ["healthy"]
+
+
+async def test_it_is_ready_when_both_buckets_have_been_read(stage: Stage) -> None:
+    assert stage.runner.ready() == (False, "not read yet: records")
+    stage.runner.ready_with("records")()
+    assert stage.runner.ready() == (True, "")
+
+
+async def test_events_that_nobody_knows_are_passed_over_and_old_ones_are_not_counted(stage: Stage) -> None:
+    now = stage.clock.now()
+    event = StateChanged(session=SESSION, at=now, epoch=4, before="", state="failed", reason="")
+    stage.runner.on_event(encode(event), "")
+    stage.runner.on_event(encode(msgspec.structs.replace(event, at=status().since.replace(year=2020))), "")
+    for garbage in (b"", b"\xff\x00", b"[]", b'{"type":"wa.future.v9.fact"}', b'{"type":1}'):
+        stage.runner.on_event(garbage, "")
+    assert stage.watch.tally == {("wa_transitions_total", "failed"): 1}
+
+
+async def test_the_loop_wakes_for_a_change_and_rests_between_rounds(stage: Stage) -> None:
+    task = asyncio.create_task(stage.runner.report_forever())
+    try:
+        await eventually(lambda: len(stage.listener.reports) == 1)
+        stage.runner.on_status(SESSION, status(state="failed", since=stage.clock.now()))
+        await eventually(lambda: stage.clock.sleepers == 1)
+        assert len(stage.listener.reports) == 1
+        stage.clock.advance(0.1)
+        await eventually(lambda: len(stage.listener.reports) == 2)
+    finally:
+        task.cancel()
+
+
+async def test_the_monitor_is_looked_at_again_and_again(stage: Stage) -> None:
+    class Monitor:
+        looks = 0
+
+        async def look(self) -> NatsSight:
+            self.looks += 1
+            return NatsSight(seen_at=stage.clock.now(), connections=self.looks)
+
+    monitor = Monitor()
+    task = asyncio.create_task(stage.runner.look_forever(monitor))
+    try:
+        await eventually(lambda: monitor.looks == 1)
+        stage.clock.advance(LOOK_SECONDS)
+        await eventually(lambda: monitor.looks == 2)
+        sight = stage.watch.observe(SESSION).nats
+        assert sight is not None
+        assert sight.connections == 2
+    finally:
+        task.cancel()
