@@ -116,6 +116,14 @@ def test_an_issue_always_comes_with_advice(seen: Observation) -> None:
         assert report.recommendations
 
 
+@pytest.mark.parametrize("reason", ["banned", "tos_block", "proxyblock", "blocked", "page_outdated", "unknown_dialog"])
+@pytest.mark.parametrize("seen", [DAMAGED, NO_SAVE, NO_COPY, NOT_KNOWN, with_backups(DAMAGED, count=0, newest_at=None)])
+def test_a_refused_session_is_left_alone_even_when_its_profile_is_damaged(seen: Observation, reason: str) -> None:
+    refused = in_state("needs_attention", reason, 20, with_profile(seen, validated_at=ago(5)))
+    assert "WA-PROFILE" in {issue.code for issue in verdict(refused).issues}
+    assert set(advice(refused).values()) == {""}
+
+
 def test_a_session_at_rest_can_be_initialized() -> None:
     for seen in (
         replace(WELL, status=None, record=None),
