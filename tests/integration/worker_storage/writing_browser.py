@@ -56,9 +56,9 @@ class WritingBrowser:
         self.page = page
         self._profile = profile
         self.frozen = False
-        self._tree = self._processes()
+        self._tree = self.processes()
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
         """This browser's own processes: the one that names the profile, and all below it."""
         found = [
             process
@@ -83,22 +83,20 @@ class WritingBrowser:
         self.frozen = False
 
     def kill(self) -> None:
-        for process in self._processes():
+        for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
     async def link(self) -> None:
         await self.page.evaluate("link()")
 
-    async def start_writing(self, size: int = 8000, until: int = 10**9) -> None:
-        await self.page.evaluate("([size, until]) => { window.end = write(size, until); }", [size, until])
+    async def start_writing(self, size: int = 8000, *, pause_ms: int = 0) -> None:
+        """Write on until the page closes."""
+        await self.page.evaluate("([size, pause]) => { write(size, 1e9, pause); }", [size, pause_ms])
 
     async def written(self, count: int, size: int) -> None:
         """Write until `count` records are there, then stop."""
-        await self.page.evaluate("([size, until]) => write(size, until)", [size, count])
-
-    async def stop_writing(self) -> None:
-        await self.page.evaluate("() => { writing = false; return window.end; }")
+        await self.page.evaluate("([size, until]) => write(size, until, 0)", [size, count])
 
     async def newest(self) -> int:
         return int(await self.page.evaluate("last()"))
