@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from tiny_profile import INDEXED_DB, age, contents, make_profile, names
 
+from browser_worker.adapters.outbox_sqlite import SqliteOutbox
 from browser_worker.adapters.profile_store import DiskProfileStore
 from shared.clock import SystemClock
+from shared.contracts.commands import SendResult
 
 VERSION = "156.0.8078.79"
 SCRIPT = Path(__file__).with_name("killed_restore.py")
@@ -120,3 +122,25 @@ async def test_a_wipe_killed_at_any_step_can_be_run_again_and_leaves_no_half_pro
             break
     else:
         pytest.fail("the wipe never came to its end")
+
+
+def test_a_worker_killed_between_intention_and_outcome_finds_the_intention(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib, sys\n"
+        "from browser_worker.adapters.outbox_sqlite import SqliteOutbox\n"
+        "from shared.clock import SystemClock\n"
+        "outbox = SqliteOutbox(pathlib.Path(sys.argv[1]), SystemClock())\n"
+        "outbox.intend('done', 'm1'); outbox.settle('done', __import__('shared.contracts.commands', fromlist=['x'])"
+        ".SendResult(outcome='sent', ack=1))\n"
+        "outbox.intend('open', 'm2')\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    path = tmp_path / "outbox.sqlite"
+    assert subprocess.run([sys.executable, "-c", code, path]).returncode == -9
+    outbox = SqliteOutbox(path, SystemClock())
+    assert outbox.open() == [SendResult(outcome="intended", command_id="open", message_id="m2")]
+    assert outbox.intend("open", "m3") == SendResult(
+        outcome="intended", command_id="open", message_id="m2", repeated=True
+    )
+    assert outbox.find("done") == SendResult(outcome="sent", command_id="done", message_id="m1", ack=1)
+    outbox.close()
