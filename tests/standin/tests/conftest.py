@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -13,11 +14,11 @@ from typing import Any
 import psutil
 import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright
+
 from standin.process import StandInProcess
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = ROOT / "node_modules/@wppconnect/wa-js/dist/wppconnect-wa.js"
-SHELL = Path("/usr/bin/chromium-headless-shell")
 READ_STATE = """() => ({
     socket: require('WAWebSocketModel').Socket.state,
     mode: require('WAWebStreamModel').Stream.mode,
@@ -32,6 +33,16 @@ SEND = """([to, text, id]) => WPP.chat.sendTextMessage(to, text, {
 def standin(tmp_path: Path) -> Iterator[StandInProcess]:
     with StandInProcess(tmp_path / "standin", "--tls") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> Path:
+    """The Chromium under test: `BROWSER_EXECUTABLE`, else the installed one."""
+    names = (os.environ.get("BROWSER_EXECUTABLE"), "chromium-headless-shell", "chromium")
+    found = [path for name in names if name and (path := shutil.which(name))]
+    if not found:
+        pytest.fail("no Chromium found: install chromium-headless-shell or set BROWSER_EXECUTABLE")
+    return Path(found[0])
 
 
 @pytest.fixture
@@ -109,7 +120,7 @@ Launch = Callable[..., Awaitable[Driven]]
 
 
 @pytest.fixture
-async def launch(standin: StandInProcess, tmp_path: Path) -> AsyncIterator[Launch]:
+async def launch(standin: StandInProcess, tmp_path: Path, browser_path: Path) -> AsyncIterator[Launch]:
     """`await launch()` opens the stand-in in a browser; the same profile again unless another is named."""
     script = BUNDLE.read_text()
     guard = 'if (window === window.top && location.hostname === "127.0.0.1")'
@@ -120,7 +131,7 @@ async def launch(standin: StandInProcess, tmp_path: Path) -> AsyncIterator[Launc
         async def open_(profile: str = "profile", *, wajs: bool = True, go: bool = True) -> Driven:
             root_only = ["--no-sandbox"] if os.geteuid() == 0 else []
             context = await playwright.chromium.launch_persistent_context(
-                tmp_path / profile, executable_path=SHELL, args=root_only
+                tmp_path / profile, executable_path=browser_path, args=root_only
             )
             if wajs:
                 await context.add_init_script(f"{guard} {{ {config}\n{script}\n}}")

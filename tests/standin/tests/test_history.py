@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from standin.process import StandInProcess
 
 pytestmark = pytest.mark.browser

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from standin.client import RefusedError
 from standin.process import StandInProcess
 
@@ -88,7 +89,7 @@ async def test_refs_change_and_run_out_and_the_page_can_be_woken(
     async def seen() -> bool:
         if ref := await page.page.evaluate("document.querySelector('[data-ref]')?.getAttribute('data-ref') ?? null"):
             refs.add(ref)
-        return (await page.state())["socket"] == "UNPAIRED_IDLE"
+        return bool((await page.state())["socket"] == "UNPAIRED_IDLE")
 
     await eventually(seen)
     assert len(refs) == 3

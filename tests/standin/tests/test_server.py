@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from standin.client import RefusedError
 from standin.process import StandInProcess
 from standin.settings import Faults, Settings, updated

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from standin.process import StandInProcess
 
 pytestmark = pytest.mark.browser
@@ -38,8 +39,8 @@ async def test_a_linked_page_is_connected_soon_after_navigation(
     again = await launch(wajs=False, go=False)
     await again.page.goto("about:blank")
     await again.context.add_init_script(
-        "addEventListener('DOMContentLoaded', () => require('WAWebSocketModel').Socket.on('change:state', (_, state) => {"
-        " if (state === 'CONNECTED') window.connectedAfter = performance.now(); }))"
+        "addEventListener('DOMContentLoaded', () => require('WAWebSocketModel').Socket.on('change:state',"
+        " (_, state) => { if (state === 'CONNECTED') window.connectedAfter = performance.now(); }))"
     )
     await again.page.goto(standin.web_url)
     await again.until(socket="CONNECTED")
@@ -62,6 +63,19 @@ async def test_half_of_the_identity_is_no_login(linked: Any, launch: Any, standi
     again = await launch()
     await again.until(socket="UNPAIRED", mode="QR")
     assert standin.phone.device().logins == 1
+
+
+async def test_a_login_that_the_browser_has_not_written_down_yet_dies_with_it(
+    launch: Any, standin: StandInProcess
+) -> None:
+    """Chromium writes localStorage seconds late: whoever does not see to it loses a fresh link to a SIGKILL."""
+    page = await launch(wajs=False)
+    await page.until(socket="UNPAIRED")
+    standin.phone.scan()
+    await page.until(socket="CONNECTED")
+    page.signal(signal.SIGKILL)
+    again = await launch(wajs=False)
+    await again.until(socket="UNPAIRED", mode="QR")
 
 
 async def test_a_logout_on_the_page_unlinks_the_device_and_wipes_the_profile(

@@ -6,18 +6,19 @@ import asyncio
 import json
 import os
 import shutil
+import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
+
 from standin.process import StandInProcess
 
 pytestmark = pytest.mark.browser
 
 SCRIPT = Path(__file__).parent / "wwebjs_client.cjs"
-BROWSER = "/usr/bin/chromium-headless-shell"
 
 
 class OldClient:
@@ -28,11 +29,11 @@ class OldClient:
         self.events: list[dict[str, Any]] = []
 
     @classmethod
-    async def start(cls, tls_port: int, profiles: Path) -> Self:
-        node = shutil.which("node")
+    async def start(cls, tls_port: int, profiles: Path, browser: Path) -> Self:
+        node = shutil.which("node") or shutil.which("node", path=Path(sys.executable).parent)
         assert node, "Node.js is needed for whatsapp-web.js"
         root_only = ["--no-sandbox"] if os.geteuid() == 0 else []
-        command = [node, str(SCRIPT), str(tls_port), str(profiles), BROWSER, *root_only]
+        command = [node, str(SCRIPT), str(tls_port), str(profiles), str(browser), *root_only]
         return cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE))
 
     async def event(self, name: str, *, within: float = 30.0) -> dict[str, Any]:
@@ -60,11 +61,11 @@ class OldClient:
 
 
 @pytest.fixture
-async def clients(standin: StandInProcess, tmp_path: Path) -> AsyncIterator[Any]:
+async def clients(standin: StandInProcess, tmp_path: Path, browser_path: Path) -> AsyncIterator[Any]:
     started: list[OldClient] = []
 
     async def start() -> OldClient:
-        client = await OldClient.start(standin.ready.tls_port or 0, tmp_path / "old-profiles")
+        client = await OldClient.start(standin.ready.tls_port or 0, tmp_path / "old-profiles", browser_path)
         started.append(client)
         return client
 

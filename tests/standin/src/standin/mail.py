@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from shared.clock import Clock
-
 from standin.page_socket import PageSocket
 from standin.settings import Faults
 from standin.store import Store

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable
 
 from shared.clock import Clock
-
 from standin.page_socket import PageSocket
 from standin.settings import Settings
 

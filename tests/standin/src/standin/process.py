@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
-from shared.clock import sleep_blocking
 
+from shared.clock import sleep_blocking
 from standin.client import Phone
 
 START_SECONDS = 20.0

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
-from shared.clock import SystemClock
 
+from shared.clock import SystemClock
 from standin.certificate import server_context
 from standin.control import control_app
 from standin.settings import Settings

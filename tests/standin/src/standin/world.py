@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from shared.clock import Clock
 
+from shared.clock import Clock
 from standin.logins import Logins
 from standin.mail import Mail
 from standin.page_socket import PageSocket
@@ -273,8 +273,8 @@ class World:
         for page in list(self._pages):
             if page.state == "blocked":
                 page.hang_up()
-            elif not self._blocked(page):
-                continue
+            else:
+                self._blocked(page)
 
     def _at(self) -> str:
         return self._clock.now().isoformat(timespec="milliseconds")

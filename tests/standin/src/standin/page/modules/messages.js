@@ -178,6 +178,16 @@ __d('WAWebChatMessageSearch', ['StandInMailbox'], function (global, require, imp
   };
 });
 
+__d('WAWebDBMessageFindLocal', ['WAWebChatCollection'], function (global, require, importDefault, importNamespace, requireLazy, module, exports) {
+  exports.msgFindByDirection = async ({ anchor, count, direction }) => {
+    const messages = require('WAWebChatCollection').ChatCollection.get(anchor.remote)?.msgs.getModelsArray() || [];
+    const at = messages.findIndex((message) => message.id.equals(anchor));
+    return direction === 'after' ? messages.slice(at + 1, at + 1 + count) : messages.slice(Math.max(at - count, 0), at);
+  };
+  exports.msgFindBefore = (query) => exports.msgFindByDirection({ ...query, direction: 'before' });
+  exports.msgFindAfter = (query) => exports.msgFindByDirection({ ...query, direction: 'after' });
+});
+
 __d('WAWebMsgReply', [], function (global, require, importDefault, importNamespace, requireLazy, module, exports) {
   exports.canReplyMsg = () => true;
 });

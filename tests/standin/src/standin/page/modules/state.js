@@ -187,6 +187,12 @@ __d('WAWebBackendEventBus', ['WAWebEventEmitter'], function (global, require, im
   exports.BackendEventBus = new (class BackendEventBus extends require('WAWebEventEmitter') {})();
 });
 
+__d('WAWebUserPrefsProfile', ['WAWebConnModel'], function (global, require, importDefault, importNamespace, requireLazy, module, exports) {
+  exports.getPushname = () => require('WAWebConnModel').Conn.pushname;
+  exports.setBrowserId = () => undefined;
+  exports.getUserPrivacySettings = () => ({});
+});
+
 __d('WAWebLogoutReason', [], function (global, require, importDefault, importNamespace, requireLazy, module, exports) {
   exports.LOGOUT_REASON_CODE = {
     CLIENT_FATAL: '0', SYNC_FAIL: '1', INITIAL_HISTORY_SYNC_TIMEOUT: '2', ACCOUNT_LOCKED: '3',
