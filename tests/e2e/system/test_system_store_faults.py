@@ -47,7 +47,7 @@ def system(tmp_path: Path, standin: StandInProcess, store: S3Server, proxy: Faul
 def linked_and_backed_up(system: System, phone: Phone) -> None:
     system.up()
     link(system, phone)
-    eventually_sync(lambda: system.get()["hasBackup"], timeout=30)
+    eventually_sync(lambda: system.post("backups").json().get("backups"), timeout=30)
 
 
 @pytest.mark.parametrize("fault", ["403", "hang", "refuse"])

@@ -23,6 +23,9 @@ from .observing import Observer
 
 log = get_logger()
 
+SEND_LOOKS = 20
+"""Half seconds in which the send functions may settle before the lack of them is believed."""
+
 
 class Effects:
     def __init__(self, context: Context, observer: Observer) -> None:
@@ -125,8 +128,16 @@ class Effects:
         await self._context.reporter.publish()
         await self._context.keeper.carry()
         await self._parts.store.drop_set_aside()
-        await self._observer.measure()
-        await self._context.reporter.publish()
+        await self._until_sending_works()
+
+    async def _until_sending_works(self) -> None:
+        """The send functions settle about a second after the connection; nobody should read "cannot send" till then."""
+        for _ in range(SEND_LOOKS):
+            await self._observer.measure()
+            await self._context.reporter.publish()
+            if self._context.reporter.status.browser.send_ok:
+                return
+            await self._parts.clock.sleep(0.5)
 
     async def _refresh_qr(self) -> None:
         await self._parts.browser.refresh_qr()

@@ -12,11 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.bus.lease import Lease, Outcome
-
 from browser_worker.domain.machine import Event
 from browser_worker.ports import SessionControl
 from shared.bus import Bucket
+from shared.bus.lease import Lease, Outcome
 from shared.clock import Clock
 from shared.contracts.errors import Conflict, ServiceError
 from shared.contracts.sessions import LeaseRecord, SessionRecord, State, Wanted
@@ -142,7 +141,7 @@ class Worker:
             ttl=self._parts.ttl,
             at_least_epoch=parts.memory.load().epoch,
         )
-        if not await self._acquired(lease, session):
+        if not await self._acquired(lease):
             return
         done = asyncio.Event()
         self._stopped.append(done)
@@ -154,16 +153,13 @@ class Worker:
             done.set()
             self._stopped.remove(done)
 
-    async def _acquired(self, lease: Lease, session: str) -> bool:
+    async def _acquired(self, lease: Lease) -> bool:
         """False when the session is not wanted any more, or the worker stops, before the lease was ours."""
         competing = asyncio.ensure_future(lease.acquire())
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({competing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not competing.done() or self._stopping.is_set():
-                return False
-            log.info("lease_acquired", session=session, epoch=competing.result())
-            return True
+            return competing.done() and not self._stopping.is_set()
         finally:
             for task in (competing, stopping):
                 task.cancel()
