@@ -1,0 +1,74 @@
+"""How long a browser stands still for a snapshot, against a plain copy of the same profile in the same run.
+
+    python tests/bench/snapshot_pause.py [megabytes …]      (16 and 100 unless told)
+
+Prints for each size the median of eleven pauses each way, while the page writes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration/worker_storage"))
+
+from writing_browser import WritingBrowser, browser_on, playwright_running, serving
+
+from browser_worker.adapters.profile_store import DiskProfileStore
+from shared.clock import SystemClock
+
+ROUNDS = 11
+RECORD_BYTES = 50_000
+CLOCK = SystemClock()
+
+
+def plain_pause(browser: WritingBrowser, profile: Path, place: Path) -> float:
+    """Milliseconds for freeze, a copy of every file, thaw."""
+    started = CLOCK.monotonic()
+    browser.freeze()
+    try:
+        shutil.copytree(profile, place, symlinks=True)
+    finally:
+        browser.thaw()
+    pause = (CLOCK.monotonic() - started) * 1000
+    shutil.rmtree(place)
+    return pause
+
+
+async def measure(root: Path, megabytes: int, url: str) -> None:
+    store = DiskProfileStore(root / "sessions", root / "saves", "bench", CLOCK)
+    async with store.lock(), playwright_running() as playwright, browser_on(playwright, store.profile, url) as browser:
+        await browser.link()
+        await browser.written(megabytes * 1_000_000 // RECORD_BYTES, RECORD_BYTES)
+        await browser.start_writing(3000, pause_ms=1)
+        plain, ours = [], []
+        for _ in range(ROUNDS):
+            await CLOCK.sleep(0.4)
+            plain.append(await asyncio.to_thread(plain_pause, browser, store.profile, root / "plain"))
+            await CLOCK.sleep(0.4)
+            snapshot = await store.snapshot(
+                freeze=browser.freeze, thaw=browser.thaw, epoch=1, browser_version="156.0.8078.79"
+            )
+            await store.keep(snapshot)
+            ours.append(snapshot.pause_ms)
+        size = (await store.inspect()).bytes / 1e6
+    pause, copy = statistics.median(ours), statistics.median(plain)
+    print(
+        f"snapshot_pause profile_mb={size:.0f} median_ms={pause:.1f} worst_ms={max(ours):.1f} "
+        f"plain_copy_median_ms={copy:.1f} ratio={copy / pause:.1f}"
+    )
+
+
+async def main(sizes: list[int]) -> None:
+    async with serving() as url:
+        for megabytes in sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                await measure(Path(folder), megabytes, url)
+
+
+if __name__ == "__main__":
+    asyncio.run(main([int(size) for size in sys.argv[1:]] or [16, 100]))
