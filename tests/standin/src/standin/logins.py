@@ -13,7 +13,7 @@ from collections import defaultdict
 from standin.page_socket import PageSocket
 from standin.store import Store
 
-PATIENCE = 0.4
+PATIENCE = 1.0
 """Seconds that an earlier page may take to answer a probe before it counts as frozen."""
 
 
