@@ -63,6 +63,22 @@ async def test_two_hundred_snapshots_of_a_writing_browser_all_open(
     await _snapshots(locked_store, tmp_path, 200)
 
 
+async def test_snapshots_hold_values_that_lie_in_blob_files(locked_store: DiskProfileStore, tmp_path: Path) -> None:
+    store = locked_store
+    async with serving() as url, playwright_running() as playwright, browser_on(playwright, store.profile, url) as live:
+        await live.link()
+        await live.written(20, 200_000)
+        await live.start_writing(size=200_000, pause_ms=10)
+        blobs = 0
+        for _ in range(4):
+            start = await live.newest()
+            await eventually(lambda start=start: _wrote(live, start + 10), message="the page writes on")
+            snapshot = await snap(store, live)
+            blobs = sum(".indexeddb.blob/" in entry.path for entry in snapshot.manifest.files)
+            assert await opened_copy(playwright, snapshot, url, tmp_path / "copy") >= start + 10
+        assert blobs > 20
+
+
 async def test_a_restored_save_opens_with_the_login_and_the_browser_never_writes_into_the_save(
     locked_store: DiskProfileStore,
 ) -> None:

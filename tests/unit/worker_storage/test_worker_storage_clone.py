@@ -106,6 +106,24 @@ def test_what_is_written_before_the_freeze_takes_hold_is_in_the_copy(live: Path)
     assert (copy / "Default/New/file").read_bytes() == b"new file"
 
 
+def test_a_file_that_a_last_system_call_removes_inside_the_freeze_is_left_out(
+    live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_tree = snapshot_clone.read_tree
+    gate = Gate()
+
+    def read_and_lose(root: Path) -> snapshot_clone.Tree:
+        tree = read_tree(root)
+        if gate.frozen:
+            (live / LOG).unlink(missing_ok=True)
+        return tree
+
+    monkeypatch.setattr(snapshot_clone, "read_tree", read_and_lose)
+    copy = clone(live, gate)
+    assert not (copy / LOG).exists()
+    assert (copy / TABLE).exists()
+
+
 def test_a_folder_that_went_before_the_freeze_is_not_in_the_copy(live: Path) -> None:
     (live / "Default/Passing/below").mkdir(parents=True)
     (live / "Default/Passing/below/file").write_bytes(b"x")

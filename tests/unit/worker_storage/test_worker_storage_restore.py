@@ -183,6 +183,27 @@ async def test_a_manifest_that_cannot_be_true_is_refused_and_nothing_is_touched(
         assert not (tmp_path / "outside").exists()
 
 
+@pytest.mark.parametrize("folder", ["../outside", "Local State", "Default/Local Storage/leveldb/CURRENT/below"])
+async def test_an_empty_folder_that_cannot_be_is_refused(store: DiskProfileStore, folder: str, tmp_path: Path) -> None:
+    async with store.lock():
+        source = MemorySource(await snap(store))
+        source.answer = msgspec.structs.replace(source.answer, directories=(folder,))
+        before = contents(store.profile)
+        with pytest.raises(ProfileDamaged):
+            await store.restore_backup(source, browser_version=VERSION)
+        assert contents(store.profile) == before
+        assert staged(store) == []
+    assert not list(tmp_path.rglob("outside"))
+
+
+async def test_empty_folders_of_the_manifest_are_made(store: DiskProfileStore) -> None:
+    async with store.lock():
+        source = MemorySource(await snap(store))
+        source.answer = msgspec.structs.replace(source.answer, directories=("Default/Empty/below",))
+        await store.restore_backup(source, browser_version=VERSION)
+        assert (store.profile / "Default/Empty/below").is_dir()
+
+
 async def test_singleton_files_in_a_backup_are_not_restored(store: DiskProfileStore) -> None:
     async with store.lock():
         source = MemorySource(await snap(store))

@@ -50,8 +50,9 @@ def test_a_file_below_a_folder_that_is_left_out_does_not_travel() -> None:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("a/000012.ldb", Kind.TABLE),
-        ("a/000012.sst", Kind.TABLE),
+        ("a/000012.ldb", Kind.FINISHED),
+        ("a/000012.sst", Kind.FINISHED),
+        ("Default/IndexedDB/x.indexeddb.blob/1/00/a3", Kind.FINISHED),
         ("a/000013.log", Kind.GROWING),
         ("a/MANIFEST-000001", Kind.GROWING),
         ("a/CURRENT", Kind.OTHER),
@@ -60,7 +61,7 @@ def test_a_file_below_a_folder_that_is_left_out_does_not_travel() -> None:
         ("a/000012.ldb.copy", Kind.OTHER),
     ],
 )
-def test_only_numbered_tables_may_share_their_bytes(path: str, kind: Kind) -> None:
+def test_only_finished_files_may_share_their_bytes(path: str, kind: Kind) -> None:
     assert kind_of(path) is kind
 
 

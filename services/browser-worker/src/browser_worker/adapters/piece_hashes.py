@@ -75,9 +75,9 @@ class PieceHashes:
         self, folder: Path, path: str, status: os.stat_result, seen: dict[_Identity, tuple[str, ...]]
     ) -> FileEntry:
         identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        pieces = self._tables.get(identity) if kind_of(path) is Kind.TABLE else None
+        pieces = self._tables.get(identity) if kind_of(path) is Kind.FINISHED else None
         if pieces is None:
             pieces = tuple(digest(piece) for piece in pieces_of(folder / path))
-        if kind_of(path) is Kind.TABLE:
+        if kind_of(path) is Kind.FINISHED:
             seen[identity] = pieces
         return FileEntry(path=path, bytes=status.st_size, pieces=pieces)

@@ -11,7 +11,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -39,11 +39,17 @@ def locked(lock_file: Path) -> Iterator[None]:
     private_folder(lock_file.parent)
     descriptor = _open_locked(lock_file)
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{socket.gethostname()} {os.getpid()}\n".encode())
+        _note_holder(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _note_holder(descriptor: int) -> None:
+    """For the other one's error message alone: a full disk must not keep a session from starting."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{socket.gethostname()} {os.getpid()}\n".encode())
 
 
 def _open_locked(lock_file: Path) -> int:

@@ -59,6 +59,16 @@ def refuse_newer(manifest_version: str, browser_version: str) -> None:
         )
 
 
+def make_folders(manifest: SnapshotManifest, target: Path) -> None:
+    """The profile's folder and the empty folders that the manifest asks for. Raises ProfileDamaged."""
+    private_folder(target)
+    for path in manifest.directories:
+        try:
+            private_folder(target / safe_path(path))
+        except BadPath as error:
+            raise ProfileDamaged(str(error)) from None
+
+
 def checked_files(manifest: SnapshotManifest) -> list[FileEntry]:
     """The files to restore. Raises ProfileDamaged for a manifest that cannot be true."""
     seen: set[str] = set()
@@ -70,7 +80,9 @@ def checked_files(manifest: SnapshotManifest) -> list[FileEntry]:
         if entry.path in seen or entry.bytes < 0 or len(entry.pieces) != -(-entry.bytes // PIECE_BYTES):
             raise ProfileDamaged("the manifest contradicts itself")
         seen.add(entry.path)
-    if any(os.fspath(parent) in seen for path in seen for parent in Path(path).parents):
+    folders = {*manifest.directories}
+    above = {os.fspath(parent) for path in seen | folders for parent in Path(path).parents}
+    if seen & (above | folders):
         raise ProfileDamaged("the manifest contradicts itself")
     return [entry for entry in manifest.files if travels(entry.path)]
 
@@ -93,7 +105,7 @@ def copy_save(source: Path, manifest: SnapshotManifest, target: Path) -> None:
     """Copy the files of a save into the new folder `target`, every piece checked."""
     files = checked_files(manifest)
     require_room(target.parent, sum(entry.bytes for entry in files))
-    private_folder(target)
+    make_folders(manifest, target)
     for entry in files:
         private_folder((target / entry.path).parent)
         copy_verified(source / entry.path, target / entry.path, entry)
@@ -116,13 +128,13 @@ class BackupFetch:
         files = checked_files(manifest)
         self._total = sum(entry.bytes for entry in files)
         require_room(self.target.parent, self._total)
+        await in_thread(lambda: make_folders(manifest, self.target))
         await in_thread(lambda: self._make_files(files))
         await self._fetch_all(self._pieces(files))
         await in_thread(lambda: finish_incoming(self.target))
         log.info("restore_fetched", bytes=self._total, files=len(files))
 
     def _make_files(self, files: list[FileEntry]) -> None:
-        private_folder(self.target)
         for entry in files:
             path = self.target / entry.path
             private_folder(path.parent)

@@ -120,7 +120,7 @@ class ProfileSaves:
         if newest is None:
             return {}
         folder = newest.save.folder / PROFILE
-        return {entry: folder / entry.path for entry in newest.manifest.files if kind_of(entry.path) is Kind.TABLE}
+        return {entry: folder / entry.path for entry in newest.manifest.files if kind_of(entry.path) is Kind.FINISHED}
 
     def _drop_old(self, newest: str) -> None:
         whole = [kept.save.folder for kept in self.all()]

@@ -1,8 +1,8 @@
 """A crash-consistent copy of a profile while its browser runs, with the shortest possible pause.
 
-Before the freeze: folders are made, tables hard-linked, and files that rest are copied. Inside the freeze: the tree is
-read again, what changed is copied, and growing files are linked. After the thaw: each growing file is replaced by a
-copy of as many bytes as it had in the freeze (it is only ever appended to), so that nothing but finished tables shares
+Before the freeze: folders are made, finished files hard-linked, and files at rest copied. Inside the freeze: the tree
+is read again, what changed is copied, and growing files are linked. After the thaw: each growing file is replaced by a
+copy of as many bytes as it had in the freeze (it is only ever appended to), so that nothing but finished files shares
 its bytes with the live profile. The trap: the browser must be thawed whatever happens, even when the disk hangs.
 """
 
@@ -135,7 +135,7 @@ class SnapshotClone:
 
     def _prepare_file(self, path: str, status: os.stat_result, now: float) -> None:
         match kind_of(path):
-            case Kind.TABLE:
+            case Kind.FINISHED:
                 self._link(path, status)
             case Kind.OTHER if status.st_mtime < now - REST_SECONDS:
                 self._copy(path, status)
@@ -143,16 +143,26 @@ class SnapshotClone:
                 pass
 
     def _catch_up(self) -> None:
-        """Inside the freeze: nothing here may wait for anything but the disk."""
+        """Inside the freeze: nothing here may wait for anything but the disk. A system call that was under way may
+        still remove a file; whether it is missed is for the offline check to say."""
+        gone = []
         self._frozen = read_tree(self._source)
         self._frozen_at = self._clock.now().timestamp()
         self._make_folders(self._frozen.folders)
         for path, status in self._frozen.files.items():
-            if kind_of(path) is Kind.OTHER:
-                if not _same(self._copied.get(path), status):
-                    self._copy(path, status)
-            elif not self._holds(path, status):
-                self._link(path, status)
+            try:
+                self._catch_up_file(path, status)
+            except FileNotFoundError:
+                gone.append(path)
+        for path in gone:
+            del self._frozen.files[path]
+
+    def _catch_up_file(self, path: str, status: os.stat_result) -> None:
+        if kind_of(path) is Kind.OTHER:
+            if not _same(self._copied.get(path), status):
+                self._copy(path, status)
+        elif not self._holds(path, status):
+            self._link(path, status)
 
     def _holds(self, path: str, status: os.stat_result) -> bool:
         """Whether the copy has this file already; a link grows with its file, a copy made instead of one does not."""

@@ -1,7 +1,7 @@
 """Which files make a login, how each kind of file may be copied, and when a copy is too small to be true.
 
-Pure: works on relative paths with forward slashes; never looks at a disk. The trap: only LevelDB tables are never
-written again, so nothing else may share its bytes with a profile that a browser runs on.
+Pure: works on relative paths with forward slashes; never looks at a disk. The trap: only LevelDB tables and the blobs
+of IndexedDB are never written again, so nothing else may share its bytes with a profile that a browser runs on.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _DOWNLOADS = frozenset(
 _LEFT_OUT_NAMES = frozenset({*SINGLETONS, "LOCK", "LOG", "LOG.old", "lockfile", "DevToolsActivePort"})
 _TEMPORARY = re.compile(r"\.org\.chromium\.|\.com\.google\.Chrome\.|BrowserMetrics-|.*\.dbtmp$|.*\.tmp$")
 _TABLE = re.compile(r"\d+\.(ldb|sst)")
+_BLOBS = ".indexeddb.blob/"
 _GROWING = re.compile(r"\d+\.log|MANIFEST-\d+")
 
 _SHRINK_FACTOR = 8
@@ -48,8 +49,8 @@ _SHRINK_FLOOR_BYTES = 8 * 1024 * 1024
 class Kind(Enum):
     """How a file changes while the browser runs."""
 
-    TABLE = "table"
-    """A LevelDB table: grows while it is made, never changes afterwards."""
+    FINISHED = "finished"
+    """A LevelDB table or a blob of IndexedDB: grows while it is made, never changes afterwards."""
     GROWING = "growing"
     """A LevelDB log or manifest: only ever appended to, so its first n bytes stay what they were."""
     OTHER = "other"
@@ -73,8 +74,8 @@ def travels(path: str) -> bool:
 
 def kind_of(path: str) -> Kind:
     name = path.rsplit("/", 1)[-1]
-    if _TABLE.fullmatch(name):
-        return Kind.TABLE
+    if _TABLE.fullmatch(name) or _BLOBS in path:
+        return Kind.FINISHED
     return Kind.GROWING if _GROWING.fullmatch(name) else Kind.OTHER
 
 
