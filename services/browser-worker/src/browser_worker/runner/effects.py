@@ -23,8 +23,8 @@ from .observing import Observer
 
 log = get_logger()
 
-SEND_LOOKS = 20
-"""Half seconds in which the send functions may settle before the lack of them is believed."""
+SEND_LOOKS = 24
+"""Half seconds, a little longer than a page may take to settle."""
 
 
 class Effects:
@@ -128,10 +128,10 @@ class Effects:
         await self._context.reporter.publish()
         await self._context.keeper.carry()
         await self._parts.store.drop_set_aside()
+        await self._observer.validate()
         await self._until_sending_works()
 
     async def _until_sending_works(self) -> None:
-        """The send functions settle about a second after the connection; nobody should read "cannot send" till then."""
         for _ in range(SEND_LOOKS):
             await self._observer.measure()
             await self._context.reporter.publish()

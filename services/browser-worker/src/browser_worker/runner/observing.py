@@ -12,6 +12,8 @@ from shared.contracts.sessions import BackupFacts, State
 
 from .context import Context
 
+SETTLING_SECONDS = 10.0
+
 
 class Observer:
     def __init__(self, context: Context) -> None:
@@ -88,7 +90,7 @@ class Observer:
             memory_bytes=measure.memory_bytes,
             processes=measure.processes,
         )
-        if check is not None:
+        if check is not None and (check.send_ok or self._settled()):
             browser = msgspec.structs.replace(
                 browser,
                 read_ok=check.read_ok,
@@ -97,3 +99,8 @@ class Observer:
                 wa_js_version=check.wa_js_version,
             )
         reporter.set(browser=browser)
+
+    def _settled(self) -> bool:
+        """The page's send functions come about a second after its connection; before that their lack means nothing."""
+        connected_at = self._context.connected_at
+        return connected_at is not None and self._parts.clock.monotonic() - connected_at >= SETTLING_SECONDS

@@ -49,7 +49,7 @@ def examine_selfcheck(case: Case) -> Finding:
 
 def _checked(case: Case, browser: BrowserFacts) -> bool:
     """Whether a self-check has run: it leaves a trace, and within a session timeout of connecting it must have."""
-    traced = bool(browser.page_version or browser.wa_js_version or browser.missing_lookups)
+    traced = bool(browser.wa_js_version or browser.missing_lookups)
     return traced or browser.read_ok or browser.send_ok or case.in_state > case.limits.session_timeout_seconds
 
 
