@@ -20,6 +20,8 @@ from gunicorn.glogging import Logger
 THREADS = 64
 GREENLETS = 1000
 GRACEFUL_SECONDS = 6
+KEEP_ALIVE_SECONDS = {"gthread": 15, "gevent": 2}
+"""On its stop gevent waits for idle connections, gthread closes them."""
 
 
 class Life(Protocol):
@@ -71,7 +73,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "worker_class": options.worker_class,
             "threads": THREADS if options.worker_class == "gthread" else 1,
             "worker_connections": GREENLETS,
-            "keepalive": 15,
+            "keepalive": KEEP_ALIVE_SECONDS[options.worker_class],
             "timeout": 30,
             "graceful_timeout": GRACEFUL_SECONDS,
             "accesslog": None,

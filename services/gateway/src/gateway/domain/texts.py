@@ -112,17 +112,17 @@ _WORDS: dict[str, tuple[str, str]] = {
     "reason.asked": ("Restoring the chosen backup", "استعادة النسخة المطلوبة"),
     "reason.asked_again": ("Starting again", "إعادة التشغيل"),
     "reason.stopped": ("Stopped; the session is kept", "أُوقفت مع الاحتفاظ بالجلسة"),
-    "reason.cleared": ("Cleared", "مُسحت"),
+    "reason.cleared": ("Cleared", "حُذفت"),
     "reason.lease_lost": ("Another worker owns the session", "انتقلت الجلسة إلى مشغّل آخر"),
     # hero
-    "since": ("since {time}", "منذ {time}"),
+    "since": ("for {time}", "منذ {time}"),
     "account": ("Account", "الحساب"),
     # buttons
     "actions.title": ("Quick controls", "أزرار التحكم"),
     "action.initialize": ("Initialize", "تهيئة الجلسة"),
     "action.health-check": ("Health check", "فحص الصحة"),
     "action.backup": ("Back up now", "نسخة احتياطية الآن"),
-    "action.clear": ("Clear session", "مسح الجلسة"),
+    "action.clear": ("Clear session", "حذف الجلسة"),
     "action.restore": ("Restore", "استعادة"),
     "action.working": ("Working…", "جارٍ التنفيذ…"),
     # results of actions
@@ -132,8 +132,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "done.restoring": ("The restore has begun.", "بدأت الاستعادة."),
     "done.reconnecting": ("The session is reconnecting by itself.", "الجلسة تعيد الاتصال تلقائيًا."),
     "done.starting": ("The session is starting.", "الجلسة قيد التشغيل."),
-    "done.cleared": ("The session was cleared.", "مُسحت الجلسة."),
-    "done.clearing": ("Clearing is under way.", "جارٍ مسح الجلسة."),
+    "done.cleared": ("The session was cleared.", "حُذفت الجلسة."),
+    "done.clearing": ("Clearing is under way.", "جارٍ حذف الجلسة."),
     "done.stored": ("Backup stored.", "حُفظت النسخة الاحتياطية."),
     "done.unchanged": ("Nothing changed since the newest backup.", "لا تغيير منذ آخر نسخة احتياطية."),
     "done.backing_up": ("The backup is still under way.", "النسخ الاحتياطي ما زال جاريًا."),
@@ -214,20 +214,19 @@ _WORDS: dict[str, tuple[str, str]] = {
     "backups.scrubbed": ("read back", "قُرئت وطوبقت"),
     "backups.drilled": ("proven by a restore", "أُثبتت بالاستعادة"),
     "backups.bad": ("damaged", "تالفة"),
-    "backups.cleared": ("cleared", "ممسوحة"),
+    "backups.cleared": ("cleared", "محذوفة"),
     # history
     "history.title": ("Recent changes", "آخر التغييرات"),
     "history.none": ("Nothing has happened yet.", "لم يحدث شيء بعد."),
-    "history.lasted": ("{time} before", "بعد {time}"),
     # confirmation
-    "confirm.clear.title": ("Clear this session?", "هل تريد مسح هذه الجلسة؟"),
+    "confirm.clear.title": ("Clear this session?", "هل تريد حذف هذه الجلسة؟"),
     "confirm.clear.text": (
         "The phone is unlinked and the profile and its local copies are deleted. Off-site backups are kept for a day. "
         "You will have to scan a QR code again.",
         "سيُلغى ربط الهاتف ويُحذف ملف الجلسة ونسخه المحلية. تبقى النسخ الخارجية يومًا واحدًا. "
         "ستحتاج إلى مسح رمز QR من جديد.",
     ),
-    "confirm.clear.yes": ("Clear session", "مسح الجلسة"),
+    "confirm.clear.yes": ("Clear session", "حذف الجلسة"),
     "confirm.restore.title": ("Restore a backup?", "هل تريد استعادة نسخة احتياطية؟"),
     "confirm.restore.text": (
         "The browser is closed and the backup takes the profile's place. The present profile is kept beside it until "

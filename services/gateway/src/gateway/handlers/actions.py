@@ -223,7 +223,7 @@ def _list_backups(door: Door, session: str, deadline: Deadline) -> Done:
         raise NotRunning("the backup service does not run", code="backup_service_gone") from None
     body = {
         "success": True,
-        "message": f"{len(listed.backups)} backups",
+        "message": f"Backups: {len(listed.backups)}",
         "backups": [_backup(backup) for backup in listed.backups],
         "storedSize": old_shape.megabytes(listed.stored_bytes),
         "clearedAt": old_shape.iso(listed.cleared_at),

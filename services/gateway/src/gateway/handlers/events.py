@@ -106,7 +106,7 @@ def blueprint(door: Door, rendered: StatusBytes) -> Blueprint:
         return Response(
             stream,
             mimetype="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Connection": "close"},
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
     return routes

@@ -10,6 +10,7 @@ export function follow(path, session, onStatus, onMode) {
   const query = `?session=${encodeURIComponent(session)}`;
   let source = null;
   let silence = 0;
+  let retry = 0;
   let poll = 0;
 
   function heard() {
@@ -39,14 +40,13 @@ export function follow(path, session, onStatus, onMode) {
 
   function fallBack() {
     clearTimeout(silence);
+    clearTimeout(retry);
     source?.close();
+    retry = setTimeout(open, RETRY_MS);
     if (!poll) {
       poll = setInterval(ask, POLL_MS);
       ask();
-      setTimeout(open, RETRY_MS);
-      return;
     }
-    setTimeout(open, RETRY_MS);
   }
 
   function stopPolling() {

@@ -2,7 +2,7 @@
 
 import { get, page, post, show, text } from "./api.js";
 import { follow } from "./live.js";
-import { ago, at, count, megabytes, reasonWords, span, stateAbout, stateName, tone } from "./words.js";
+import { ago, at, count, elapsed, megabytes, reasonWords, span, stateAbout, stateName, tone } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const BUSY = new Set(["starting", "restoring", "syncing", "reconnecting"]);
@@ -57,7 +57,7 @@ function renderState({ status }) {
   setText($("state-about"), stateAbout(about));
   const reason = status.reason && status.reason !== status.state ? reasonWords(status.reason) : "";
   setText($("state-reason"), reason ? `${reason} ·` : "");
-  const since = status.since ? text("since", { time: ago(status.since) }) : "";
+  const since = status.since ? text("since", { time: span(elapsed(status.since)) }) : "";
   setText($("state-since"), since);
   const account = status.clientInfo;
   $("account").hidden = !account;
@@ -174,7 +174,8 @@ function renderFacts({ status, sessionInfo, systemInfo }) {
 
 function renderFiles(health) {
   const missing = health?.missingFiles ?? [];
-  const good = health && missing.length === 0 ? text("details.filesOk", { count: count(health.criticalFiles.length) }) : "";
+  const present = health?.criticalFiles.length ?? 0;
+  const good = present && missing.length === 0 ? text("details.filesOk", { count: count(present) }) : "";
   put($("fact-files"), good, missing.length ? text("details.filesMissing", { names: missing.join(", ") }) : text("details.none"));
   $("fact-files").classList.toggle("wrong", missing.length > 0);
 }

@@ -25,6 +25,8 @@ export function ago(iso) {
   return relative.format(Math.min(0, Math.round(seconds / size)), unit);
 }
 
+export const elapsed = (iso) => Math.max(0, (Date.now() - new Date(iso)) / 1000);
+
 export const at = (iso) => exact.format(new Date(iso));
 
 export function span(seconds) {
@@ -34,9 +36,9 @@ export function span(seconds) {
 }
 
 export function megabytes(size) {
-  return size >= 1024
-    ? new Intl.NumberFormat(locale, { style: "unit", unit: "gigabyte", maximumFractionDigits: 2 }).format(size / 1024)
-    : new Intl.NumberFormat(locale, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 }).format(size);
+  const [unit, value, maximumFractionDigits] = size >= 1024 ? ["gigabyte", size / 1024, 2] : ["megabyte", size, 1];
+  const unitDisplay = page.language === "ar" ? "long" : "short"; // Arabic has no short form that people read
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay, maximumFractionDigits }).format(value);
 }
 
 export const count = (value) => number.format(value);

@@ -1,0 +1,56 @@
+"""The gateway's app in this process, on a real bus with a scripted owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from gateway.bootstrap import Gateway
+from gateway.settings import GatewaySettings
+from gateway_stage import API_KEY, Owner
+from pydantic import SecretStr
+from shared.testing import NatsServer, eventually_sync
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Golden answers must not depend on where the tests run."""
+    for name in ("SESSION_PATH", "BACKUP_SESSION_PATH", "RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def owner(nats: NatsServer) -> Iterator[Owner]:
+    with Owner(nats.url) as playing:
+        yield playing
+        playing.forget()
+
+
+@pytest.fixture
+def open_gateway(nats: NatsServer, owner: Owner) -> Iterator[Callable[..., Gateway]]:
+    """Makes gateways, with settings of the test's own, that have heard the worker."""
+    opened: list[Gateway] = []
+
+    def make(**settings: Any) -> Gateway:
+        made = Gateway(GatewaySettings(nats_url=nats.url, api_key=SecretStr(API_KEY), **settings))
+        made.app.testing = False
+        made.begin()
+        opened.append(made)
+        eventually_sync(lambda: made.view.ready()[0] and made.view.facts("x").workers > 0, message="gateway ready")
+        return made
+
+    yield make
+    for each in opened:
+        each.end()
+
+
+@pytest.fixture
+def gateway(open_gateway: Callable[..., Gateway]) -> Gateway:
+    return open_gateway()
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> FlaskClient:
+    return gateway.app.test_client()

@@ -1,0 +1,344 @@
+"""Every error of the old endpoint: its HTTP status, its code, its shape, and that it comes within 5 s."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from gateway.bootstrap import Gateway
+from gateway_stage import API, API_KEY, KEY, NOON, SESSION, Owner, hang, pairing, report, status
+from shared.contracts import errors
+from shared.contracts.backups import ListBackups
+from shared.contracts.commands import BackUpNow, Check, PairPhone, RestoreNow, SendResult, SendTest
+from shared.contracts.health import Judge
+from shared.contracts.sessions import SessionRecord, SessionStatus
+from shared.testing import eventually_sync
+from werkzeug.test import TestResponse
+
+SEND = {"action": "send-test-message", "phoneNumber": "201234567890", "message": "hello"}
+LIMIT_SECONDS = 5.0
+
+
+def shows(gateway: Gateway, owner: Owner, said: SessionStatus) -> None:
+    owner.say(said)
+    eventually_sync(lambda: gateway.view.facts(SESSION).status == said and gateway.view.facts(SESSION).owner)
+
+
+def post(client: FlaskClient, body: Any = None, **options: Any) -> TestResponse:
+    """POST, held to the limit of 5 s."""
+    began = perf_counter()
+    options.setdefault("headers", KEY)
+    answer = client.post(API, **({"json": body} if body is not None else {}), **options)
+    assert perf_counter() - began < LIMIT_SECONDS
+    return answer
+
+
+def fails(answer: TestResponse, http_status: int, code: str) -> dict[str, Any]:
+    """The old shape of a failure."""
+    assert answer.status_code == http_status, answer.text
+    body = answer.get_json()
+    assert body["success"] is False
+    assert isinstance(body["error"], str)
+    assert body["error"]
+    assert body["code"] == code
+    assert isinstance(body["hint"], str)
+    return dict(body)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-API-Key": "wrong"},
+        {"X-API-Key": API_KEY[:-1]},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Basic {API_KEY}"},
+        {"X-API-Key": "wrong", "Authorization": f"Bearer {API_KEY}"},
+    ],
+)
+def test_a_wrong_or_absent_key_is_401(client: FlaskClient, headers: dict[str, str]) -> None:
+    fails(post(client, {"action": "initialize"}, headers=headers), 401, "unauthorized")
+    fails(client.get(API, headers=headers), 401, "unauthorized")
+
+
+def test_a_key_in_the_address_is_no_key(client: FlaskClient) -> None:
+    for name in ("api_key", "key", "token", "X-API-Key", "apikey"):
+        fails(client.get(f"{API}?{name}={API_KEY}"), 401, "unauthorized")
+
+
+@pytest.mark.parametrize("headers", [KEY, {"Authorization": f"Bearer {API_KEY}"}])
+def test_both_ways_to_send_the_key_work(client: FlaskClient, headers: dict[str, str]) -> None:
+    assert client.get(API, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"action": "reboot"}, "unknown_action"),
+        ({}, "missing_action"),
+        ({"action": "send-test-message"}, "missing_field"),
+        ({"action": "send-test-message", "phoneNumber": "201234567890"}, "missing_field"),
+        ({"action": "send-test-message", "message": "x"}, "missing_field"),
+        (SEND | {"phoneNumber": "12"}, "bad_phone_number"),
+        (SEND | {"message": "x" * 5000}, "bad_message"),
+        ({"action": "initialize", "session": "NO"}, "bad_session"),
+        (["initialize"], "bad_json"),
+    ],
+)
+def test_a_wrong_body_is_400(client: FlaskClient, body: Any, code: str) -> None:
+    fails(post(client, body), 400, code)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"action=initialize", b"\xff"])
+def test_no_json_is_400(client: FlaskClient, data: bytes) -> None:
+    fails(post(client, data=data), 400, "bad_json")
+
+
+def test_a_body_over_64_kb_is_413(client: FlaskClient) -> None:
+    fails(post(client, SEND | {"message": "x" * 70_000}), 413, "too_large")
+
+
+def test_another_method_is_405_and_another_address_404_in_the_old_shape(client: FlaskClient) -> None:
+    answer = client.put(API, headers=KEY)
+    fails(answer, 405, "method_not_allowed")
+    assert "POST" in answer.headers["Allow"]
+    fails(client.get("/api/whatsapp/other", headers=KEY), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [pairing(), status(state="starting"), status(state="reconnecting"), status(state="logged_out"), status(state="?")],
+)
+def test_sending_while_not_connected_is_409_at_once_without_asking_the_worker(
+    gateway: Gateway, owner: Owner, client: FlaskClient, said: SessionStatus
+) -> None:
+    shows(gateway, owner, said)
+    began = perf_counter()
+    fails(post(client, SEND), 409, "not_connected")
+    fails(post(client, {"action": "backup"}), 409, "not_connected")
+    assert perf_counter() - began < 0.5
+    assert owner.heard == []
+
+
+def test_sending_before_anything_was_started_is_409(client: FlaskClient) -> None:
+    fails(post(client, SEND), 409, "not_connected")
+
+
+def test_the_owners_own_refusal_is_passed_on(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    shows(gateway, owner, status())
+    owner.on[SendTest] = errors.NotConnected("the session has just gone offline", hint="wait")
+    body = fails(post(client, SEND), 409, "not_connected")
+    assert body["error"] == "the session has just gone offline"
+    owner.on[BackUpNow] = errors.Conflict("another backup is under way")
+    fails(post(client, {"action": "backup"}), 409, "conflict")
+
+
+def test_an_unexpected_error_of_the_owner_tells_nothing_of_its_text(
+    gateway: Gateway, owner: Owner, client: FlaskClient
+) -> None:
+    shows(gateway, owner, status())
+    owner.on[SendTest] = RuntimeError("201234567890 said hello")
+    answer = post(client, SEND)
+    fails(answer, 500, "internal")
+    assert "201234567890" not in answer.text
+
+
+def test_a_refused_message_is_502_with_the_reason(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    shows(gateway, owner, status())
+    owner.on[SendTest] = SendResult(outcome="failed", ack=-1, error="the number has no WhatsApp")
+    assert fails(post(client, SEND), 502, "send_failed")["hint"] == "the number has no WhatsApp"
+
+
+@pytest.mark.parametrize("outcome", ["unknown", "intended", "absent", "?"])
+def test_a_message_without_acknowledgement_is_504_and_says_not_to_send_again(
+    gateway: Gateway, owner: Owner, client: FlaskClient, outcome: str
+) -> None:
+    shows(gateway, owner, status())
+    owner.on[SendTest] = SendResult(outcome=outcome)
+    answer = post(client, SEND, headers=KEY | {"Idempotency-Key": "mine-1"})
+    body = fails(answer, 504, "unknown_outcome")
+    assert "may have been sent" in body["error"]
+    assert "mine-1" in body["hint"]
+    assert "do not send again" in body["hint"]
+
+
+def test_a_bad_idempotency_key_is_400(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    shows(gateway, owner, status())
+    answer = post(client, SEND, headers=KEY | {"Idempotency-Key": "a b"})
+    fails(answer, 400, "bad_idempotency_key")
+    assert owner.heard == []
+
+
+def test_a_session_that_nobody_made_is_404(client: FlaskClient) -> None:
+    fails(client.get(f"{API}?session=nobody", headers=KEY), 404, "not_found")
+    fails(client.get(f"{API}?session=NO..", headers=KEY), 400, "bad_session")
+
+
+def test_no_code_to_scan_is_404(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    shows(gateway, owner, status())
+    fails(client.get(f"{API}/qr.png", headers=KEY), 404, "no_qr")
+    fails(client.get(f"{API}/qr.svg", headers=KEY), 404, "no_qr")
+
+
+def test_the_code_is_an_image_while_pairing(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    shows(gateway, owner, pairing())
+    png, svg = client.get(f"{API}/qr.png", headers=KEY), client.get(f"{API}/qr.svg", headers=KEY)
+    assert (png.mimetype, png.data[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
+    assert svg.mimetype == "image/svg+xml"
+    assert svg.data.startswith(b"<?xml")
+    assert png.headers["Cache-Control"] == svg.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "http_status", "code"),
+    [
+        (SendTest, SEND, 504, "unknown_outcome"),
+        (RestoreNow, {"action": "restore"}, 504, "timed_out"),
+        (ListBackups, {"action": "backups"}, 504, "timed_out"),
+    ],
+)
+def test_an_owner_that_hangs_is_504_within_five_seconds(
+    gateway: Gateway, owner: Owner, client: FlaskClient, kind: Any, body: Any, http_status: int, code: str
+) -> None:
+    shows(gateway, owner, status())
+    owner.on[kind] = hang
+    fails(post(client, body), http_status, code)
+
+
+def test_a_phone_code_that_does_not_come_is_504(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    shows(gateway, owner, pairing())
+    owner.on[PairPhone] = hang
+    fails(post(client, {"action": "pair-phone", "phoneNumber": "201234567890"}), 504, "timed_out")
+
+
+def test_a_backup_that_takes_long_is_accepted(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    shows(gateway, owner, status())
+    owner.on[BackUpNow] = hang
+    answer = post(client, {"action": "backup"})
+    assert (answer.status_code, answer.json["success"], answer.json["next"]) == (202, True, "backing_up")
+
+
+def test_a_clear_that_takes_long_says_that_it_is_under_way(
+    gateway: Gateway, owner: Owner, client: FlaskClient
+) -> None:
+    shows(gateway, owner, status())
+    answer = post(client, {"action": "clear"})
+    assert (answer.status_code, answer.json["success"], answer.json["next"]) == (200, True, "clearing")
+    assert "under way" in answer.json["message"]
+    again = post(client, {"action": "clear"})
+    assert again.json["status"]["requested"] == answer.json["status"]["requested"], "it is asked for once"
+
+
+def test_an_initialize_that_takes_long_says_what_comes_next(
+    gateway: Gateway, owner: Owner, client: FlaskClient
+) -> None:
+    shows(gateway, owner, status(state="stopped"))
+    began = perf_counter()
+    answer = post(client, {"action": "initialize"})
+    assert perf_counter() - began < 2.0
+    assert (answer.status_code, answer.json["next"]) == (200, "starting")
+    first = answer.json["status"]["requested"]
+    assert post(client, {"action": "initialize"}).json["status"]["requested"] == first
+
+
+def test_pairing_by_number_needs_a_session_that_waits(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    ask = {"action": "pair-phone", "phoneNumber": "201234567890"}
+    shows(gateway, owner, status())
+    fails(post(client, ask), 409, "already_linked")
+    shows(gateway, owner, status(state="starting"))
+    fails(post(client, ask), 409, "not_pairing")
+
+
+def test_a_health_check_of_a_hanging_owner_gives_the_health_services_word(
+    gateway: Gateway, owner: Owner, client: FlaskClient
+) -> None:
+    shows(gateway, owner, status())
+    owner.on[Check] = hang
+    answer = post(client, {"action": "health-check"})
+    assert answer.status_code == 200
+    assert answer.json["health"]["overall"] == "warning"
+    assert answer.json["check"]["workerAnswered"] is False
+
+
+def test_a_health_check_without_the_health_service_is_never_healthy(
+    gateway: Gateway, owner: Owner, client: FlaskClient
+) -> None:
+    shows(gateway, owner, status())
+    owner.on[Judge] = hang
+    answer = post(client, {"action": "health-check"})
+    assert answer.status_code == 200
+    assert answer.json["health"]["overall"] == "warning"
+    assert "health service" in answer.json["health"]["issues"][0]
+
+
+def test_a_health_check_that_nobody_answers_is_an_error_within_five_seconds(
+    gateway: Gateway, owner: Owner, client: FlaskClient
+) -> None:
+    shows(gateway, owner, status())
+    owner.on[Check] = hang
+    owner.on[Judge] = hang
+    fails(post(client, {"action": "health-check"}), 504, "timed_out")
+
+
+def test_without_a_backup_service_the_list_is_503(
+    gateway: Gateway, owner: Owner, client: FlaskClient
+) -> None:
+    answer = post(client, {"action": "backups", "session": "nobody"})
+    fails(answer, 503, "backup_service_gone")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_test_messages_are_limited_and_say_when_to_come_back(
+    open_gateway: Callable[..., Gateway], owner: Owner
+) -> None:
+    gateway = open_gateway(test_messages_per_minute=2)
+    client = gateway.app.test_client()
+    shows(gateway, owner, status())
+    assert [post(client, SEND).status_code for _ in range(2)] == [200, 200]
+    answer = post(client, SEND)
+    fails(answer, 429, "rate_limited")
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert post(client, {"action": "health-check"}).status_code == 200
+    assert client.get(API, headers=KEY).status_code == 200
+
+
+def test_actions_are_limited_but_reading_is_not(open_gateway: Callable[..., Gateway]) -> None:
+    client = open_gateway(actions_per_minute=2).app.test_client()
+    for _ in range(2):
+        fails(post(client, {"action": "reboot"}), 400, "unknown_action")
+    fails(post(client, {"action": "initialize"}), 429, "rate_limited")
+    assert [client.get(API, headers=KEY).status_code for _ in range(5)] == [200] * 5
+
+
+def test_another_session_is_made_and_read_by_its_id(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    answer = post(client, {"action": "initialize", "session": "shop-2"})
+    assert (answer.json["session"], answer.json["status"]["wanted"]) == ("shop-2", "running")
+    eventually_sync(lambda: client.get(f"{API}?session=shop-2", headers=KEY).status_code == 200)
+    assert client.get(API, headers=KEY).json["status"]["wanted"] is None
+
+
+def test_two_writers_at_once_both_count(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    """Somebody else writes between our read and our write."""
+    shows(gateway, owner, status(state="stopped", request=1))
+    real, met = gateway.bus.write, []
+
+    def meddled(record: SessionRecord, revision: int, *, timeout: float) -> None:
+        if not met:
+            met.append(record)
+            owner.put(SessionRecord(session=SESSION, wanted="stopped", requested_at=NOON, request=5))
+        real(record, revision, timeout=timeout)
+
+    gateway.bus.write = meddled  # type: ignore[method-assign]
+    post(client, {"action": "initialize"})
+    wanted = owner.wanted()
+    assert wanted is not None
+    assert (wanted.wanted, wanted.request) == ("running", 6)
+
+
+def test_a_verdict_reaches_the_status(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    shows(gateway, owner, status())
+    owner.judge(report(overall="critical"))
+    eventually_sync(lambda: client.get(API, headers=KEY).json["healthOverall"] == "critical")

@@ -1,0 +1,105 @@
+"""The event stream, frame by frame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from gateway.bootstrap import Gateway
+from gateway.handlers import events
+from gateway_stage import API, KEY, SESSION, Owner, pairing, status
+from shared.testing import eventually_sync
+
+
+@contextmanager
+def stream(client: FlaskClient, **headers: str) -> Iterator[Iterator[bytes]]:
+    answer = client.get(f"{API}/events", headers=KEY | headers, buffered=False)
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/event-stream"
+    try:
+        yield iter(answer.response)  # type: ignore[arg-type]
+    finally:
+        answer.close()
+
+
+def fields(frame: bytes) -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in frame.decode().strip().splitlines())
+
+
+def next_status(frames: Iterator[bytes]) -> tuple[str, dict[str, Any]]:
+    """Id and data of the next status event."""
+    for frame in frames:
+        found = fields(frame)
+        if found.get("event") == "status":
+            return found["id"], json.loads(found["data"])
+    raise AssertionError("the stream ended")
+
+
+def test_the_state_comes_at_once_and_then_each_change(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    owner.say(pairing())
+    eventually_sync(lambda: gateway.view.facts(SESSION).owner is not None)
+    with stream(client) as frames:
+        assert fields(next(frames)) == {"retry": "2000"}
+        _, data = next_status(frames)
+        assert data["status"]["state"] == "pairing"
+        owner.say(status())
+        while data["status"]["state"] != "connected":
+            last, data = next_status(frames)
+        assert data.keys() == client.get(API, headers=KEY).json.keys()
+    with stream(client, **{"Last-Event-ID": "other-1"}) as frames:
+        again, _ = next_status(frames)
+        assert again == last
+
+
+def test_a_client_that_has_the_newest_state_gets_a_heartbeat_first(
+    gateway: Gateway, owner: Owner, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.3)
+    owner.say(status())
+    eventually_sync(lambda: gateway.view.facts(SESSION).owner is not None)
+    with stream(client) as frames:
+        newest, _ = next_status(frames)
+        for frame in frames:
+            if fields(frame).get("event") == "heartbeat":
+                break
+            newest = fields(frame)["id"]
+    with stream(client, **{"Last-Event-ID": newest}) as frames:
+        next(frames)
+        assert fields(next(frames)) == {"event": "heartbeat", "data": "{}"}
+
+
+def test_more_streams_than_places_get_503_and_a_place_is_given_back(open_gateway: Callable[..., Gateway]) -> None:
+    gateway = open_gateway(max_streams=2)
+    client = gateway.app.test_client()
+    with stream(client), stream(client):
+        full = client.get(f"{API}/events", headers=KEY)
+        assert (full.status_code, full.json["code"]) == (503, "busy")
+        assert int(full.headers["Retry-After"]) > 0
+        assert client.get(API, headers=KEY).status_code == 200
+        assert "wa_gateway_streams 2.0" in client.get("/metrics").text
+    with stream(client), stream(client):
+        pass
+    assert "wa_gateway_streams 0.0" in client.get("/metrics").text
+
+
+def test_a_stream_ends_by_itself_and_when_the_gateway_stops(
+    gateway: Gateway, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stream(client) as frames:
+        next(frames)
+        gateway.stopping()
+        assert sum(1 for _ in frames) <= 2
+    assert gateway.view.ready() == (False, "stopping")
+
+
+def test_an_old_stream_ends_so_that_its_login_is_checked_again(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "STREAM_SECONDS", 0.2)
+    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.1)
+    with stream(client) as frames:
+        assert list(frames)

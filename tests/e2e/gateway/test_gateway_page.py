@@ -1,0 +1,303 @@
+"""The page in a real browser: from login over the QR to connected and a test message, in both languages. The pictures
+are kept in $TEST_ARTEFACTS (default test-artefacts/)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from gateway.domain import texts
+from gateway_stage import API_KEY, QR_TEXT, GatewayProcess, Owner, hang, pairing, report, status
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from shared.clock import SystemClock
+from shared.contracts.commands import SendTest
+from shared.contracts.sessions import Pairing, SessionRecord, SessionStatus
+from shared.testing import NatsServer
+
+pytestmark = pytest.mark.browser
+ARTEFACTS = Path(os.environ.get("TEST_ARTEFACTS", "test-artefacts"))
+PAGE = "/persistent-session"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=sandbox)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def owner(nats: NatsServer) -> Iterator[Owner]:
+    with Owner(nats.url) as playing:
+        yield playing
+        playing.forget()
+
+
+@pytest.fixture
+def gateway(nats: NatsServer, owner: Owner, tmp_path: Path) -> Iterator[GatewayProcess]:
+    with GatewayProcess(nats.url, tmp_path / "gateway.log") as running:
+        yield running
+
+
+class Visit:
+    """One visitor. `faults` collects what went wrong in the page itself; the context ends with the test."""
+
+    def __init__(self, browser: Browser, url: str, language: str, *, width: int = 1280, scheme: str = "light") -> None:
+        self.language = language
+        self.words = texts.of(language)
+        self.faults: list[str] = []
+        self.context: BrowserContext = browser.new_context(
+            base_url=url,
+            locale="ar-EG" if language == "ar" else "en-US",
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,  # type: ignore[arg-type]
+        )
+        self.page: Page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", lambda request: self._own(url, request.url))
+        self.page.on("console", lambda line: self.faults.append(line.text) if "Content Security" in line.text else None)
+
+    def _own(self, url: str, asked: str) -> None:
+        if not asked.startswith((url, "data:")):
+            self.faults.append(f"asked another host: {asked}")
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+        assert self.faults == []
+
+    def log_in(self) -> None:
+        self.page.goto(PAGE)
+        self.page.get_by_label(self.words["login.key"], exact=True).fill(API_KEY)
+        self.page.get_by_role("button", name=self.words["login.submit"], exact=True).click()
+        expect(self.page.locator("#mark")).to_be_visible()
+
+    def button(self, key: str) -> Any:
+        return self.page.locator("main").get_by_role("button", name=self.words[key], exact=True).first
+
+    def shows(self, state: str) -> None:
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(self.words[f"state.{state}"])
+
+    def picture(self, name: str, *, full: bool = True) -> None:
+        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=ARTEFACTS / f"gateway-{name}-{self.language}.png", full_page=full)
+
+
+def lately(said: SessionStatus) -> SessionStatus:
+    """The same with instants of today, so that the pictures look like life."""
+    now = SystemClock().now().astimezone(UTC)
+    pair = said.pairing
+    return msgspec.structs.replace(
+        said,
+        since=now - timedelta(minutes=3),
+        profile=msgspec.structs.replace(said.profile, modified_at=now - timedelta(seconds=20)),
+        saves=msgspec.structs.replace(said.saves, newest_at=now - timedelta(minutes=1) if said.saves.count else None),
+        backups=msgspec.structs.replace(
+            said.backups, newest_at=now - timedelta(minutes=4) if said.backups.count else None
+        ),
+        pairing=Pairing(qr=pair.qr, qr_at=now) if pair.qr else pair,
+        history=tuple(
+            msgspec.structs.replace(each, at=now - timedelta(minutes=3, seconds=40 - 10 * index))
+            for index, each in enumerate(said.history)
+        ),
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_from_login_over_the_code_to_connected_and_a_test_message(
+    browser: Browser, gateway: GatewayProcess, owner: Owner, language: str
+) -> None:
+    def obey(record: SessionRecord) -> list[SessionStatus]:
+        return [lately(pairing(request=record.request))]
+
+    owner.say(lately(status(state="stopped", reason="stopped", account=None, request=0, history=())))
+    owner.obey = obey
+    with Visit(browser, gateway.url, language) as visit:
+        page = visit.page
+        page.goto("/")
+        expect(page.locator("html")).to_have_attribute("dir", "rtl" if language == "ar" else "ltr")
+        visit.picture("login")
+        visit.log_in()
+        visit.shows("stopped")
+        expect(page.locator("#link")).to_be_hidden()
+        expect(visit.button("test.send")).to_be_disabled()
+
+        visit.button("action.initialize").click()
+        visit.shows("pairing")
+        code = page.get_by_role("img", name=visit.words["link.qr"])
+        expect(code).to_be_visible()
+        assert page.wait_for_function("document.getElementById('qr').naturalWidth > 0")
+        first = code.get_attribute("src")
+        visit.picture("qr")
+
+        owner.say(lately(pairing(request=1, pairing=Pairing(qr=QR_TEXT.replace("n0t", "new"), qr_at=SystemClock().now()))))
+        expect(code).not_to_have_attribute("src", str(first))
+
+        page.get_by_label(visit.words["link.number"]).fill("201234567890")
+        visit.button("link.get").click()
+        expect(page.locator("#link-code")).to_have_text("ABCD-1234")
+
+        owner.say(lately(status(request=1)))
+        owner.judge(report())
+        visit.shows("connected")
+        expect(page.locator("#mark")).to_have_attribute("data-tone", "good")
+        expect(page.locator("#account-name")).to_have_text("Mona Store")
+        expect(page.locator("#link")).to_be_hidden()
+        expect(page.locator("#verdict")).to_have_text(visit.words["health.warning"])
+        arabic = language == "ar"
+        expect(page.locator("#issues")).to_contain_text("عمرها 12 دقيقة" if arabic else "12 minutes old")
+
+        page.locator("#test-number").fill("201234567890")
+        visit.button("test.send").click()
+        expect(page.locator("#test-result")).to_have_text(visit.words["test.sent"])
+        visit.picture("connected")
+        assert [message for message, _ in owner.heard if isinstance(message, SendTest)] == [
+            SendTest(phone_number="201234567890", text=visit.words["test.default"])
+        ]
+
+
+def test_clearing_asks_first(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
+    owner.say(status())
+    with Visit(browser, gateway.url, "en") as visit:
+        visit.log_in()
+        visit.shows("connected")
+        visit.button("action.clear").click()
+        dialog = visit.page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+        visit.page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        assert owner.wanted() is None
+        owner.obey = lambda record: [status(state="stopped", reason="cleared", account=None, request=record.request)]
+        visit.button("action.clear").click()
+        dialog.get_by_role("button", name="Clear session").click()
+        expect(visit.page.locator("#action-result")).to_have_text(visit.words["done.cleared"])
+        visit.shows("stopped")
+
+
+def test_a_recommendation_is_one_click(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
+    owner.say(status())
+    owner.judge(report())
+    with Visit(browser, gateway.url, "en") as visit:
+        visit.log_in()
+        visit.page.locator("#recommendations").get_by_role("button", name="Back up now").click()
+        expect(visit.page.locator("#action-result")).to_have_text(visit.words["done.stored"])
+
+
+def test_backups_are_listed_and_one_is_restored(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
+    owner.say(status())
+    with Visit(browser, gateway.url, "en") as visit:
+        visit.log_in()
+        visit.page.get_by_text("Show backups").click()
+        visit.page.get_by_role("row", name=re.compile("proven by a restore")).get_by_role("button").click()
+        visit.page.get_by_role("dialog").get_by_role("button", name="Restore").click()
+        expect(visit.page.locator("#action-result")).to_have_text(visit.words["done.restoring"])
+        assert any(getattr(message, "backup_id", "") == "7-41-20261122T115800Z" for message, _ in owner.heard)
+
+
+def test_a_message_without_acknowledgement_is_asked_about_and_not_sent_anew(
+    browser: Browser, gateway: GatewayProcess, owner: Owner
+) -> None:
+    owner.say(status())
+    owner.on[SendTest] = hang
+    with Visit(browser, gateway.url, "en") as visit:
+        visit.log_in()
+        visit.page.locator("#test-number").fill("201234567890")
+        visit.button("test.send").click()
+        result = visit.page.locator("#test-result")
+        expect(result).to_have_text(visit.words["error.unknown_outcome"], timeout=8000)
+        visit.button("test.askAgain").click()
+        expect(visit.button("test.sending")).to_be_visible()
+    ids = [command for message, command in owner.heard if isinstance(message, SendTest)]
+    assert len(ids) == 2
+    assert ids[0] == ids[1]
+
+
+def test_a_wrong_key_is_told_and_the_right_one_lets_in(browser: Browser, gateway: GatewayProcess) -> None:
+    with Visit(browser, gateway.url, "en") as visit:
+        visit.page.goto(PAGE)
+        visit.page.locator("#key").fill("wrong")
+        visit.page.keyboard.press("Enter")
+        expect(visit.page.get_by_role("alert")).to_have_text(visit.words["error.wrong_key"])
+        visit.log_in()
+        visit.button("action.initialize")
+        visit.page.get_by_role("button", name="Log out").click()
+        expect(visit.page.locator("#login-form")).to_be_visible()
+
+
+def test_the_language_is_switched_in_the_header_and_remembered(
+    browser: Browser, gateway: GatewayProcess, owner: Owner
+) -> None:
+    owner.say(status())
+    with Visit(browser, gateway.url, "en") as visit:
+        visit.log_in()
+        visit.page.locator("#language").click()
+        expect(visit.page.locator("html")).to_have_attribute("lang", "ar")
+        expect(visit.page.get_by_role("heading", level=1)).to_have_text(texts.of("ar")["state.connected"])
+        visit.page.goto(PAGE)
+        expect(visit.page.locator("html")).to_have_attribute("dir", "rtl")
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(
+    browser: Browser, gateway: GatewayProcess, owner: Owner, language: str
+) -> None:
+    owner.say(lately(pairing(detail="x")))
+    with Visit(browser, gateway.url, language, width=360, scheme="dark") as visit:
+        visit.log_in()
+        visit.shows("pairing")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+        visit.picture("phone-qr", full=False)
+        owner.say(lately(status()))
+        owner.judge(report())
+        visit.shows("connected")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+        visit.picture("phone-dark")
+
+
+def test_every_control_has_a_name_and_every_field_a_label(
+    browser: Browser, gateway: GatewayProcess, owner: Owner
+) -> None:
+    owner.say(pairing())
+    with Visit(browser, gateway.url, "ar") as visit:
+        visit.log_in()
+        visit.shows("pairing")
+        nameless = visit.page.evaluate(
+            """() => [...document.querySelectorAll("button, a, input, textarea, summary")]
+                .filter((e) => e.checkVisibility())
+                .filter((e) => !(e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML)"""
+        )
+        assert nameless == []
+
+
+def test_a_silent_worker_is_said_plainly(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
+    owner.say(status())
+    with Visit(browser, gateway.url, "en") as visit:
+        visit.log_in()
+        visit.shows("connected")
+        owner.beats = False
+        expect(visit.page.get_by_role("heading", level=1)).to_have_text(visit.words["state.gone"], timeout=12_000)
+        expect(visit.page.locator("#mark")).to_have_attribute("data-tone", "bad")
+        visit.picture("worker-gone")
+
+
+def test_without_events_the_page_polls_and_says_so(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
+    owner.say(status())
+    with Visit(browser, gateway.url, "en") as visit:
+        visit.context.route("**/events?*", lambda route: route.fulfill(status=503, body="{}"))
+        visit.log_in()
+        expect(visit.page.locator("#live")).to_have_attribute("data-live", "polling")
+        owner.say(status(state="reconnecting", reason="offline"))
+        visit.shows("reconnecting")

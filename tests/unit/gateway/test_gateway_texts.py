@@ -1,0 +1,78 @@
+"""The page's words: complete in both languages, and the choice between them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import gateway
+import pytest
+from gateway.domain import inputs, texts
+from shared.contracts.sessions import State
+
+HOME = Path(gateway.__file__).parent
+ARABIC = re.compile(r"[\u0600-\u06ff]")
+
+
+def test_every_text_exists_in_both_languages_with_the_same_places() -> None:
+    english, arabic = texts.of("en"), texts.of("ar")
+    assert english.keys() == arabic.keys()
+    for key, text in english.items():
+        assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", arabic[key])), key
+
+
+def test_arabic_texts_are_arabic_and_english_ones_are_not() -> None:
+    for key, text in texts.of("ar").items():
+        assert ARABIC.search(text) or key == "language.other", key
+    for key, text in texts.of("en").items():
+        assert not ARABIC.search(text) or key == "language.other", key
+
+
+def test_every_state_and_action_button_has_words() -> None:
+    words = texts.of("en")
+    for state in State:
+        assert f"state.{state}" in words
+        assert f"about.{state}" in words
+    for action in set(inputs.ACTIONS) - {"send-test-message", "pair-phone", "backups"}:
+        assert f"action.{action}" in words
+
+
+def test_every_key_that_the_page_uses_exists() -> None:
+    used = set()
+    for file in (HOME / "templates").iterdir():
+        used |= set(re.findall(r"""t\[["']([\w.-]+)["']\]""", file.read_text()))
+        used |= set(re.findall(r"\bt\.(\w+)", file.read_text()))
+    for file in (HOME / "static").glob("*.js"):
+        used |= set(re.findall(r"""text\("([\w.-]+)\"""", file.read_text()))
+    assert used > {"title", "state.unknown", "test.sending"}
+    assert used - texts.of("en").keys() == set()
+
+
+def test_the_page_names_no_other_host_and_has_no_inline_code() -> None:
+    for file in [*(HOME / "templates").iterdir(), *(HOME / "static").iterdir()]:
+        text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text, file.name
+        assert "https://" not in text, file.name
+        assert not re.search(r"\son\w+=|\sstyle=|<style|innerHTML|eval\(", text), file.name
+
+
+@pytest.mark.parametrize(
+    ("asked", "remembered", "accepted", "language"),
+    [
+        ("", "", "", "en"),
+        ("", "", "ar-EG,ar;q=0.9,en;q=0.8", "ar"),
+        ("", "", "en-US,en;q=0.9,ar;q=0.8", "en"),
+        ("", "", "en;q=0.5,ar;q=0.9", "ar"),
+        ("", "", "fr,de;q=0.9", "en"),
+        ("", "", "fr,ar;q=0.1", "ar"),
+        ("", "", "ar;q=0", "en"),
+        ("", "", "ar;q=lots,,;;", "en"),
+        ("", "ar", "en", "ar"),
+        ("en", "ar", "ar", "en"),
+        ("tlh", "ar", "en", "ar"),
+    ],
+)
+def test_the_language_is_chosen_by_wish_memory_and_browser(
+    asked: str, remembered: str, accepted: str, language: str
+) -> None:
+    assert texts.choose(asked, remembered, accepted) == language
