@@ -46,6 +46,14 @@ async def connect(buses: list[Bus], url: str) -> Bus:
     return buses[-1]
 
 
+async def lose_everything(server: NatsServer, bus: Bus) -> None:
+    server.stop()
+    await eventually(lambda: not bus.connected)
+    server.lose_data()
+    server.restart()
+    await eventually(lambda: bus.connected)
+
+
 def record(session: str, request: int = 1) -> SessionRecord:
     return SessionRecord(session=session, wanted="running", requested_at=CLOCK.now(), request=request)
 
@@ -248,10 +256,7 @@ async def test_a_watch_survives_a_restart_that_lost_the_data(server: NatsServer,
         lambda key, value: seen.append((key, value.request if value else None)), on_ready=lambda: ready.append(True)
     )
     await eventually(lambda: ready)
-    server.stop()
-    server.lose_data()
-    server.restart()
-    await eventually(lambda: bus.connected)
+    await lose_everything(server, bus)
     seen.clear()
     await create_streams(bus)
     await bucket.put("kept", record("kept", 2))
@@ -304,10 +309,7 @@ async def test_no_event_comes_twice_or_is_missed_over_a_restart_and_lost_data_st
     await eventually(lambda: bus.connected)
     await publish("three")
     await eventually(lambda: seen == ["one", "two", "three"])
-    server.stop()
-    server.lose_data()
-    server.restart()
-    await eventually(lambda: bus.connected)
+    await lose_everything(server, bus)
     await create_streams(bus)
     await publish("four")
     await eventually(lambda: seen == ["one", "two", "three", "four"], timeout=15.0)

@@ -2,7 +2,8 @@
 
 Reconnecting is done here with a fresh client each time and not by nats-py: its own way sends what waited in its buffer
 after the outage (an old command would be executed late), hangs when a stuck server left its socket's buffer full, and
-ends for ever when a callback raises or the server closes with an error.
+ends for ever when a callback raises or the server closes with an error. The other trap: nats-py swallows cancellations,
+so nothing here waits for a task only because it was cancelled.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
-from shared.contracts.errors import Invalid, NotRunning, Refused, ServiceError, TimedOut, Unavailable
+from shared.contracts.errors import Invalid, NotRunning, Refused, TimedOut, Unavailable
 
+from .credentials import public_key
 from .once import Once
 from .options import BusOptions
 from .transport import Incoming, OnMessage, Served
@@ -35,6 +37,7 @@ LAST_RETRY_SECONDS = 2.0
 REFUSED_TRIES = 3
 """Wrong credentials do not become right by asking again."""
 CLOSE_SECONDS = 1.0
+END_TRIES = 5
 STOP_SECONDS = 5.0
 
 log = structlog.get_logger()
@@ -64,9 +67,12 @@ class Connection:
         self._keeper: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._refusals = 0
+        self._closing = False
 
     async def open(self, wait_seconds: float | None) -> None:
         """Raises Unavailable when NATS cannot be reached in time or refuses the credentials."""
+        if self._options.nkey_seed:
+            _check_seed(self._options.nkey_seed)
         self._subscriptions.add(_Subscription(self, f"{self._inbox}.*", "", self._take_answer))
         self._keeper = asyncio.create_task(self._keep(), name="bus-connection")
         try:
@@ -130,19 +136,26 @@ class Connection:
         self._subscriptions.add(subscription)
         client = self._client
         if client is not None:
-            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):  # made again with the next client
+            try:
                 await subscription.attach(client)
                 await _barrier(client)
+            except (nats.errors.Error, OSError, TimeoutError):
+                self.distrust()  # made again with the next client
         if subject.lower() in self._forbidden:
             await subscription.stop()
             raise Refused("the server does not permit this subscription", code="not_permitted")
         return subscription
 
+    def distrust(self) -> None:
+        """Give the present client up. After a ping that was not answered in time nats-py's reader dies of the late
+        answer, and says nothing."""
+        self._lost.set()
+
     async def close(self) -> None:
         """Idempotent; never raises."""
+        self._closing = True
         if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait({self._keeper})
+            await _end(self._keeper)
         if not self._first.done():
             self._first.cancel()
         for subscription in list(self._subscriptions):
@@ -153,12 +166,15 @@ class Connection:
                 await _barrier(client)
             await _discard(client)
 
+    def forget(self, subscription: _Subscription) -> None:
+        self._subscriptions.discard(subscription)
+
     async def _keep(self) -> None:
         delay = FIRST_RETRY_SECONDS
-        while True:
+        while not self._closing:
             try:
                 client = await self._connect()
-            except (nats.errors.Error, OSError, TimeoutError, ServiceError, ValueError) as error:
+            except Exception as error:
                 if self._gives_up(error):
                     return
                 await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
@@ -206,7 +222,7 @@ class Connection:
         )
 
     def _gives_up(self, error: Exception) -> bool:
-        refused = "authorization" in str(error).lower() or isinstance(error, ValueError)
+        refused = "authorization" in str(error).lower()
         if self._once("connect", type(error).__name__):
             log.warning("bus_unreachable", error=type(error).__name__, refused=refused)
         if not refused:
@@ -221,7 +237,7 @@ class Connection:
         return True
 
     async def _until_lost(self, client: Client) -> None:
-        while client.is_connected:
+        while client.is_connected and not self._closing:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._lost.wait(), PING_SECONDS)
             if self._lost.is_set():
@@ -301,14 +317,35 @@ class _Subscription:
 
     async def stop(self) -> None:
         """Drained, not unsubscribed: what the server has sent already is still worked on."""
-        self._connection._subscriptions.discard(self)
+        self._connection.forget(self)
         subscribed, self._subscribed = self._subscribed, None
         if subscribed is None or self._client is None or not self._client.is_connected:
             return
-        with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+        try:
             await self._client._send_unsubscribe(subscribed._id)
             await _barrier(self._client)
             await asyncio.wait_for(subscribed.drain(), STOP_SECONDS)  # type: ignore[no-untyped-call]
+        except (nats.errors.Error, OSError, TimeoutError):
+            self._connection.distrust()
+
+
+def _check_seed(seed: str) -> None:
+    try:
+        public_key(seed)
+    except ValueError:
+        raise Unavailable(
+            "the credentials for NATS are no nkey seed", hint="check NATS_NKEY_SEED", code="credentials_refused"
+        ) from None
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel until it ends: a cancellation may be swallowed."""
+    for _ in range(END_TRIES):
+        task.cancel()
+        _, still_running = await asyncio.wait({task}, timeout=CLOSE_SECONDS)
+        if not still_running:
+            return
+    log.error("bus_task_will_not_end")
 
 
 async def _barrier(client: Client) -> None:

@@ -38,8 +38,15 @@ def run_service(name: str, main: Callable[[Shutdown], Awaitable[int]]) -> NoRetu
     sys.exit(code)
 
 
+async def _code_of(main: Callable[[Shutdown], Awaitable[int]], shutdown: Shutdown) -> int:
+    try:
+        return await main(shutdown)
+    except SystemExit as end:  # load_settings; out of a task it would tear the loop down
+        return end.code if isinstance(end.code, int) else FAILED_EXIT_CODE
+
+
 async def _until_requested(main: Callable[[Shutdown], Awaitable[int]], shutdown: Shutdown) -> int:
-    work = asyncio.ensure_future(main(shutdown))
+    work = asyncio.ensure_future(_code_of(main, shutdown))
     requested = asyncio.ensure_future(shutdown.requested.wait())
     await asyncio.wait({work, requested}, return_when=asyncio.FIRST_COMPLETED)
     if not work.done() and shutdown.pending_phases == 0 and not shutdown.running:
