@@ -1,0 +1,114 @@
+"""The operators' HTTP server, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from shared.runtime import Metrics, OpsServer
+from shared.testing import FakeBus
+
+
+class Readiness:
+    answer = (True, "")
+
+    def __call__(self) -> tuple[bool, str]:
+        return self.answer
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def readiness() -> Readiness:
+    return Readiness()
+
+
+@pytest.fixture
+async def ops(metrics: Metrics, readiness: Readiness) -> AsyncIterator[OpsServer]:
+    server = OpsServer(metrics, host="127.0.0.1", port=0, ready=readiness)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+async def ask(server: OpsServer, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(request)
+    answer = await asyncio.wait_for(reader.read(), 10.0)
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if not head:
+        return 0, {}, b""
+    first, *rest = head.decode().split("\r\n")
+    return int(first.split(" ")[1]), dict(line.lower().split(": ", 1) for line in rest), body
+
+
+async def get(server: OpsServer, path: str) -> tuple[int, bytes]:
+    status, _, body = await ask(server, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return status, body
+
+
+async def test_a_port_is_chosen_and_live_answers(ops: OpsServer) -> None:
+    assert ops.port > 0
+    assert await get(ops, "/health/live") == (200, b"alive\n")
+
+
+async def test_ready_says_why_not(ops: OpsServer, readiness: Readiness) -> None:
+    assert await get(ops, "/health/ready") == (200, b"ready\n")
+    readiness.answer = (False, "the bus is lost")
+    assert await get(ops, "/health/ready") == (503, b"the bus is lost\n")
+    assert (await get(ops, "/health/live"))[0] == 200
+
+
+async def test_metrics_are_what_prometheus_reads(ops: OpsServer, metrics: Metrics) -> None:
+    metrics.counter("wa_test_sends", "Sends.", ["outcome"]).labels("sent").inc(3)
+    metrics.histogram("wa_test_seconds", "Seconds.").observe(0.2)
+    bus = FakeBus()
+    bus.counts["late"] = 2
+    metrics.watch_bus(bus)
+    status, headers, body = await ask(ops, b"GET /metrics HTTP/1.1\r\n\r\n")
+    assert status == 200
+    assert headers["content-type"].startswith("text/plain")
+    assert int(headers["content-length"]) == len(body)
+    values = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    }
+    assert values["wa_test_sends_total", "sent"] == 3
+    assert values["wa_test_seconds_count",] == 1
+    assert values["wa_bus_connected",] == 1
+    assert values["wa_bus_faults_total", "late"] == 2
+    assert values["process_resident_memory_bytes",] > 0
+
+
+async def test_unknown_paths_and_methods_are_refused(ops: OpsServer) -> None:
+    assert (await get(ops, "/etc/passwd"))[0] == 404
+    assert (await ask(ops, b"POST /metrics HTTP/1.1\r\n\r\n"))[0] == 405
+
+
+async def test_head_gives_the_length_and_no_body(ops: OpsServer) -> None:
+    status, headers, body = await ask(ops, b"HEAD /health/live HTTP/1.1\r\n\r\n")
+    assert (status, headers["content-length"], body) == (200, "6", b"")
+
+
+@pytest.mark.parametrize("garbage", [b"\r\n\r\n", b"hello\r\n\r\n", b"\xff\xfe\r\n\r\n", b"x" * 100_000])
+async def test_garbage_gets_nothing_and_the_next_client_is_served(ops: OpsServer, garbage: bytes) -> None:
+    with contextlib.suppress(ConnectionError):  # closed while we were still talking
+        assert (await ask(ops, garbage))[0] == 0
+    assert (await get(ops, "/health/live"))[0] == 200
+
+
+async def test_a_client_that_says_nothing_does_not_keep_others_waiting_or_the_stop(ops: OpsServer) -> None:
+    silent = [await asyncio.open_connection("127.0.0.1", ops.port) for _ in range(10)]
+    assert (await get(ops, "/health/live"))[0] == 200
+    await asyncio.wait_for(ops.stop(), 4.0)
+    for _, writer in silent:
+        writer.close()
