@@ -1,6 +1,6 @@
 """The services' log files: rotated by size, and their warnings picked out for the terminal.
 
-Trap: a log line may be anything; only the level, the event's name and an error's class reach the terminal.
+Trap: a log line may be anything; only the fields that our own code words reach the terminal, never a traceback.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def loud_part(line: str) -> str:
         entry = json.loads(line)
     except ValueError:
         return ""
-    if not isinstance(entry, dict) or entry.get("level") not in _LOUD:
+    if not isinstance(entry, dict) or str(entry.get("level")) not in _LOUD:
         return ""
-    named = [str(entry[key]) for key in ("event", "code", "error_kind", "task") if entry.get(key)]
+    named = [str(entry[key]) for key in ("event", "reason", "code", "error", "hint") if entry.get(key)]
     return f"{entry['level']}: {' · '.join(named)}"[:_SHOWN]
 
 

@@ -40,8 +40,8 @@ MARK = "PERSISTENT_SESSION_STACK"
 """Every process of a system carries this name with its data folder, so that those of a killed run can be found."""
 
 _SECRETS = (
-    "API_KEY", "COOKIE_SECRET", "MASTER_KEY", "METRICS_TOKEN", "NATS_NKEY_SEED", "S3_ACCESS_KEY_ID",
-    "S3_SECRET_ACCESS_KEY",
+    "API_KEY", "COOKIE_SECRET", "MASTER_KEY", "MASTER_KEY_PREVIOUS", "METRICS_TOKEN", "NATS_NKEY_SEED",
+    "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY",
 )  # fmt: skip
 _OWNED = frozenset(
     (
@@ -84,6 +84,8 @@ class Process:
     ready: Ready
     stop_seconds: float
     """From SIGTERM to SIGKILL."""
+    stage: int = 1
+    """Processes of one stage start at the same time, after those of the stages before."""
     death_signal: int = signal.SIGTERM
     """What the process gets when the supervisor dies."""
 
@@ -97,7 +99,7 @@ def plan(
     nats_config: Path,
     environ: Mapping[str, str],
 ) -> tuple[Process, ...]:
-    """The processes in the order of their start; they stop in the reverse order."""
+    """The processes, those that others need first; they stop one by one in the reverse order."""
     servers = {name: environ[name] for name in _FOR_SERVERS if name in environ}
     make = _Maker(
         settings=settings,
@@ -160,6 +162,7 @@ class _Maker:
             ),
             env={**self.servers, "PYTHONUNBUFFERED": "1"},
             ready=Ready(url=f"{standin_control_url(ports)}/health", seconds=20),
+            stage=0,
             stop_seconds=0.8,
         )  # fmt: skip
 
@@ -169,6 +172,7 @@ class _Maker:
             argv=(self.programs.nats_server, "-c", str(config)),
             env=self.servers,
             ready=Ready(url=f"{self._local('nats-monitor')}/healthz", seconds=15),
+            stage=0,
             stop_seconds=1.0,
             death_signal=signal.SIGKILL,
         )
@@ -182,6 +186,7 @@ class _Maker:
             argv=seaweed.command(self.programs.weed, self.settings.data_dir / "s3", self.ports),
             env={**self.servers, **secrets},
             ready=Ready(url=bucket, seconds=30),
+            stage=0,
             stop_seconds=2.5,
             death_signal=signal.SIGKILL,
         )
@@ -195,6 +200,7 @@ class _Maker:
             "S3_ACCESS_KEY_ID": self.keys.read(S3_ACCESS_KEY),
             "S3_SECRET_ACCESS_KEY_FILE": str(self.keys.path(S3_SECRET_KEY)),
             "MASTER_KEY_FILE": str(self.keys.path(MASTER_KEY)),
+            **self._given("MASTER_KEY_PREVIOUS"),
         }
         return self._service(BACKUP, "backup", "backup-http", env, stop_seconds=1.5)
 
@@ -211,7 +217,7 @@ class _Maker:
             "BROWSER_EXECUTABLE": self.programs.browser,
             "WA_JS_PATH": self.programs.wa_js,
         }
-        return self._service(WORKER, "browser_worker", "worker-http", env, stop_seconds=12.0)
+        return self._service(WORKER, "browser_worker", "worker-http", env, stop_seconds=13.0)
 
     def gateway(self) -> Process:
         key = (
@@ -219,10 +225,9 @@ class _Maker:
             if self.settings.api_key
             else {"API_KEY_FILE": str(self.keys.path(API_KEY))}
         )
-        tokens = {name: self.given[name] for name in ("METRICS_TOKEN", "METRICS_TOKEN_FILE") if name in self.given}
         env = {
             **key,
-            **tokens,
+            **self._given("METRICS_TOKEN"),
             "COOKIE_SECRET_FILE": str(self.keys.path(COOKIE_SECRET)),
             "GATEWAY_HOST": self.settings.gateway_host,
             "GATEWAY_PORT": str(self.settings.gateway_port),
@@ -252,6 +257,10 @@ class _Maker:
             ready=ready or late,
             stop_seconds=stop_seconds,
         )
+
+    def _given(self, name: str) -> dict[str, str]:
+        """A secret that the user may give, for the one service that needs it."""
+        return {each: self.given[each] for each in (name, f"{name}_FILE") if each in self.given}
 
     def _local(self, port: str) -> str:
         return f"http://127.0.0.1:{self.ports[port]}"

@@ -147,6 +147,7 @@ class _Run:
             on_change=self._write_down,
             adopt_orphans=True,
         )
+        self._tails = {service.name: logs.Tail(service.log) for service in self._supervisor.services}
 
     async def whole(self) -> int:
         self._listen_for_signals()
@@ -230,7 +231,6 @@ class _Run:
 
     async def _watch(self) -> None:
         """Until cancelled: tell each change of the session's state, and what the services complain about."""
-        tails = {service.name: logs.Tail(service.log) for service in self._supervisor.services}
         told = ""
         async with self._gateway() as gateway:
             while True:
@@ -238,12 +238,12 @@ class _Run:
                 if state and state != told:
                     self._telling.note(state)
                     told = state
-                self._show_complaints(tails)
+                self._show_complaints()
                 await self._clock.sleep(WATCH_SECONDS)
 
-    def _show_complaints(self, tails: Mapping[str, logs.Tail]) -> None:
+    def _show_complaints(self) -> None:
         for service in self._supervisor.services:
-            complaints = [logs.loud_part(line) for line in tails[service.name].new_lines()]
+            complaints = [logs.loud_part(line) for line in self._tails[service.name].new_lines()]
             for complaint in dict.fromkeys(filter(None, complaints)):
                 self._telling.warn(service.name, complaint)
             logs.shorten_running(service.log)

@@ -198,12 +198,15 @@ class Supervisor:
         return {service.name: service.pid for service in self.services}
 
     async def start(self) -> None:
-        """One after the other, each ready before the next. Raises Fault; what was started runs until `stop`."""
+        """Stage by stage, each ready before the next. Raises Fault; what was started runs until `stop`."""
         if self._adopt_orphans:
             orphans.adopt()
             self._orphans = asyncio.create_task(self._bury_orphans(), name="bury orphans")
-        for service in self.services:
-            await service.start()
+        for stage in sorted({service.wanted.stage for service in self.services}):
+            starting = [service.start() for service in self.services if service.wanted.stage == stage]
+            outcomes = await asyncio.gather(*starting, return_exceptions=True)
+            for failure in filter(None, outcomes):
+                raise failure
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """In the reverse order, within STOP_SECONDS in all; `hurry` shortens what is left."""

@@ -1,0 +1,202 @@
+"""`persistent-session demo` as a user meets it: started, linked, used, broken, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from persistent_session.stack import holding, leftovers
+from shared.clock import SystemClock
+from shared.testing import eventually_sync, free_port
+
+pytestmark = [pytest.mark.system, pytest.mark.browser, pytest.mark.timeout(240)]
+
+NUMBER = "201234567890"
+
+
+class Demo:
+    """A demo in a folder of its own, with everything it said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data" / "demo"
+        self.out = folder / "out.txt"
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.out.open("wb") as out:
+            self._process = subprocess.Popen(
+                self._command("demo"), cwd=self.folder, env=self._env(), stdin=subprocess.DEVNULL, stdout=out,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        eventually_sync(self._started, timeout=60, message="the demo did not start")
+
+    def _started(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, self.said()
+        return "Ctrl-C stops" in self.said()
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "persistent_session", *arguments]
+
+    def _env(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        return {**kept, "GATEWAY_PORT": str(self.port), "COLUMNS": "120"}
+
+    def said(self) -> str:
+        return self.out.read_text()
+
+    def stack(self) -> holding.RunningStack:
+        found = holding.read_stack(self.data)
+        assert found
+        return found
+
+    def cli(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            self._command(*arguments), cwd=self.folder, env=self._env(), capture_output=True, text=True, timeout=90,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}\n{self.said()}"
+        return done.stdout + done.stderr
+
+    def link(self) -> None:
+        self.cli("demo", "link")
+        self.cli("wait", "--connected", "--timeout", "60")
+
+    def signal(self, number: int) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    def wait(self, *, timeout: float) -> int:
+        assert self._process
+        return self._process.wait(timeout=timeout)
+
+    def end(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        leftovers.end(leftovers.find(self.data), patience=0)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    made = Demo(tmp_path)
+    yield made
+    made.end()
+
+
+def test_from_one_command_to_a_message_sent_and_back_after_a_restart(demo: Demo) -> None:
+    demo.start()
+    key = (demo.data / "keys" / "api-key").read_text().strip()
+    assert demo.said().count(key) == 1, "the key is shown once"
+    assert f"http://127.0.0.1:{demo.port}/persistent-session" in demo.said()
+
+    assert "█" in demo.cli("qr", "--once")
+    demo.cli("send-test", NUMBER, "too early", code=1)
+    demo.link()
+    assert "(ack 1)" in demo.cli("send-test", NUMBER, "hello")
+    assert "messages that arrived: 1" in demo.cli("demo", "phone")
+    demo.cli("backup")
+    eventually_sync(lambda: json.loads(demo.cli("backups", "--json")), timeout=30)
+    assert "connected" in demo.cli("status")
+    assert json.loads(demo.cli("status", "--json"))["status"]["isConnected"] is True
+
+    clock = SystemClock()
+    began = clock.monotonic()
+    demo.signal(signal.SIGINT)
+    assert demo.wait(timeout=25) == 0
+    assert clock.monotonic() - began < 20
+    order = re.findall(r"✓ (\S+)\s+stopped", demo.said())
+    assert order == ["gateway", "browser-worker", "health", "backup", "s3", "nats", "stand-in"]
+    assert leftovers.find(demo.data) == []
+
+    demo.start()
+    assert key not in demo.said(), "the key is shown only when it is made"
+    demo.cli("wait", "--connected", "--timeout", "60")
+    assert demo.cli("demo", "phone").count("linked ") >= 1
+    assert NUMBER not in demo.said()
+
+
+def test_everything_secret_or_personal_on_disk_is_for_its_owner_alone(demo: Demo) -> None:
+    demo.start()
+    demo.link()
+    open_to_others = [
+        path
+        for path in (demo.data / "keys", demo.data / "run", demo.data / "logs")
+        for path in (path, *path.rglob("*"))
+        if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+    assert [path for path in open_to_others if path.name not in ("ports.json", "standin.json", "lock")] == []
+    assert stat.S_IMODE(demo.data.stat().st_mode) == 0o700, "nobody else gets below the data folder at all"
+
+
+def test_every_service_that_dies_comes_back_and_the_session_with_it(demo: Demo) -> None:
+    demo.start()
+    demo.link()
+    for name in ("gateway", "health", "backup", "s3", "nats", "browser-worker"):
+        before = demo.stack().processes[name]
+        os.kill(before, signal.SIGKILL)
+        eventually_sync(lambda: demo.stack().processes[name] not in (0, before), timeout=20)  # noqa: B023
+    demo.cli("wait", "--connected", "--timeout", "60")
+    demo.cli("send-test", NUMBER, "after all that")
+    assert "never" not in demo.cli("backups")
+    states = [
+        device.split() for device in demo.cli("demo", "phone").splitlines() if "linked" in device and "│" in device
+    ]
+    assert len(states) == 1, "no second device was linked"
+
+
+def test_sigkill_of_the_supervisor_leaves_no_process_and_the_next_start_connects(demo: Demo) -> None:
+    demo.start()
+    demo.link()
+    processes = [psutil.Process(pid) for pid in demo.stack().processes.values()]
+    browsers = [child for process in processes for child in process.children(recursive=True)]
+    assert browsers
+    demo.signal(signal.SIGKILL)
+    demo.wait(timeout=5)
+    _, alive = psutil.wait_procs([*processes, *browsers], timeout=15)
+    assert alive == []
+    demo.start()
+    demo.cli("wait", "--connected", "--timeout", "60")
+
+
+def test_two_systems_run_side_by_side(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = Demo(tmp_path_factory.mktemp("other"))
+    try:
+        demo.start()
+        other.start()
+        demo.link()
+        assert "pairing" in other.cli("status")
+        other.link()
+        mine, theirs = demo.stack(), other.stack()
+        assert not set(mine.http_ports.values()) & set(theirs.http_ports.values())
+        other.signal(signal.SIGTERM)
+        other.wait(timeout=25)
+        assert "connected" in demo.cli("status")
+    finally:
+        other.end()
+
+
+def test_a_second_ctrl_c_hurries(demo: Demo) -> None:
+    demo.start()
+    demo.link()
+    os.kill(demo.stack().processes["browser-worker"], signal.SIGSTOP)
+    clock = SystemClock()
+    began = clock.monotonic()
+    demo.signal(signal.SIGINT)
+    eventually_sync(lambda: "Stopping" in demo.said())
+    demo.signal(signal.SIGINT)
+    demo.wait(timeout=15)
+    assert clock.monotonic() - began < 10
+    eventually_sync(lambda: leftovers.find(demo.data) == [], timeout=10)

@@ -1,0 +1,166 @@
+"""The command `persistent-session` as a user types it, where no system is needed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from persistent_session.faults import Exit
+from persistent_session.stack import holding
+from persistent_session.stack.secrets import open_keys
+
+
+class Result:
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+def _run(folder: Path, *arguments: str, answer: str = "", **environment: str) -> Result:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-m", "persistent_session", *arguments],
+        cwd=folder,
+        env={**kept, "COLUMNS": "100", **environment},
+        input=answer,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return Result(done)
+
+
+def test_the_help_names_every_command_and_every_exit_code(tmp_path: Path) -> None:
+    found = _run(tmp_path, "--help")
+    assert found.code == 0
+    for command in (
+        "up", "demo", "status", "wait", "qr", "link-code", "initialize", "health-check", "send-test", "backups",
+        "backup", "restore", "clear", "doctor", "key",
+    ):  # fmt: skip
+        assert f"  {command} " in found.out
+    for code in Exit:
+        assert str(int(code)) in found.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"], ["status", "--json"], ["qr"], ["link-code", "201234567890"], ["send-test", "201234567890", "hi"],
+        ["backups"], ["backup"], ["restore", "--yes"], ["clear", "--yes"], ["initialize"], ["health-check"],
+        ["demo", "link"], ["demo", "unlink"], ["demo", "phone"], ["wait", "--timeout", "0"],
+    ],
+)  # fmt: skip
+def test_without_a_system_each_command_says_so_in_one_line_with_a_hint(tmp_path: Path, arguments: list[str]) -> None:
+    found = _run(tmp_path, *arguments)
+    assert found.code == Exit.NOT_RUNNING
+    lines = found.err.strip().splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("✗ ")
+    assert lines[1].startswith("  → ")
+    assert found.out == ""
+
+
+def test_a_wrong_command_is_a_usage_fault(tmp_path: Path) -> None:
+    assert _run(tmp_path, "stauts").code == Exit.USAGE
+    assert _run(tmp_path, "send-test", "201234567890").code == Exit.USAGE
+
+
+def test_all_wrong_settings_are_told_before_anything_is_started(tmp_path: Path) -> None:
+    found = _run(tmp_path, "up", GATEWAY_PORT="x", LEASE_POLICY="y")
+    assert found.code == Exit.USAGE
+    assert "GATEWAY_PORT" in found.err
+    assert "LEASE_POLICY" in found.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_gateway_port_is_told_with_its_holder_and_a_free_one_to_choose(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        found = _run(tmp_path, "up", GATEWAY_PORT=str(port))
+    assert found.code == Exit.BUSY
+    assert f"GATEWAY_PORT {port} is taken by" in found.err
+    assert f"(pid {os.getpid()})" in found.err
+    assert "such as GATEWAY_PORT=" in found.err
+    assert len(found.err.strip().splitlines()) == 2
+
+
+def test_a_second_system_on_the_same_data_is_refused_with_the_first_ones_process(tmp_path: Path) -> None:
+    with holding.hold(tmp_path / "data"):
+        found = _run(tmp_path, "up")
+    assert found.code == Exit.BUSY
+    assert f"already runs on {tmp_path / 'data'} (process {os.getpid()})" in found.err
+
+
+def test_a_data_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = _run(tmp_path, "up", DATA_DIR="file/data")
+    assert found.code == Exit.FAILED
+    assert "cannot be used" in found.err
+    assert "Traceback" not in found.text
+
+
+def test_without_a_browser_the_start_says_how_to_get_one(tmp_path: Path) -> None:
+    empty = tmp_path / "nothing"
+    empty.mkdir()
+    code = (
+        "import sys; from persistent_session.stack import programs; programs._PLACES = (); "
+        "sys.argv = ['persistent-session', 'up']; from persistent_session.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PATH": str(empty), "HOME": str(empty), "GATEWAY_PORT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "no Chromium was found" in done.stderr or "GATEWAY_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_address_and_a_wrong_key_are_told_apart(tmp_path: Path) -> None:
+    nobody = _run(tmp_path, "status", "--url", "http://127.0.0.1:9", API_KEY="k")
+    assert nobody.code == Exit.NOT_RUNNING
+    keyless = _run(tmp_path, "status", "--url", "http://127.0.0.1:9")
+    assert keyless.code == Exit.DENIED
+    assert "API_KEY" in keyless.err
+
+
+def test_the_key_is_shown_only_when_asked_for(tmp_path: Path) -> None:
+    assert _run(tmp_path, "key").code == Exit.FAILED
+    keys = open_keys(tmp_path / "data" / "keys")
+    assert _run(tmp_path, "key").out.strip() == str(keys.path("api-key"))
+    assert _run(tmp_path, "key", "--show").out.strip() == keys.read("api-key")
+
+
+def test_the_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
+    found = _run(tmp_path, "doctor")
+    assert found.code == 0, found.text
+    for what in ("python", "nats-server", "weed", "browser", "wa-js", "memory", "disk", "port", "keys"):
+        assert what in found.out
+
+
+def test_the_doctor_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
+    keys = open_keys(tmp_path / "data" / "keys")
+    keys.path("master-key").chmod(0o644)
+    keys.path("api-key").write_text("")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        found = _run(tmp_path, "doctor", GATEWAY_PORT=port, BROWSER_EXECUTABLE="/bin/false", WA_JS_PATH="/nowhere")
+    assert found.code == Exit.FAILED
+    for said in ("/bin/false does not start", "chmod 600", "api-key is empty", f"{port} is taken", "make up"):
+        assert said in found.out
+    assert stat.S_IMODE(keys.path("master-key").stat().st_mode) == 0o644, "the doctor looks and changes nothing"

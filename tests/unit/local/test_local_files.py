@@ -1,0 +1,186 @@
+"""Keys, ports, logs and the data folder's lock: what a system keeps on disk."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from persistent_session.faults import Exit, Fault
+from persistent_session.stack import holding, leftovers, logs, ports
+from persistent_session.stack.secrets import API_KEY, BUS_USERS, MASTER_KEY, open_keys
+
+
+def test_keys_are_made_once_and_stay(tmp_path: Path) -> None:
+    first = open_keys(tmp_path / "keys")
+    before = {path.name: path.read_text() for path in first.folder.iterdir()}
+    second = open_keys(tmp_path / "keys")
+    assert first.made == set(before)
+    assert second.made == frozenset()
+    assert {path.name: path.read_text() for path in second.folder.iterdir()} == before
+
+
+def test_keys_can_be_read_by_their_owner_alone_also_after_somebody_opened_them(tmp_path: Path) -> None:
+    folder = open_keys(tmp_path / "keys").folder
+    (folder / MASTER_KEY).chmod(0o644)
+    folder.chmod(0o755)
+    open_keys(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_the_master_key_is_32_random_bytes(tmp_path: Path) -> None:
+    assert len(base64.b64decode(open_keys(tmp_path / "a").read(MASTER_KEY), validate=True)) == 32
+    assert open_keys(tmp_path / "a").read(MASTER_KEY) != open_keys(tmp_path / "b").read(MASTER_KEY)
+
+
+def test_each_user_of_the_bus_has_a_key_of_its_own(tmp_path: Path) -> None:
+    keys = open_keys(tmp_path / "keys")
+    public = {keys.bus_public_key(user) for user in BUS_USERS}
+    assert len(public) == len(BUS_USERS)
+    assert all(key.startswith("U") for key in public)
+
+
+def test_an_empty_key_file_is_told_and_never_filled_with_a_new_key(tmp_path: Path) -> None:
+    path = open_keys(tmp_path / "keys").path(MASTER_KEY)
+    path.write_text("")
+    with pytest.raises(Fault, match="master-key is empty"):
+        open_keys(tmp_path / "keys")
+    assert path.read_text() == ""
+
+
+def test_a_key_half_written_by_a_killed_start_is_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    (folder / f".{API_KEY}.new").write_text("ps_half")
+    assert open_keys(folder).read(API_KEY) != "ps_half"
+
+
+def test_where_the_user_gave_a_key_none_is_made(tmp_path: Path) -> None:
+    assert not open_keys(tmp_path / "keys", make_api_key=False).path(API_KEY).exists()
+
+
+def test_a_data_folder_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(Fault, match="cannot be used"), holding.hold(tmp_path / "data"):
+        pytest.fail("a file was held as a folder")
+
+
+def test_chosen_ports_stay_when_they_are_free_and_differ_from_each_other() -> None:
+    names = [f"port-{number}" for number in range(14)]
+    first = ports.choose(names, {})
+    assert len(set(first.values())) == len(names)
+    assert ports.choose(names, first) == first
+
+
+def test_a_kept_port_that_somebody_took_is_chosen_anew() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        kept = {"a": taken.getsockname()[1]}
+        assert not ports.is_free(kept["a"])
+        assert ports.choose(["a"], kept)["a"] != kept["a"]
+
+
+def test_two_names_never_get_the_same_kept_port() -> None:
+    port = ports.choose(["a"], {})["a"]
+    chosen = ports.choose(["a", "b"], {"a": port, "b": port})
+    assert chosen["a"] == port
+    assert chosen["b"] != port
+
+
+def test_who_holds_a_port_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "pid" in ports.holder(taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": "b"}', "\x00"])
+def test_a_damaged_list_of_ports_is_as_good_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ports.json").write_text(text)
+    assert ports.read_kept(tmp_path / "ports.json") == {}
+
+
+def test_one_data_folder_holds_one_system(tmp_path: Path) -> None:
+    with holding.hold(tmp_path / "data"):
+        assert holding.is_held(tmp_path / "data")
+        with pytest.raises(Fault, match="already runs") as told, holding.hold(tmp_path / "data"):
+            pytest.fail("held twice")
+    assert told.value.code is Exit.BUSY
+    assert not holding.is_held(tmp_path / "data")
+
+
+def test_what_a_killed_system_wrote_down_is_not_believed(tmp_path: Path) -> None:
+    stack = holding.RunningStack(
+        pid=1, gateway_url="http://x", page_url="", data_dir="", session_path="", backup_session_path="", client_id="c"
+    )
+    with holding.hold(tmp_path / "data") as run_dir:
+        holding.write_stack(run_dir, stack)
+        assert holding.read_stack(tmp_path / "data") == stack
+    assert holding.read_stack(tmp_path / "data") is None
+
+
+def test_a_process_id_that_now_belongs_to_somebody_else_is_no_leftover(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    (run_dir / "processes.json").write_text(json.dumps({"1": 12.5, "x": 1.0, "999999999": 1.0}))
+    assert leftovers.find(tmp_path) == []
+
+
+def test_a_big_log_is_put_aside_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "a.log"
+    logs.open_log(path).close()
+    path.write_bytes(b"x" * (logs.ROTATE_BYTES + 1))
+    with logs.open_log(path) as fresh:
+        fresh.write(b"new\n")
+    assert path.read_bytes() == b"new\n"
+    assert path.with_name("a.log.1").stat().st_size == logs.ROTATE_BYTES + 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_log_that_grows_while_it_runs_is_shortened_under_its_writer(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    with logs.open_log(path) as writer:
+        writer.write(b"x" * (logs.ROTATE_BYTES * 4 + 1))
+        writer.flush()
+        tail = logs.Tail(path)
+        assert logs.shorten_running(path)
+        writer.write(b"after\n")
+        writer.flush()
+        assert path.read_bytes() == b"after\n"
+        assert tail.new_lines() == ["after"]
+
+
+def test_a_tail_gives_whole_lines_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("old\n")
+    tail = logs.Tail(path)
+    with path.open("a") as file:
+        file.write("one\ntw")
+        file.flush()
+        assert tail.new_lines() == ["one"]
+        file.write("o\n")
+        file.flush()
+        assert tail.new_lines() == ["two"]
+    assert tail.new_lines() == []
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('{"level": "warning", "event": "bus_lost"}', "warning: bus_lost"),
+        ('{"level": "error", "event": "x", "code": "c", "exception": "Traceback secret"}', "error: x · c"),
+        ('{"level": "info", "event": "fine"}', ""),
+        ("Traceback (most recent call last):", ""),
+        ("{not json", ""),
+        ("[1]", ""),
+        ('{"level": ["warning"]}', ""),
+    ],
+)
+def test_the_terminal_sees_what_a_service_complains_about_and_nothing_else(line: str, shown: str) -> None:
+    assert logs.loud_part(line) == shown

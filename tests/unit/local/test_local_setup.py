@@ -1,0 +1,155 @@
+"""The set-up program and what it installs from."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = sorted((ROOT / "requirements").glob("*.txt"))
+
+
+def _loaded(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"_{path.stem}_under_test", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+prepare = _loaded(ROOT / "deploy" / "local" / "prepare.py")
+compiling = _loaded(ROOT / "requirements" / "compile.py")
+
+
+def _pins(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / name).read_text()
+    return dict(re.findall(r"^([a-z0-9._-]+)(?:\[.*?\])?==(\S+)", text, re.MULTILINE | re.IGNORECASE))
+
+
+def test_every_dependency_of_every_member_is_pinned_to_a_version_that_fits() -> None:
+    pins = _pins("runtime.txt")
+    for member in compiling.members():
+        project = tomllib.loads((member / "pyproject.toml").read_text())
+        for text in [*project["project"]["dependencies"], *project["build-system"]["requires"]]:
+            need = Requirement(text)
+            if not compiling.OURS.match(need.name):
+                assert need.name in pins, f"{member.name} needs {text}: run `make requirements`"
+                assert need.specifier.contains(pins[need.name]), f"{member.name} needs {text}: run `make requirements`"
+
+
+def test_the_members_that_are_installed_are_those_of_the_workspace() -> None:
+    assert {ROOT / member for member in prepare.MEMBERS} == set(compiling.members())
+
+
+def test_what_the_tests_run_on_is_what_users_run_on() -> None:
+    runtime, dev = _pins("runtime.txt"), _pins("dev.txt")
+    assert runtime.items() <= dev.items()
+    wanted = [Requirement(line).name for line in (ROOT / "requirements" / "dev.in").read_text().splitlines()]
+    assert set(wanted) <= set(dev)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_pin_has_a_hash_and_no_file_names_a_registry(path: Path) -> None:
+    text = path.read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*--(extra-)?index|find-links|trusted-host", text, re.MULTILINE)
+    for block in re.split(r"\n(?=\S)", text):
+        if block.strip() and not block.startswith("#"):
+            assert "--hash=sha256:" in block, block.splitlines()[0]
+    assert "persistent-session" not in text, "our own names must never be looked up in a registry"
+
+
+def test_the_npm_lock_file_names_no_registry_and_checks_every_package() -> None:
+    import json
+
+    lock = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    for name, about in lock.items():
+        if name:
+            assert about["integrity"].startswith("sha512-")
+            assert "resolved" not in about
+
+
+def test_the_set_up_needs_nothing_but_the_standard_library() -> None:
+    text = (ROOT / "deploy" / "local" / "prepare.py").read_text()
+    imported = set(re.findall(r"^(?:import|from) ([a-z_]+)", text, re.MULTILINE))
+    assert imported <= sys.stdlib_module_names | {"__future__"}
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("error: No space left on device (os error 28)", "make room"),
+        ("npm error code ENOTFOUND\nnpm error network request failed", "check the network"),
+        ("error sending request for url\n dns error", "check the network"),
+        ("ERROR: Could not find a version that satisfies the requirement uv==1", "check the network"),
+        ("npm error code EINTEGRITY", "do not install it"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", "do not install it"),
+        ("PermissionError: [Errno 13] Permission denied: '/x'", "you may not write there"),
+        ("E: Could not get lock /var/lib/dpkg/lock-frontend", "another apt"),
+        ("something else", "as it was"),
+    ],
+)
+def test_each_known_cause_of_a_failure_gets_its_own_advice(said: str, hint: str) -> None:
+    assert hint in prepare.explain(said, "as it was")
+
+
+def test_the_line_that_is_shown_is_the_one_that_says_why() -> None:
+    assert prepare.last_line("Collecting x\nERROR: no such thing\n\nNotice: a new pip\n") == "ERROR: no such thing"
+    assert prepare.last_line("a\nb\n") == "b"
+    assert prepare.last_line("") == "it said nothing"
+
+
+def test_another_content_of_any_input_asks_for_a_new_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("package-lock.json", "package.json", *(f"{member}/pyproject.toml" for member in prepare.MEMBERS)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "runtime.txt").write_text("a==1")
+    monkeypatch.setattr(prepare, "ROOT", tmp_path)
+    before = prepare.inputs()
+    assert prepare.inputs() == before
+    (tmp_path / "requirements" / "runtime.txt").write_text("a==2")
+    assert prepare.inputs() != before
+
+
+def test_a_lost_browser_or_environment_is_noticed_although_the_inputs_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = [tmp_path / name for name in ("python", "persistent-session", "wa.js", "browser")]
+    for path in there:
+        path.write_text("")
+    monkeypatch.setattr(prepare, "PYTHON", there[0])
+    monkeypatch.setattr(prepare, "BIN", tmp_path)
+    monkeypatch.setattr(prepare, "wa_js", lambda: there[2])
+    monkeypatch.setattr(prepare, "STAMP", tmp_path / "stamp")
+    prepare.write_stamp("run", browser=str(there[3]))
+    assert prepare.is_prepared("run")
+    assert not prepare.is_prepared("test")
+    for path in there:
+        path.unlink()
+        assert not prepare.is_prepared("run")
+        path.write_text("")
+
+
+def test_a_complete_set_up_for_tests_serves_to_run_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "STAMP", tmp_path / "stamp")
+    prepare.write_stamp("test", browser=sys.executable)
+    assert prepare.read_stamp()["test"] == prepare.inputs()
+    assert prepare.is_prepared("run") == prepare.is_prepared("test")
+
+
+def test_the_document_of_the_settings_is_as_the_code_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    from persistent_session import reference
+
+    for name in ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    stale = (ROOT / "docs" / "configuration.md").read_text() != reference.document()
+    assert not stale, "docs/configuration.md is stale: run `make docs`"
