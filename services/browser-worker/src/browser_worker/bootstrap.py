@@ -138,6 +138,7 @@ class _Sessions:
             publish_status=publish_status,
             publish_event=publish_event,
             jitter=random.random,
+            max_bytes=settings.max_session_size_mb * 1_000_000,
             session_path=str(settings.session_path),
             backup_path=str(settings.backup_session_path),
             times=_times(settings),

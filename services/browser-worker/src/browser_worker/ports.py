@@ -199,6 +199,10 @@ class ProfileStore(Protocol):
         """Remove the profile set aside by a restore; called once the session is connected."""
         ...
 
+    async def trim(self, max_bytes: int) -> int:
+        """Remove the caches of a profile at rest that is larger than `max_bytes`; the bytes that were freed."""
+        ...
+
     async def set_aside(self) -> None:
         """Move the profile aside, for a start without one; nothing is removed. Nothing happens when there is none."""
         ...

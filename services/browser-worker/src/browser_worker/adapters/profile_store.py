@@ -33,6 +33,7 @@ from .profile_places import ProfilePlaces
 from .profile_restore import BackupFetch, copy_save, refuse_newer
 from .profile_saves import PROFILE, KeptSnapshot, ProfileSaves, read_kept
 from .profile_swap import ProfileSwap
+from .profile_trim import trim_caches
 from .snapshot_clone import SnapshotClone
 from .snapshot_offer import SnapshotOffers
 from .whole_calls import in_thread
@@ -271,6 +272,10 @@ class DiskProfileStore:
             log.warning("old_profile_damaged", problem=str(damage))
             return False
         return bool(folder or archive)
+
+    async def trim(self, max_bytes: int) -> int:
+        size = (await self.inspect()).bytes
+        return await self._run(lambda: trim_caches(self._places.live)) if size > max_bytes else 0
 
     async def set_aside(self) -> None:
         await self._run(self._swap.set_aside)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from browser_worker.ports import Remembered
+
+from .durable_files import private_folder, write_durably
 
 
 class FileMemory:
@@ -23,20 +24,5 @@ class FileMemory:
             return Remembered()
 
     def store(self, remembered: Remembered) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._path.with_suffix(".new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(remembered))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
-        _sync_folder(self._path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        private_folder(self._path.parent)
+        write_durably(self._path, msgspec.json.encode(remembered))

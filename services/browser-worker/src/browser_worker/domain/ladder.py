@@ -25,8 +25,8 @@ class Rung(StrEnum):
 
 @dataclass(frozen=True)
 class Budget:
-    """`attempts` before the slow pace begins; `launches` of a browser before an older copy is tried in place of a profile
-    on which none stays up; `base_delay` in seconds."""
+    """`attempts` before the slow pace begins; `launches` of a browser before an older copy is tried in place of a
+    profile on which none stays up; `base_delay` in seconds."""
 
     attempts: int = 5
     launches: int = 3

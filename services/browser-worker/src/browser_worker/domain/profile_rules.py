@@ -29,6 +29,8 @@ _CACHES = frozenset(
         "Crashpad", "Crash Reports", "BrowserMetrics", "blob_storage",
     }
 )  # fmt: skip
+_KEPT_AT_REST = frozenset({"blob_storage"})
+"""Left out of snapshots, yet not the browser's to make again while a page still refers to it."""
 _DOWNLOADS = frozenset(
     {
         "Safe Browsing", "optimization_guide_model_store", "OptimizationGuideModelsManifest", "WidevineCdm",
@@ -55,6 +57,11 @@ class Kind(Enum):
     """A LevelDB log or manifest: only ever appended to, so its first n bytes stay what they were."""
     OTHER = "other"
     """May change anywhere at any time."""
+
+
+def is_cache(name: str) -> bool:
+    """Whether a folder of this name may be removed from a profile at rest without losing anything."""
+    return name in _CACHES - _KEPT_AT_REST
 
 
 def left_out(path: str) -> bool:

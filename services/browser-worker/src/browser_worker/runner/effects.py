@@ -71,6 +71,9 @@ class Effects:
     async def _launch(self) -> None:
         with self._context.quietly():
             self._context.launched = False
+            freed = await self._parts.store.trim(self._parts.max_bytes)
+            if freed:
+                log.info("caches_trimmed", session=self._parts.session, freed_bytes=freed)
             carried = await self._parts.store.carried()
             self._context.launched_at = self._parts.clock.monotonic()
             try:

@@ -54,6 +54,8 @@ class Parts:
     """`(area, fact, message)`; best effort, never raises."""
     jitter: Callable[[], float]
     """Uniform in 0..1."""
+    max_bytes: int = 150_000_000
+    """Of a profile; beyond it the caches are trimmed before a launch."""
     session_path: str = ""
     backup_path: str = ""
     times: Times = field(default_factory=Times)
