@@ -9,7 +9,7 @@ from __future__ import annotations
 SESSIONS_BUCKET = "wa-sessions"
 """Wanted state, one SessionRecord a session; written by the gateway."""
 STATUS_BUCKET = "wa-status"
-"""Observed state, one SessionStatus a session; written by the session's owner. In memory: it can be made again."""
+"""Observed state, one SessionStatus a session; written by the session's owner."""
 LEASES_BUCKET = "wa-leases"
 """One LeaseRecord a session; written by workers."""
 EVENTS_STREAM = "WA_EVENTS"

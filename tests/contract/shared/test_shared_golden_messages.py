@@ -1,0 +1,109 @@
+"""The wire format of every message, frozen in golden/<tag>.json. A file changes only by a field added with a default;
+anything else is a new major version with a new tag."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import shared.contracts
+from shared.contracts import asyncapi, registry, subjects
+from shared.contracts.message import BadMessage, Message, decode, encode, tag_of
+
+GOLDEN = Path(__file__).parent / "golden"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "asyncapi.json"
+MESSAGES = registry.messages()
+
+
+def golden(kind: type[Message]) -> bytes:
+    return (GOLDEN / f"{tag_of(kind)}.json").read_bytes()
+
+
+def every_message_class() -> set[type[Message]]:
+    for module in pkgutil.iter_modules(shared.contracts.__path__):
+        importlib.import_module(f"shared.contracts.{module.name}")
+    return set(Message.__subclasses__())
+
+
+def required_only(kind: type[Message], fields: dict[str, Any]) -> dict[str, Any]:
+    required = {field.encode_name for field in msgspec.structs.fields(kind) if field.required}
+    return {name: value for name, value in fields.items() if name in {*required, "type"}}
+
+
+def test_every_message_is_in_the_registry() -> None:
+    assert set(MESSAGES) == every_message_class()
+
+
+def test_every_message_has_a_golden_file_and_every_file_a_message() -> None:
+    assert {file.stem for file in GOLDEN.glob("*.json")} == {tag_of(kind) for kind in MESSAGES}
+
+
+def test_every_tag_names_its_area_its_major_version_and_its_fact_once() -> None:
+    tags = [tag_of(kind) for kind in MESSAGES]
+    assert len(set(tags)) == len(tags)
+    assert [tag for tag in tags if not re.fullmatch(r"wa\.[a-z]+\.v[1-9][0-9]*\.[a-z_]+", tag)] == []
+
+
+@pytest.mark.parametrize("kind", MESSAGES, ids=tag_of)
+def test_a_message_is_written_as_its_golden_file_says(kind: type[Message]) -> None:
+    message = decode(golden(kind), kind)
+    assert json.loads(encode(message)) == json.loads(golden(kind)), "update the golden file when a field was added"
+
+
+@pytest.mark.parametrize("kind", MESSAGES, ids=tag_of)
+def test_a_message_from_an_older_writer_without_later_fields_is_read(kind: type[Message]) -> None:
+    fields = required_only(kind, json.loads(golden(kind)))
+    decode(json.dumps(fields).encode(), kind)
+
+
+@pytest.mark.parametrize("kind", MESSAGES, ids=tag_of)
+def test_a_message_from_a_newer_writer_with_unknown_fields_is_read(kind: type[Message]) -> None:
+    fields = {**json.loads(golden(kind)), "added_later": {"deep": [1]}}
+    assert decode(json.dumps(fields).encode(), kind) == decode(golden(kind), kind)
+
+
+@pytest.mark.parametrize("kind", MESSAGES, ids=tag_of)
+def test_a_message_of_another_type_is_refused(kind: type[Message]) -> None:
+    fields = {**json.loads(golden(kind)), "type": "wa.other.v1.message"}
+    with pytest.raises(BadMessage):
+        decode(json.dumps(fields).encode(), kind)
+
+
+def test_every_command_of_the_subjects_is_in_the_registry() -> None:
+    verbs = {
+        value
+        for name, value in vars(subjects).items()
+        if name.isupper() and isinstance(value, str) and re.fullmatch(r"[a-z]+\.[a-z-]+", value)
+    }
+    assert {command.verb for command in registry.COMMANDS} == verbs
+
+
+def test_the_asyncapi_document_is_up_to_date() -> None:
+    assert DOCUMENT.read_text(encoding="utf-8") == asyncapi.text(), (
+        "run: python -m shared.contracts.asyncapi docs/asyncapi.json"
+    )
+
+
+def test_every_reference_in_the_asyncapi_document_leads_somewhere() -> None:
+    document = asyncapi.document()
+    for reference in references(document):
+        place: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+        assert place is not None
+
+
+def references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [found for value in node.values() for found in references(value)]
+    if isinstance(node, list):
+        return [found for value in node for found in references(value)]
+    return []
