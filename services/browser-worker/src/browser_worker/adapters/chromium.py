@@ -12,10 +12,11 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Error, Page
+from playwright.async_api import TimeoutError as DriverTimeout
 
 from browser_worker.domain.page_state import interpret
 from browser_worker.domain.reading import CarriedStorage, PageState, Reading, SelfCheck, SendOutcome
@@ -29,21 +30,24 @@ from .launch_flags import NOT_WANTED, arguments, environment
 from .page_driver import GRACE_SECONDS, PageBusy, PageDriver, ended
 from .page_scripts import WAKE_BINDING, carried_script, init_script, read_bundle
 from .processes import BrowserProcesses
+from .watchdog import Watchdog
 
 log = get_logger()
-T = TypeVar("T")
 
 OPEN_SECONDS = 10.0
 """How long the page may take to begin to answer; one that does not is read as UNKNOWN and opened again later."""
 STRAY_SECONDS = 5.0
+WATCHDOG_SECONDS = 30.0
 UNLINK_SECONDS = 10.0
 _OUT = frozenset({PageState.LOGGED_OUT, PageState.QR, PageState.IDLE})
 
 
 class ChromiumBrowser:
-    """Fulfils `ports.Browser`. `timeout`: seconds that any call may take. One `driver` may serve many browsers.
+    """Fulfils `ports.Browser`. `timeout`: seconds that any call may take.
 
-    Raises BadBundle and NoBrowser here, so that a worker that cannot work does not start.
+    One `driver` and one `watchdog` serve all browsers of a worker, which stops them itself; a browser that is given
+    none makes its own, and `dispose` ends those. Raises BadBundle and NoBrowser here, so that a worker that cannot
+    work does not start.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class ChromiumBrowser:
         timeout: float = 30.0,
         extra_args: Sequence[str] = (),
         driver: Driver | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._url = url
         self._origin = _origin(url)
@@ -67,8 +72,10 @@ class ChromiumBrowser:
         self._timeout = timeout
         self._extra_args = tuple(extra_args)
         self._driver = driver or Driver()
-        self._sandbox = os.geteuid() != 0
-        self._wakes: list[Callable[[], None]] = []
+        self._watchdog = watchdog or Watchdog(limit=WATCHDOG_SECONDS, clock=clock)
+        self._own = ([] if driver else [self._driver.stop]) + ([] if watchdog else [self._watchdog.stop])
+        self._sandbox = _may_be_sandboxed()
+        self._on_wake: Callable[[], None] | None = None
         self._profile = Path()
         self._processes: BrowserProcesses | None = None
         self._context: BrowserContext | None = None
@@ -87,28 +94,39 @@ class ChromiumBrowser:
         await self._end_strays(profile)
         _clear_singletons(profile)
         profile.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._profile = profile
+        self._processes = BrowserProcesses(profile)
+        self._crashed = self._frozen = self._logged_out = False
+        self._watchdog.watch(profile)
         try:
-            await self._start(profile)
+            await self._start()
             await self._prepare(carried)
-        except (Error, OSError, NoBrowser) as error:
-            await self._give_up()
-            raise BrowserGone(f"the browser did not start: {_first_line(error)}") from error
-        except (TimeoutError, BrowserHangs) as error:
+        except (TimeoutError, BrowserHangs, DriverTimeout) as error:
             await self._give_up()
             await self._driver.replace()
             raise BrowserHangs("the browser did not start in time") from error
+        except (Error, OSError, NoBrowser) as error:
+            await self._give_up()
+            raise BrowserGone(f"the browser did not start: {_reason(error)}") from error
         except BaseException:
             self.kill()
             raise
         await self._open()
 
-    async def _start(self, profile: Path) -> None:
+    async def _start(self) -> None:
+        try:
+            await self._launch_context()
+        except Error as error:
+            if not self._sandbox or "sandbox" not in error.message:
+                raise
+            self._sandbox = False
+            log.warning("browser_sandbox_off", reason="the host allows none", hint="allow user namespaces")
+            await self._launch_context()
+
+    async def _launch_context(self) -> None:
         chromium, version = await asyncio.gather(self._driver.chromium(), self.version())
-        self._profile = profile
-        self._processes = BrowserProcesses(profile)
-        self._crashed = self._frozen = self._logged_out = False
         launching = chromium.launch_persistent_context(
-            profile,
+            self._profile,
             executable_path=self._executable,
             headless=True,
             args=arguments(version, self._extra_args),
@@ -124,9 +142,8 @@ class ChromiumBrowser:
         )
         self._context = await asyncio.wait_for(launching, self._timeout + GRACE_SECONDS)
         self._context.on("close", self._gone)
-        self._processes.refresh()
-        if not self._sandbox:
-            log.warning("browser_sandbox_off", reason="running as root", hint="run the worker as another user")
+        if self._processes is not None:
+            self._processes.refresh()
 
     async def _prepare(self, carried: CarriedStorage | None) -> None:
         context = self._running()
@@ -153,7 +170,7 @@ class ChromiumBrowser:
         strays = BrowserProcesses(profile)
         if not strays.refresh():
             return
-        log.warning("stray_browser_ended", processes=len(strays.refresh()))
+        log.warning("stray_browser_ended")
         await self._until_dead(strays)
 
     async def _until_dead(self, processes: BrowserProcesses) -> None:
@@ -173,7 +190,8 @@ class ChromiumBrowser:
     # what the page pushes
 
     def on_wake(self, callback: Callable[[], None]) -> None:
-        self._wakes.append(callback)
+        """The newest callback alone is called."""
+        self._on_wake = callback
 
     def _told(self, _source: Any, what: str) -> None:
         if what.startswith("carried:"):
@@ -200,8 +218,8 @@ class ChromiumBrowser:
             self._wake()
 
     def _wake(self) -> None:
-        for callback in self._wakes:
-            callback()
+        if self._on_wake is not None:
+            self._on_wake()
 
     # what it is
 
@@ -304,6 +322,7 @@ class ChromiumBrowser:
     def kill(self) -> None:
         if self._processes is not None:
             self._processes.kill()
+            self._watchdog.forget(self._profile)
         self._frozen = False
         self._context = self._page = None
 
@@ -315,10 +334,12 @@ class ChromiumBrowser:
                 await asyncio.wait_for(context.close(), timeout)
         if self._processes is not None:
             await self._until_dead(self._processes)
+        self._watchdog.forget(self._profile)
 
-    async def stop_driver(self) -> None:
-        """End the driver; only for a browser that was not given a shared one."""
-        await self._driver.stop()
+    async def dispose(self) -> None:
+        """End the driver and the watchdog that this browser made for itself."""
+        for stop in self._own:
+            await stop()
 
     def _running(self) -> BrowserContext:
         if self._context is None:
@@ -341,11 +362,20 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _may_be_sandboxed() -> bool:
+    """Chromium refuses its sandbox to root; everyone else gets it, or an error that says what the host must allow."""
+    if os.geteuid() != 0:
+        return True
+    log.warning("browser_sandbox_off", reason="running as root", hint="run the worker as another user")
+    return False
+
+
 def _clear_singletons(profile: Path) -> None:
     """Marks of a dead browser, maybe on another host; the caller holds the profile, so nobody else has it."""
     for name in ("SingletonLock", "SingletonCookie", "SingletonSocket"):
         (profile / name).unlink(missing_ok=True)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+def _reason(error: Exception) -> str:
+    """The first line: the rest is the browser's whole command line and log."""
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__

@@ -16,8 +16,13 @@ NEVER_ASKED = (
     "cobrancas.uppermesh.com.br",
     "wajsapi.titanchat.com.br",
     "wppc-linkpreview.cloudtrix.com.br",
+    "*.google.com",
+    "*.googleapis.com",
+    "*.gstatic.com",
+    "*.gvt1.com",
 )
-"""Hosts to which wa-js would send usage and the addresses in messages; names that do not resolve cost nothing."""
+"""Hosts to which wa-js would send usage and the addresses in messages, and those that Chromium itself asks for updates
+and accounts. Names that do not resolve cost nothing."""
 
 NOT_WANTED = ("--enable-automation", "--enable-unsafe-swiftshader")
 """Playwright's own flags left out: the first shows a bar and sets navigator.webdriver, the second keeps a GPU alive."""

@@ -128,6 +128,11 @@ async def ended(work: Awaitable[T], timeout: float) -> T:
         raise BrowserHangs(f"no answer within {timeout:.0f} s") from error
     except Error as error:
         raise _named(error) from error
+    except Exception as error:
+        # A driver that died is told by a bare Exception.
+        if "connection closed" in str(error).lower():
+            raise BrowserGone("the browser's driver is gone") from error
+        raise
 
 
 def _named(error: Error) -> BrowserGone | BrowserHangs:

@@ -39,7 +39,6 @@ _STREAM_QR = {
     "TIMEOUT": PageState.LOADING,
     "UNLAUNCHED": PageState.LOADING,
 }
-_STREAM_OFFLINE: dict[str, PageState] = {}
 _SOCKET_ALONE = {
     "CONNECTED": PageState.SYNCING,
     "PAIRING": PageState.PAIRING,
@@ -51,8 +50,9 @@ _BY_STREAM = {
     "MAIN": (_STREAM_MAIN, PageState.OFFLINE),
     "SYNCING": (_STREAM_SYNCING, PageState.LOADING),
     "QR": (_STREAM_QR, PageState.QR),
-    "OFFLINE": (_STREAM_OFFLINE, PageState.OFFLINE),
+    "OFFLINE": ({}, PageState.OFFLINE),
 }
+_LOADING_INFO = {"PAIRING": PageState.PAIRING, "OFFLINE": PageState.OFFLINE}
 _HIDDEN_BY_DIALOG = frozenset({PageState.UNKNOWN, PageState.LOADING, PageState.OFFLINE})
 """A dialog in front of anything else is only noted: a connected session behind it works."""
 
@@ -112,12 +112,10 @@ def _conversation(raw: RawReading) -> PageState:
 
 
 def _with_info(state: PageState, raw: RawReading) -> PageState:
-    """The stream's info says what a page without a connection is waiting for."""
-    if state is PageState.LOADING and raw.stream_info == "PAIRING":
-        return PageState.PAIRING
-    if state is PageState.LOADING and raw.stream_info == "OFFLINE" and raw.stream_mode != "QR":
-        return PageState.OFFLINE
-    return state
+    """The stream's info says what a page without a connection is waiting for; beside a QR it says nothing new."""
+    if state is not PageState.LOADING or raw.stream_mode == "QR":
+        return state
+    return _LOADING_INFO.get(raw.stream_info, state)
 
 
 def _shown(raw: RawReading) -> PageState:

@@ -11,7 +11,7 @@ const acts = {
     return Boolean(button);
   },
   take_over: () => {
-    const socket = throughWaJs('Socket') || byName('WAWebSocketModel', 'Socket');
+    const socket = throughWaJs('Socket') || socketByName();
     if (socket && socket.takeover) {
       socket.takeover();
       return true;

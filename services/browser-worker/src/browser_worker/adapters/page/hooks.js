@@ -4,6 +4,8 @@
  * Digests are compared every 50 ms while the page starts, so that `connected` is seen before wa-js has settled; later
  * the models' own events push, and a slow look stays as the backstop.
  */
+const FIRST_MS = 10;
+const FIRST_FOR_MS = 3000;
 const FAST_MS = 50;
 const FAST_FOR_MS = 15000;
 const SLOW_MS = 1000;
@@ -15,14 +17,11 @@ Object.defineProperty(window, '__persistentSession', { value: own });
 
 const wake = (what) => attempt(() => window.__psWake(what).catch(() => undefined));
 
-const modelsNow = () => {
-  const found = {
-    socket: byName('WAWebSocketModel', 'Socket') || throughWaJs('Socket'),
-    stream: byName('WAWebStreamModel', 'Stream') || throughWaJs('Stream'),
-    prefs: attempt(() => pageVersion() && window.require('WAWebUserPrefsMeUser')) || throughWaJs('UserPrefs'),
-  };
-  return found;
-};
+const modelsNow = () => ({
+  socket: socketByName() || throughWaJs('Socket'),
+  stream: streamByName() || throughWaJs('Stream'),
+  prefs: required('WAWebUserPrefsMeUser') || throughWaJs('UserPrefs'),
+});
 
 /** The page's own bus, wrapped early: a ban is told once, and often before wa-js has settled. */
 let listening = false;
@@ -41,9 +40,11 @@ const listen = () => {
 const heard = (name) => {
   if (TOLD.has(name)) {
     own.backendEvent = name;
+    wake('backend');
+  } else if (name === 'logout') {
+    own.loggedOut = true;
+    wake('logout');
   }
-  own.loggedOut = own.loggedOut || name === 'logout';
-  wake('backend');
 };
 
 let models = {};
@@ -85,7 +86,8 @@ const look = () => {
 const started = performance.now();
 const watch = () => {
   look();
-  setTimeout(watch, performance.now() - started < FAST_FOR_MS ? FAST_MS : SLOW_MS);
+  const age = performance.now() - started;
+  setTimeout(watch, age > FAST_FOR_MS ? SLOW_MS : listening || age > FIRST_FOR_MS ? FAST_MS : FIRST_MS);
 };
 setTimeout(watch, 0);
 

@@ -15,13 +15,18 @@ const attempt = (read) => {
 const pageVersion = () => attempt(() => window.Debug.VERSION) || '';
 const waJs = () => attempt(() => (window.WPP && window.WPP.isInjected ? window.WPP : undefined));
 const throughWaJs = (name) => attempt(() => waJs().whatsapp[name]);
-const byName = (id, name) => {
-  if (!pageVersion() || typeof window.require !== 'function') {
-    return undefined;
-  }
-  const found = attempt(() => window.require(id));
-  return attempt(() => (name in found ? found[name] : undefined)) || attempt(() => found.default[name]);
+const required = (id) =>
+  pageVersion() && typeof window.require === 'function' ? attempt(() => window.require(id)) : undefined;
+/** An export of a module by its name, or by what it looks like when only the module has kept its name. */
+const byName = (id, name, looksLikeIt = () => false) => {
+  const found = required(id);
+  return (
+    attempt(() => found[name]) || attempt(() => found.default[name]) ||
+    attempt(() => Object.values(found).find((one) => attempt(() => looksLikeIt(one))))
+  );
 };
+const socketByName = () => byName('WAWebSocketModel', 'Socket', (one) => typeof one.state === 'string');
+const streamByName = () => byName('WAWebStreamModel', 'Stream', (one) => typeof one.mode === 'string');
 const meOf = (prefs) =>
   attempt(() => prefs.getMaybeMePnUser()) || attempt(() => prefs.getMaybeMeUser()) || undefined;
 const text = (value) => (typeof value === 'string' ? value : '');

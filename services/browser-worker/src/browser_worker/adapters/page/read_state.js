@@ -10,10 +10,10 @@ const models = {
     registered: attempt(() => waJs().conn.isRegistered()),
   }),
   modules: () => ({
-    socket: byName('WAWebSocketModel', 'Socket'),
-    stream: byName('WAWebStreamModel', 'Stream'),
+    socket: socketByName(),
+    stream: streamByName(),
     conn: byName('WAWebConnModel', 'Conn'),
-    prefs: attempt(() => pageVersion() && window.require('WAWebUserPrefsMeUser')),
+    prefs: required('WAWebUserPrefsMeUser'),
     registered: undefined,
   }),
 };

@@ -2,7 +2,7 @@
 const answered = (name) => {
   const [tier, path] = name.split(':');
   if (tier === 'module') {
-    return Boolean(pageVersion() && attempt(() => window.require(path)));
+    return Boolean(required(path));
   }
   const root = path.startsWith('chat.') ? waJs() : attempt(() => waJs().whatsapp);
   return Boolean(attempt(() => path.split('.').reduce((value, key) => value[key], root)));

@@ -8,7 +8,7 @@ const ready = () =>
   waJs().chat.sendTextMessage && throughWaJs('MsgKey').fromString && throughWaJs('ChatStore') &&
   functions().addAndSendMsgToChat && functions().findOrCreateLatestChat;
 const connected = () =>
-  (attempt(() => throughWaJs('Socket').state) || attempt(() => byName('WAWebSocketModel', 'Socket').state)) === 'CONNECTED';
+  (attempt(() => throughWaJs('Socket').state) || attempt(() => socketByName().state)) === 'CONNECTED';
 const reasonOf = (error) => text(attempt(() => error.code)) || text(attempt(() => error.name)) || 'error';
 
 const send = async ({ number, body, message_id, ready_ms, total_ms }) => {

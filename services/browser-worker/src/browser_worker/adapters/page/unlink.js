@@ -1,5 +1,5 @@
 /* Log this device out. True when the page confirmed it; the page navigates away then, which may end this call. */
-const socket = throughWaJs('Socket') || byName('WAWebSocketModel', 'Socket');
+const socket = throughWaJs('Socket') || socketByName();
 const leave = async ({ ms }) => {
   if (attempt(() => waJs().conn.logout) && throughWaJs('Cmd')) {
     return within(ms, waJs().conn.logout().then(() => true), false);

@@ -1,0 +1,94 @@
+"""A stand-in and browsers of the worker on it, for tests that need the real thing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from browser_worker.adapters.chromium import ChromiumBrowser
+from browser_worker.domain.reading import CarriedStorage, PageState, Reading
+from shared.clock import SystemClock
+from shared.testing import eventually
+from standin.client import Phone
+from standin.process import StandInProcess
+
+WA_JS = Path(__file__).parents[2] / "node_modules/@wppconnect/wa-js/dist/wppconnect-wa.js"
+
+
+class BrowserStage:
+    """One stand-in, one profile folder, and the browser of the test on it."""
+
+    def __init__(self, folder: Path, standin: StandInProcess) -> None:
+        self.folder = folder
+        self.profile = folder / "profile"
+        self.standin = standin
+
+    @property
+    def phone(self) -> Phone:
+        return self.standin.phone
+
+    def browser(self, **options: Any) -> ChromiumBrowser:
+        given = {
+            "url": self.standin.web_url, "executable": None, "wa_js": WA_JS, "clock": SystemClock(), "timeout": 15.0,
+        }  # fmt: skip
+        return ChromiumBrowser(**(given | options))
+
+    @asynccontextmanager
+    async def launched(
+        self, *, carried: CarriedStorage | None = None, **options: Any
+    ) -> AsyncIterator[ChromiumBrowser]:
+        """A browser on the profile; whatever the test did to it, nothing of it is left."""
+        browser = self.browser(**options)
+        try:
+            await browser.launch(self.profile, carried)
+            yield browser
+        finally:
+            await browser.close(timeout=5)
+            await browser.dispose()
+
+    @asynccontextmanager
+    async def linked(self, **options: Any) -> AsyncIterator[ChromiumBrowser]:
+        async with self.launched(**options) as browser:
+            await link(browser, self.phone)
+            yield browser
+
+
+@contextmanager
+def browser_stage(folder: Path, *standin_options: str) -> Iterator[BrowserStage]:
+    with StandInProcess(folder / "standin", *standin_options) as standin:
+        yield BrowserStage(folder, standin)
+
+
+async def link(browser: ChromiumBrowser, phone: Phone) -> Reading:
+    """Scan the QR that the browser reads; returns the reading that is connected."""
+    qr = (await shows(browser, PageState.QR)).qr
+    phone.scan(text=qr)
+    return await shows(browser, PageState.CONNECTED)
+
+
+async def shows(browser: ChromiumBrowser, *states: PageState, timeout: float = 15.0) -> Reading:
+    """The first reading in one of `states`; an AssertionError names the last."""
+    last: Reading | None = None
+
+    async def matching() -> Reading | None:
+        nonlocal last
+        last = await browser.read()
+        return last if last.state in states else None
+
+    try:
+        found = await eventually(matching, timeout=timeout, interval=0.03)
+    except AssertionError:
+        raise AssertionError(f"expected {states}, the page shows {last}") from None
+    assert found is not None
+    return found
+
+
+async def send_ready(browser: ChromiumBrowser) -> None:
+    """Wait until the page's functions for sending are there."""
+
+    async def ready() -> bool:
+        return (await browser.self_check()).send_ok
+
+    await eventually(ready, timeout=15, message="the page can send")
