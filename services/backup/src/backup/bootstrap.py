@@ -10,6 +10,7 @@ from shared.bus import Bus, Served
 from shared.clock import Clock, SystemClock
 from shared.runtime import Metrics, OpsServer, Shutdown, Tasks, get_logger
 
+from .adapters.allocator import give_memory_back
 from .adapters.encryption import Vault
 from .adapters.heads import Heads
 from .adapters.reports import BusReports
@@ -112,6 +113,7 @@ def _store_options(settings: Settings, limits: Limits) -> StoreOptions:
 
 async def serve(settings: Settings, shutdown: Shutdown) -> int:
     """Live from the first moment; ready once NATS is connected and the store answers."""
+    give_memory_back()
     clock, metrics, tasks = SystemClock(), Metrics(), Tasks()
     state = _State()
     ops = OpsServer(metrics, host=settings.http_host, port=settings.http_port, ready=state.ready)

@@ -244,7 +244,11 @@ class BackupService:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._env = {
-            **{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "TMPDIR") if name in os.environ},
+            **{
+                name: os.environ[name]
+                for name in ("PATH", "HOME", "PYTHONPATH", "TMPDIR", "MALLOC_ARENA_MAX")
+                if name in os.environ
+            },
             "NATS_URL": nats.url,
             "S3_ENDPOINT": endpoint or s3.endpoint,
             "S3_BUCKET": s3.bucket,

@@ -37,7 +37,7 @@ class MemoryStore:
         end = None if length is None else start + length
         return Blob(self.data[key][start:end], self.objects[key].etag)
 
-    async def write(self, key: str, data: bytes | bytearray) -> None:
+    async def write(self, key: str, data: bytes) -> None:
         self._ask()
         self.writes += 1
         self.data[key] = bytes(data)

@@ -102,8 +102,8 @@ class S3Store:
     async def read(self, key: str, *, start: int = 0, length: int | None = None) -> Blob | None:
         return await self._ask(partial(self._read, key, start, length))
 
-    async def write(self, key: str, data: bytes | bytearray) -> None:
-        await self._ask(partial(self._s3.put_object, Bucket=self._bucket, Key=key, Body=cast(bytes, data)))
+    async def write(self, key: str, data: bytes) -> None:
+        await self._ask(partial(self._s3.put_object, Bucket=self._bucket, Key=key, Body=data))
 
     async def create(self, key: str, data: bytes) -> None:
         if await self._on_condition():

@@ -18,6 +18,7 @@ from backup.domain.inventory import BackupRef, Inventory, take_stock
 from backup.domain.manifests import StoredManifest
 from backup.domain.packs import ClosedPack, PieceSpot
 from backup.domain.retention import BAD, CLEARED, DRILLED, SCRUBBED, STORED
+from backup.domain.windows import Window, windows_of
 from backup.ports import Catalogue, DataKey, ObjectStore, Shelved, Summary
 from shared.clock import Clock
 from shared.contracts.errors import NotFound, Unavailable
@@ -25,9 +26,12 @@ from shared.contracts.errors import NotFound, Unavailable
 from .encryption import ForeignKey, Vault, open_piece, seal_piece
 from .keyring import Keyring
 from .marks import Mark, Marks
+from .pack_reader import PackReader
 from .shelved_manifests import ShelvedManifests
 
 log = structlog.get_logger()
+_SCRUB_BYTES = 2 * 1024 * 1024
+"""Read back at a time; two packs may be read back at once."""
 
 
 class ObjectShelf:
@@ -35,6 +39,7 @@ class ObjectShelf:
         self._store = store
         self._keyring = Keyring(store, vault, clock)
         self._manifests = ShelvedManifests(store, self._keyring)
+        self._packs = PackReader(store)
         self._marks = Marks(store)
         self._places: dict[tuple[str, str], list[BackupRef]] = {}
 
@@ -209,16 +214,14 @@ class ObjectShelf:
         if spot is None:
             raise NotFound("no such piece in this backup")
         key = await self._manifests.key(session, ref)
-        try:
-            return await self._open(session, ref.generation, key, sha256, spot)
-        except Damaged:
-            return await self._open(session, ref.generation, key, sha256, spot)
 
-    async def _open(self, session: str, generation: str, key: DataKey, sha256: str, spot: PieceSpot) -> bytes:
-        blob = await self._store.read(layout.pack(session, generation, spot.pack), start=spot.offset, length=spot.bytes)
-        if blob is None:
-            raise Damaged("a pack is missing")
-        return await asyncio.to_thread(open_piece, key, session, sha256, blob.data, compressed=spot.compressed)
+        async def opened(record: bytes) -> bytes:
+            return await asyncio.to_thread(open_piece, key, session, sha256, record, compressed=spot.compressed)
+
+        try:
+            return await opened(await self._packs.record(session, ref, manifest, sha256))
+        except Damaged:
+            return await opened(await self._packs.record_alone(session, ref.generation, spot))
 
     async def _note_damage(self, session: str, ref: BackupRef, sha256: str) -> None:
         """Mark the generation, unless the backup was removed meanwhile (then nothing is damaged)."""
@@ -229,19 +232,28 @@ class ObjectShelf:
         await self._marks.add(layout.damaged(session, ref.generation), sha256)
 
     async def _scrub(self, session: str, generation: str, key: DataKey, pack: ClosedPack) -> None:
-        blob = await self._store.read(layout.pack(session, generation, pack.name))
+        """Read the pack back a window at a time and open every record."""
+        spots = pack.spots()
+        by_window: dict[Window, list[str]] = {}
+        for piece, window in windows_of(spots, limit=_SCRUB_BYTES).items():
+            by_window.setdefault(window, []).append(piece)
         try:
-            if blob is None:
-                raise Damaged("a pack is missing")
-            await asyncio.to_thread(_open_all, key, session, pack, blob.data)
+            for window, pieces in by_window.items():
+                blob = await self._store.read(
+                    layout.pack(session, generation, pack.name), start=window.start, length=window.bytes
+                )
+                if blob is None:
+                    raise Damaged("a pack is missing")
+                wanted = {piece: spots[piece] for piece in pieces}
+                await asyncio.to_thread(_open_all, key, session, wanted, window.start, blob.data)
         except Damaged as error:
             raise Unavailable("a stored pack does not read back", code="scrub_failed") from error
 
 
-def _open_all(key: DataKey, session: str, pack: ClosedPack, data: bytes) -> None:
-    view = memoryview(data)
-    for piece, offset, length, compressed in pack.records:
-        open_piece(key, session, piece, bytes(view[offset : offset + length]), compressed=compressed)
+def _open_all(key: DataKey, session: str, spots: dict[str, PieceSpot], start: int, data: bytes) -> None:
+    for piece, spot in spots.items():
+        place = spot.offset - start
+        open_piece(key, session, piece, data[place : place + spot.bytes], compressed=spot.compressed)
 
 
 def _packs_are_there(inventory: Inventory, ref: BackupRef, summary: Summary) -> bool:

@@ -7,9 +7,7 @@ and ETag, so an object that changed is read again.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Generic, TypeVar
 
 import msgspec
 
@@ -22,29 +20,10 @@ from shared.contracts.errors import NotFound
 
 from .encryption import open_body, seal_body
 from .keyring import Keyring
+from .recent import Recent
 
-V = TypeVar("V")
 _SUMMARIES = 20_000
 _WHOLE = 96
-
-
-class Recent(Generic[V]):
-    """The last `room` values by key, those used longest ago dropped first."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._values: OrderedDict[tuple[str, str], V] = OrderedDict()
-
-    def get(self, key: tuple[str, str]) -> V | None:
-        if key in self._values:
-            self._values.move_to_end(key)
-        return self._values.get(key)
-
-    def put(self, key: tuple[str, str], value: V) -> None:
-        self._values[key] = value
-        self._values.move_to_end(key)
-        if len(self._values) > self._room:
-            self._values.popitem(last=False)
 
 
 class ShelvedManifests:

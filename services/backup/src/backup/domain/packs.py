@@ -28,29 +28,33 @@ class OpenPack:
 
     def __init__(self, target: int = PACK_BYTES) -> None:
         self._target = target
-        self._data = bytearray()
+        self._data: list[bytes] = []
+        self._bytes = 0
         self.records: list[tuple[str, int, int, bool]] = []
         """Piece, offset, length, compressed."""
 
     def add(self, piece: str, record: bytes, *, compressed: bool) -> None:
-        self.records.append((piece, len(self._data), len(record), compressed))
-        self._data += record
+        self.records.append((piece, self._bytes, len(record), compressed))
+        self._data.append(record)
+        self._bytes += len(record)
 
     @property
     def full(self) -> bool:
-        return len(self._data) >= self._target
+        return self._bytes >= self._target
 
     def __bool__(self) -> bool:
         return bool(self.records)
 
     def close(self) -> ClosedPack:
-        return ClosedPack(self._data, self.records)
+        data = b"".join(self._data)
+        self._data.clear()
+        return ClosedPack(data, self.records)
 
 
 class ClosedPack:
     """A whole pack, named by the SHA-256 of its bytes."""
 
-    def __init__(self, data: bytearray, records: list[tuple[str, int, int, bool]]) -> None:
+    def __init__(self, data: bytes, records: list[tuple[str, int, int, bool]]) -> None:
         self.data = data
         self.bytes = len(data)
         self.records = records
@@ -58,7 +62,7 @@ class ClosedPack:
 
     def release(self) -> None:
         """Let the bytes go; where the records lie stays known."""
-        self.data = bytearray()
+        self.data = b""
 
     def spots(self) -> dict[str, PieceSpot]:
         return {

@@ -1,0 +1,50 @@
+"""Which stretch of a pack to read for a piece.
+
+A restore asks for one piece after another, and their records lie in that order. So records of one backup that touch are
+read together, up to a limit; records that the backup does not need are never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .packs import PieceSpot
+
+WINDOW_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Window:
+    """`bytes` from `start` of the pack."""
+
+    pack: str
+    start: int
+    bytes: int
+
+
+def windows_of(pieces: Mapping[str, PieceSpot], *, limit: int = WINDOW_BYTES) -> dict[str, Window]:
+    """The window of each piece; every record lies wholly in its own."""
+    found: dict[str, Window] = {}
+    run: list[tuple[str, PieceSpot]] = []
+    for name, spot in sorted(pieces.items(), key=lambda item: (item[1].pack, item[1].offset)):
+        if run and not _fits(run, spot, limit):
+            _close(run, found)
+            run = []
+        run.append((name, spot))
+    _close(run, found)
+    return found
+
+
+def _fits(run: list[tuple[str, PieceSpot]], spot: PieceSpot, limit: int) -> bool:
+    first, last = run[0][1], run[-1][1]
+    touches = spot.pack == last.pack and spot.offset == last.offset + last.bytes
+    return touches and spot.offset + spot.bytes - first.offset <= limit
+
+
+def _close(run: list[tuple[str, PieceSpot]], found: dict[str, Window]) -> None:
+    if not run:
+        return
+    first, last = run[0][1], run[-1][1]
+    window = Window(first.pack, first.offset, last.offset + last.bytes - first.offset)
+    found.update((name, window) for name, _ in run)
