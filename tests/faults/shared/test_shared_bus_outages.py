@@ -208,6 +208,17 @@ async def test_drain_without_nats_ends_soon(server: NatsServer, buses: list[Bus]
     assert CLOCK.monotonic() - started < 3.0
 
 
+async def test_drain_with_a_frozen_nats_ends_soon(server: NatsServer, buses: list[Bus]) -> None:
+    bus = await connect(buses, server.url)
+    for session in range(10):
+        await bus.serve(subjects.command(subjects.CHECK, str(session)), BackUpNow, Counting())
+    server.process.freeze()
+    started = CLOCK.monotonic()
+    await bus.drain(timeout=3.0)
+    assert CLOCK.monotonic() - started < 6.0
+    server.process.thaw()
+
+
 # buckets and events
 
 

@@ -151,6 +151,9 @@ class Connection:
         answer, and says nothing."""
         self._lost.set()
 
+    def trusts(self, client: Client) -> bool:
+        return client.is_connected and not self._lost.is_set()
+
     async def close(self) -> None:
         """Idempotent; never raises."""
         self._closing = True
@@ -161,10 +164,12 @@ class Connection:
         for subscription in list(self._subscriptions):
             await subscription.stop()
         client, self._client = self._client, None
-        if client is not None:
+        if client is None:
+            return
+        if self.trusts(client):
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                 await _barrier(client)
-            await _discard(client)
+        await _discard(client)
 
     def forget(self, subscription: _Subscription) -> None:
         self._subscriptions.discard(subscription)
@@ -319,7 +324,7 @@ class _Subscription:
         """Drained, not unsubscribed: what the server has sent already is still worked on."""
         self._connection.forget(self)
         subscribed, self._subscribed = self._subscribed, None
-        if subscribed is None or self._client is None or not self._client.is_connected:
+        if subscribed is None or self._client is None or not self._connection.trusts(self._client):
             return
         try:
             await self._client._send_unsubscribe(subscribed._id)

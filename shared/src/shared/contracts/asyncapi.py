@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -33,6 +34,9 @@ def document() -> Json:
     """The whole document; the same registry gives the same document."""
     kinds = registry.messages()
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    for schema in schemas.values():  # Python 3.13 strips the indentation of docstrings, 3.11 does not
+        if "description" in schema:
+            schema["description"] = inspect.cleandoc(schema["description"])
     channels: Json = {}
     operations: Json = {}
     for command in registry.COMMANDS:
