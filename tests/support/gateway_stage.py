@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import httpx
 import msgspec
+
 from shared.bus import Bus, BusOptions, Call, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
@@ -34,6 +35,7 @@ from shared.contracts.commands import (
     SendResult,
     SendTest,
 )
+from shared.contracts.errors import TimedOut
 from shared.contracts.health import CheckResult, HealthReport, Issue, Judge, Recommendation
 from shared.contracts.message import Message
 from shared.contracts.sessions import (
@@ -203,6 +205,7 @@ class Owner:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._beating: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
 
     def __enter__(self) -> Owner:
         self._thread.start()
@@ -252,6 +255,7 @@ class Owner:
         self._beating = asyncio.create_task(self._beat())
 
     async def _close(self) -> None:
+        self._ended.set()
         if self._beating is not None:
             self._beating.cancel()
         await self.bus.drain(timeout=1.0)
@@ -262,13 +266,24 @@ class Owner:
             script = self.on[kind]
             given = script(message, call) if callable(script) else script
             if isinstance(given, Awaitable):
-                given = await given
+                given = await self._until_the_end(given)
             if isinstance(given, Exception):
                 raise given
             assert isinstance(given, Message)
             return given
 
         await self.bus.serve(subjects.command(verb, self.session), kind, answer)
+
+    async def _until_the_end(self, given: Awaitable[Any]) -> Any:
+        """What it gives, unless the play ends first: a command that hangs must not hold up the curtain."""
+        answering = asyncio.ensure_future(given)
+        ended = asyncio.ensure_future(self._ended.wait())
+        await asyncio.wait({answering, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if not answering.done():
+            answering.cancel()
+            return TimedOut("the play is over")
+        return answering.result()
 
     async def _wished(self, session: str, record: SessionRecord | None) -> None:
         if record is not None and self.obey is not None and session == self.session:
@@ -323,7 +338,11 @@ class GatewayProcess:
 
     def __enter__(self) -> GatewayProcess:
         self.start()
-        eventually_sync(lambda: self.is_up("/health/ready"), timeout=20, message="the gateway is ready")
+        try:
+            eventually_sync(lambda: self.is_up("/health/ready"), timeout=20, message="the gateway is ready")
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -334,7 +353,11 @@ class GatewayProcess:
     def start(self) -> None:
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", "gateway"], env=self.environment, stderr=log)
-        eventually_sync(lambda: self.is_up("/health/live"), timeout=20, message="the gateway answers")
+        try:
+            eventually_sync(lambda: self.is_up("/health/live"), timeout=20, message="the gateway answers")
+        except BaseException:
+            self.stop()
+            raise
 
     def is_up(self, path: str) -> bool:
         assert self.process is not None

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from gateway.bootstrap import Gateway
-from gateway.settings import GatewaySettings
 from gateway_stage import API_KEY, Owner
 from pydantic import SecretStr
+
+from gateway.bootstrap import Gateway
+from gateway.settings import GatewaySettings
 from shared.testing import NatsServer, eventually_sync
 
 

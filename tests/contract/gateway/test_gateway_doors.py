@@ -9,12 +9,20 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from gateway.bootstrap import Gateway
-from gateway.domain.auth import COOKIE_SECONDS
 from gateway_stage import API, API_KEY, KEY
 from werkzeug.test import TestResponse
 
-OPEN = {"/health/live", "/health/ready", "/", "/persistent-session", "/persistent-session/login", "/static/<path:filename>"}
+from gateway.bootstrap import Gateway
+from gateway.domain.auth import COOKIE_SECONDS
+
+OPEN = {
+    "/health/live",
+    "/health/ready",
+    "/",
+    "/persistent-session",
+    "/persistent-session/login",
+    "/static/<path:filename>",
+}
 """Without any key."""
 OWN_LOCK = {"/metrics": 200, "/persistent-session/logout": 200}
 """Open to this machine, and harmless without a login."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from gateway.bootstrap import Gateway
 from gateway_stage import API, API_KEY, KEY, NOON, SESSION, Owner, hang, pairing, report, status
+from werkzeug.test import TestResponse
+
+from gateway.bootstrap import Gateway
 from shared.contracts import errors
 from shared.contracts.backups import ListBackups
 from shared.contracts.commands import BackUpNow, Check, PairPhone, RestoreNow, SendResult, SendTest
 from shared.contracts.health import Judge
 from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.testing import eventually_sync
-from werkzeug.test import TestResponse
 
 SEND = {"action": "send-test-message", "phoneNumber": "201234567890", "message": "hello"}
 LIMIT_SECONDS = 5.0
@@ -221,9 +223,7 @@ def test_a_backup_that_takes_long_is_accepted(gateway: Gateway, owner: Owner, cl
     assert (answer.status_code, answer.json["success"], answer.json["next"]) == (202, True, "backing_up")
 
 
-def test_a_clear_that_takes_long_says_that_it_is_under_way(
-    gateway: Gateway, owner: Owner, client: FlaskClient
-) -> None:
+def test_a_clear_that_takes_long_says_that_it_is_under_way(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
     shows(gateway, owner, status())
     answer = post(client, {"action": "clear"})
     assert (answer.status_code, answer.json["success"], answer.json["next"]) == (200, True, "clearing")
@@ -283,9 +283,7 @@ def test_a_health_check_that_nobody_answers_is_an_error_within_five_seconds(
     fails(post(client, {"action": "health-check"}), 504, "timed_out")
 
 
-def test_without_a_backup_service_the_list_is_503(
-    gateway: Gateway, owner: Owner, client: FlaskClient
-) -> None:
+def test_without_a_backup_service_the_list_is_503(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
     answer = post(client, {"action": "backups", "session": "nobody"})
     fails(answer, 503, "backup_service_gone")
     assert int(answer.headers["Retry-After"]) > 0
@@ -342,3 +340,22 @@ def test_a_verdict_reaches_the_status(gateway: Gateway, owner: Owner, client: Fl
     shows(gateway, owner, status())
     owner.judge(report(overall="critical"))
     eventually_sync(lambda: client.get(API, headers=KEY).json["healthOverall"] == "critical")
+
+
+def test_more_commands_at_once_than_threads_can_spare_are_503_at_once(
+    gateway: Gateway, owner: Owner, client: FlaskClient
+) -> None:
+    shows(gateway, owner, status())
+    owner.on[RestoreNow] = hang
+    with ThreadPoolExecutor(16) as pool:
+        waiting = [
+            pool.submit(gateway.app.test_client().post, API, json={"action": "restore"}, headers=KEY) for _ in range(16)
+        ]
+        eventually_sync(lambda: len(owner.heard) == 16)
+        began = perf_counter()
+        answer = post(client, {"action": "restore"})
+        fails(answer, 503, "busy")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert perf_counter() - began < 0.5
+        assert {each.result().status_code for each in waiting} == {504}
+    assert post(client, {"action": "backup"}).status_code == 200

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from gateway.bootstrap import Gateway
 from gateway_stage import API, KEY, NOON, SESSION, Owner, pairing, report, status
+
+from gateway.bootstrap import Gateway
 from shared.contracts.commands import SendResult, SendTest
 from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.testing import eventually_sync
@@ -108,7 +109,9 @@ def test_health_check(gateway: Gateway, owner: Owner, client: FlaskClient) -> No
 @pytest.mark.parametrize("name", ["send-test-message", "pair-phone", "backup", "restore", "backups"])
 def test_each_other_action(name: str, gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
     settle(gateway, owner, pairing() if name == "pair-phone" else status())
-    fields = {"phoneNumber": "+20 123 456 7890", "message": "hello"} if name in ("send-test-message", "pair-phone") else {}
+    fields = (
+        {"phoneNumber": "+20 123 456 7890", "message": "hello"} if name in ("send-test-message", "pair-phone") else {}
+    )
     answer = post(client, action=name, **fields)
     check(name, answer.status_code, answer.json)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from gateway_stage import API, KEY, SESSION, Owner, pairing, status
+
 from gateway.bootstrap import Gateway
 from gateway.handlers import events
-from gateway_stage import API, KEY, SESSION, Owner, pairing, status
 from shared.testing import eventually_sync
 
 

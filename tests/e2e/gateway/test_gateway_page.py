@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from gateway.domain import texts
 from gateway_stage import API_KEY, QR_TEXT, GatewayProcess, Owner, hang, pairing, report, status
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from gateway.domain import texts
 from shared.clock import SystemClock
 from shared.contracts.commands import SendTest
 from shared.contracts.sessions import Pairing, SessionRecord, SessionStatus
@@ -142,7 +143,9 @@ def test_from_login_over_the_code_to_connected_and_a_test_message(
         first = code.get_attribute("src")
         visit.picture("qr")
 
-        owner.say(lately(pairing(request=1, pairing=Pairing(qr=QR_TEXT.replace("n0t", "new"), qr_at=SystemClock().now()))))
+        owner.say(
+            lately(pairing(request=1, pairing=Pairing(qr=QR_TEXT.replace("n0t", "new"), qr_at=SystemClock().now())))
+        )
         expect(code).not_to_have_attribute("src", str(first))
 
         page.get_by_label(visit.words["link.number"]).fill("201234567890")

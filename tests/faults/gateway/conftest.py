@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from gateway_stage import GatewayProcess, Owner
+
 from shared.testing import NatsServer
 
 

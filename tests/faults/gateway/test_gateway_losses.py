@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from gateway_stage import API, KEY, NOON, GatewayProcess, Owner, pairing, report, status
+
 from shared.testing import NatsServer, eventually_sync, free_port
 
 SEND = {"action": "send-test-message", "phoneNumber": "201234567890", "message": "hello"}
@@ -64,9 +65,7 @@ def test_with_the_worker_gone_a_health_check_still_gives_the_verdict(gateway: Ga
     assert answer["check"]["workerAnswered"] is False
 
 
-def test_nobody_serving_the_command_is_503_at_once(
-    own_nats: NatsServer, gateway: GatewayProcess, owner: Owner
-) -> None:
+def test_nobody_serving_the_command_is_503_at_once(own_nats: NatsServer, gateway: GatewayProcess, owner: Owner) -> None:
     """The heartbeat is still young, but the worker has just stopped."""
     other = Owner(own_nats.url, session="elsewhere", worker="worker-2")
     with other:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from gateway.domain.auth import COOKIE_SECONDS, Keyring, bearer, same_origin
 from hypothesis import given
 from hypothesis import strategies as some
+
+from gateway.domain.auth import COOKIE_SECONDS, Keyring, bearer, same_origin
 
 KEY = "a-key-of-sixteen-or-more"
 NOW = 1_800_000_000.0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.domain.limits import MAX_KEYS, Limiter
 from hypothesis import given
 from hypothesis import strategies as some
+
+from gateway.domain.limits import MAX_KEYS, Limiter
 
 
 def test_as_many_as_allowed_pass_at_once_and_the_next_waits() -> None:

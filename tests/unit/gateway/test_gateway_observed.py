@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from gateway_stage import NOON, SESSION, report, status
+
 from gateway.domain.observed import (
     DELETED_SECONDS,
     EPOCH_PATIENCE_SECONDS,
@@ -12,7 +14,6 @@ from gateway.domain.observed import (
     WORKER_SILENCE_SECONDS,
     Observed,
 )
-from gateway_stage import NOON, SESSION, report, status
 from shared.contracts.sessions import SessionRecord, State
 from shared.contracts.telemetry import WorkerHeartbeat
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from gateway.domain import old_shape
-from gateway.domain.observed import Facts
 from gateway_stage import NOON, QR_TEXT, SESSION, pairing, report, status
 from hypothesis import given
 from hypothesis import strategies as some
+
+from gateway.domain import old_shape
+from gateway.domain.observed import Facts
 from shared.contracts.errors import NotConnected
 from shared.contracts.sessions import BackupFacts, ProfileFacts, SaveFacts, SessionStatus, State
 from shared.contracts.telemetry import WorkerHeartbeat

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import gateway
 import pytest
+
+import gateway
 from gateway.domain import inputs, texts
 from shared.contracts.sessions import State
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from gateway_stage import NOON, SESSION, pairing, status
+
 from gateway.domain import wishes
 from gateway.domain.observed import Facts
-from gateway_stage import NOON, SESSION, pairing, status
 from shared.contracts.sessions import SessionRecord, SessionStatus
 
 

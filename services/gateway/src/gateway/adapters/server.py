@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -20,6 +22,7 @@ from gunicorn.glogging import Logger
 THREADS = 64
 GREENLETS = 1000
 GRACEFUL_SECONDS = 6
+STALLED_SECONDS = 5
 KEEP_ALIVE_SECONDS = {"gthread": 15, "gevent": 2}
 """On its stop gevent waits for idle connections, gthread closes them."""
 
@@ -57,6 +60,14 @@ class QuietLogger(Logger):  # type: ignore[misc]
         self.error_log.setLevel(max(logging.WARNING, self.loglevel))
 
 
+def _end_stalled_clients(listener: Any) -> None:
+    """A thread must not wait for ever for the rest of a request, or for a client to take its answer. The kernel's own
+    timeouts, which accepted connections inherit: gunicorn sets the sockets' Python timeout back before each request."""
+    patience = struct.pack("ll", STALLED_SECONDS, 0)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+
+
 class Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, options: ServerOptions, live: Callable[[], Life]) -> None:
         self._options = options
@@ -92,6 +103,8 @@ class Server(BaseApplication):  # type: ignore[misc]
         return self._life.app
 
     def _begin(self, worker: Any) -> None:
+        for listener in worker.sockets:
+            _end_stalled_clients(listener)
         if self._life is not None:
             self._life.begin()
         before = signal.getsignal(signal.SIGTERM)
