@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from browser_stage import BrowserStage, link, send_ready, shows
 
+from browser_worker.adapters.chromium import ChromiumBrowser
 from browser_worker.domain.reading import PageState
 from browser_worker.ports import BrowserGone, BrowserHangs
 from shared.testing import eventually
@@ -98,6 +100,44 @@ async def test_without_the_functions_nothing_is_sent_and_it_says_so(stage: Brows
         assert stage.phone.messages() == []
 
 
+async def test_a_number_that_is_not_on_whatsapp_fails_without_a_send(stage: BrowserStage) -> None:
+    async with stage.linked() as browser:
+        await send_ready(browser)
+        await _in_page(browser, "window.require('WAWebQueryExistsJob').queryWidExists = async () => null")
+        message_id = await browser.new_message_id(NUMBER)
+        outcome = await browser.send_text(NUMBER, "hello", message_id, timeout=5)
+        assert (outcome.outcome, outcome.error) == ("failed", "this number is not on WhatsApp")
+        assert stage.phone.messages() == []
+
+
+async def test_a_site_that_cannot_be_asked_for_numbers_can_still_send(stage: BrowserStage) -> None:
+    stage.phone.set_faults(modules={"drop": ["WAWebQueryExistsJob"]})
+    async with stage.linked() as browser:
+        message_id = await browser.new_message_id(NUMBER)
+        assert (await browser.send_text(NUMBER, "hello", message_id, timeout=10)).outcome == "sent"
+
+
+async def test_a_chat_that_whatsapp_keeps_under_another_id_gets_the_message(stage: BrowserStage) -> None:
+    """WhatsApp is moving chats from numbers to ids of its own; the key must name the chat that there is."""
+    async with stage.linked() as browser:
+        await send_ready(browser)
+        await _in_page(
+            browser,
+            """([number, other]) => {
+                const actions = window.require('WAWebFindChatAction');
+                const find = actions.findOrCreateLatestChat;
+                const { createWid } = window.require('WAWebWidFactory');
+                actions.findOrCreateLatestChat = (wid, ...rest) =>
+                  find(String(wid) === number ? createWid(other) : wid, ...rest);
+            }""",
+            [f"{NUMBER}@c.us", "209999999999@c.us"],
+        )
+        message_id = await browser.new_message_id(NUMBER)
+        assert message_id.startswith("true_209999999999@c.us_")
+        assert (await browser.send_text(NUMBER, "hello", message_id, timeout=10)).outcome == "sent"
+        assert [message.id for message in stage.phone.messages()] == [message_id]
+
+
 async def test_without_a_connection_nothing_is_queued(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
         await send_ready(browser)
@@ -149,6 +189,28 @@ async def test_an_unknown_dialog_is_noted_by_its_class_alone(stage: BrowserStage
         await eventually(lambda: _dialog(browser, "dialog"))
         assert "private" not in repr(await browser.read())
         assert (await browser.read()).state is PageState.CONNECTED
+
+
+async def test_the_dialog_after_a_link_is_dismissed_and_an_unknown_one_left(stage: BrowserStage) -> None:
+    async with stage.linked() as browser:
+        for words in ("What’s new on WhatsApp Web", "Something else"):
+            await _in_page(
+                browser,
+                """(words) => {
+                    document.body.insertAdjacentHTML('beforeend', '<div role=dialog class=modal><h1></h1></div>');
+                    const made = document.body.lastElementChild;
+                    made.firstElementChild.textContent = words;
+                    const ok = made.appendChild(document.createElement('button'));
+                    ok.textContent = 'Continue';
+                    ok.onclick = () => made.remove();
+                }""",
+                words,
+            )
+        await browser.dismiss_known_dialogs()
+        left = await _in_page(browser, "[...document.querySelectorAll('[role=dialog]')].map((one) => one.innerText)")
+        assert len(left) == 1
+        assert "Something else" in left[0]
+        assert (await browser.read()).raw.dialog == "modal"
 
 
 async def test_an_unreachable_site_reads_as_unknown_and_comes_back(stage: BrowserStage) -> None:
@@ -226,5 +288,11 @@ async def test_a_link_after_a_crash_is_possible(stage: BrowserStage) -> None:
         await link(browser, stage.phone)
 
 
-async def _dialog(browser: object, name: str) -> bool:
-    return (await browser.read()).raw.dialog == name  # type: ignore[attr-defined, no-any-return]
+async def _dialog(browser: ChromiumBrowser, name: str) -> bool:
+    return (await browser.read()).raw.dialog == name
+
+
+async def _in_page(browser: ChromiumBrowser, script: str, given: Any = None) -> Any:
+    """As the site's own code would do it."""
+    assert browser._page is not None
+    return await browser._page.page.evaluate(script, given)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import structlog
 from browser_stage import WA_JS, BrowserStage, shows
 
 from browser_worker.adapters.chromium import ChromiumBrowser
@@ -153,6 +154,25 @@ async def test_a_browser_that_cannot_start_says_so_and_leaves_nothing(stage: Bro
             await browser.launch(stage.profile, None)
         assert not browser.alive
     finally:
+        await browser.dispose()
+
+
+async def test_a_host_without_sandbox_still_gets_a_browser_and_a_warning(stage: BrowserStage) -> None:
+    choosy = stage.folder / "choosy-browser"
+    choosy.write_text(
+        '#!/bin/sh\ncase "$*" in *--version*|*--no-sandbox*) exec /usr/bin/chromium-headless-shell "$@";; esac\n'
+        'echo "[1:1:FATAL:zygote_host_impl_linux.cc(1)] No usable sandbox! Update your kernel" >&2\nexit 1\n'
+    )
+    choosy.chmod(0o700)
+    browser = stage.browser(executable=choosy)
+    browser._sandbox = True
+    try:
+        with structlog.testing.capture_logs() as logs:
+            await browser.launch(stage.profile, None)
+        assert "browser_sandbox_off" in [line["event"] for line in logs]
+        await shows(browser, PageState.QR)
+    finally:
+        await browser.close(timeout=5)
         await browser.dispose()
 
 

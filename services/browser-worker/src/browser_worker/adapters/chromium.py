@@ -38,6 +38,8 @@ OPEN_SECONDS = 10.0
 """How long the page may take to begin to answer; one that does not is read as UNKNOWN and opened again later."""
 STRAY_SECONDS = 5.0
 WATCHDOG_SECONDS = 30.0
+NO_SANDBOX = "No usable sandbox"
+"""What Chromium says where the host allows no user namespaces."""
 UNLINK_SECONDS = 10.0
 _OUT = frozenset({PageState.LOGGED_OUT, PageState.QR, PageState.IDLE})
 
@@ -117,7 +119,7 @@ class ChromiumBrowser:
         try:
             await self._launch_context()
         except Error as error:
-            if not self._sandbox or "sandbox" not in error.message:
+            if not self._sandbox or NO_SANDBOX not in error.message:
                 raise
             self._sandbox = False
             log.warning("browser_sandbox_off", reason="the host allows none", hint="allow user namespaces")

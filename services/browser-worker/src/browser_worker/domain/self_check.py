@@ -39,6 +39,7 @@ USEFUL: tuple[str, ...] = (
     "wa-js:Cmd",
     "wa-js:BackendEventBus",
     "wa-js:functions.isRegistered",
+    "wa-js:functions.queryWidExists",
     "wa-js:functions.genLinkDeviceCodeForPhoneNumber",
     "module:WAWebConnModel",
     "module:WAWebCmd",

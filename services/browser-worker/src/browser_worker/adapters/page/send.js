@@ -9,6 +9,9 @@ const ready = () =>
   functions().addAndSendMsgToChat && functions().findOrCreateLatestChat;
 const connected = () =>
   (attempt(() => throughWaJs('Socket').state) || attempt(() => socketByName().state)) === 'CONNECTED';
+/** null when WhatsApp says no; wa-js says null too where the page has lost the function, so that is looked at first. */
+const exists = async (number) =>
+  functions().queryWidExists ? waJs().contact.queryExists(`${number}@c.us`) : 'cannot be asked';
 const reasonOf = (error) => text(attempt(() => error.code)) || text(attempt(() => error.name)) || 'error';
 
 const send = async ({ number, body, message_id, ready_ms, total_ms }) => {
@@ -20,7 +23,7 @@ const send = async ({ number, body, message_id, ready_ms, total_ms }) => {
   if (!connected()) {
     return { step: 'connected' };
   }
-  const asked = await within(left(), attempt(() => waJs().contact.queryExists(`${number}@c.us`)), 'late').catch((error) => ({ error }));
+  const asked = await within(left(), exists(number), 'late').catch(() => 'cannot be asked');
   if (asked === null) {
     return { step: 'number' };
   }
