@@ -25,6 +25,9 @@ BIN = VENV / "bin"
 PYTHON = BIN / "python"
 STAMP = VENV / "prepared.json"
 LOG = VENV / "prepare.log"
+UNFINISHED = VENV / "unfinished"
+"""Lies there while packages are installed. Found at a start, it means that an installer was killed half-way, which no
+installer notices by itself: the environment is made anew."""
 NODE_MODULES = ROOT / "node_modules"
 REQUIREMENTS = {"run": ("runtime.txt",), "test": ("dev.txt",)}
 MEMBERS = ("shared", "services/gateway", "services/browser-worker", "services/backup", "services/health",
@@ -110,6 +113,7 @@ def is_prepared(purpose: str) -> bool:
     stamp = read_stamp()
     wanted = inputs()
     done = stamp.get(purpose) == wanted or stamp.get("test") == wanted
+    done = done and not UNFINISHED.exists()
     there = (PYTHON, BIN / "persistent-session", wa_js(), Path(stamp.get("browser") or "/nowhere"))
     return done and all(path.exists() for path in there)
 
@@ -151,8 +155,14 @@ def prepare(purpose: str) -> None:
     ]
     if purpose == "test":
         steps.append(("Arabic font", install_fonts))
-    said = {name: step(name, work) for name, work in steps}
+    try:
+        said = {name: step(name, work) for name, work in steps}
+    except Failed as failed:
+        if failed.hint != MAKE_ROOM:  # the installer ended by itself and cleaned up, which a full disk may prevent
+            UNFINISHED.unlink(missing_ok=True)
+        raise
     write_stamp(purpose, browser=said["browser"])
+    UNFINISHED.unlink()
     print(f"Set up in {time.monotonic() - began:.0f} s", flush=True)
 
 
@@ -185,7 +195,8 @@ def check_disk(purpose: str) -> None:
 
 
 def make_environment() -> str:
-    if works([str(PYTHON), "-m", "pip", "--version"]):
+    if not UNFINISHED.exists() and works([str(PYTHON), "-m", "pip", "--version"]):
+        UNFINISHED.touch()
         return ""
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -198,6 +209,7 @@ def make_environment() -> str:
         missing = "ensurepip" in said or "No module named venv" in said
         hint = "as root: apt-get install python3-venv" if missing else explain(said, "see the line above")
         raise Failed(f"no Python environment can be made: {last_line(said)}", hint)
+    UNFINISHED.touch()
     return f"Python {sys.version.split()[0]}"
 
 
@@ -275,7 +287,9 @@ def install_node_packages(purpose: str) -> str:
     if node_packages_present(wanted):
         return f"{len(wanted)} packages"
     npm = find_npm()
-    command = [npm, "ci", "--loglevel=error", "--ignore-scripts", "--no-fund", "--no-audit", "--no-update-notifier"]
+    # npm's own patience without a network is minutes.
+    patience = ["--prefer-offline", "--fetch-retry-mintimeout=2000", "--fetch-retry-maxtimeout=8000"]
+    command = [npm, "ci", "--loglevel=error", "--ignore-scripts", "--no-fund", "--no-audit", *patience]
     run([*command, *(() if purpose == "test" else ("--omit=dev",))], "Node packages cannot be installed", path=str(BIN))
     return f"{len(wanted)} packages"
 
@@ -412,8 +426,9 @@ def last_line(said: str) -> str:
     return ((telling or lines or ["it said nothing"])[-1])[:200]
 
 
+MAKE_ROOM = f"make room on the disk of {ROOT} and run the same command again"
 CAUSES = (
-    (r"No space left|ENOSPC|disk quota", f"make room on the disk of {ROOT} and run the same command again"),
+    (r"No space left|ENOSPC|disk quota", MAKE_ROOM),
     (r"hash(es)? (mismatch|do not match)|EINTEGRITY|DO NOT MATCH THE HASHES",
      "a package is not what was pinned: do not install it; is a mirror in between?"),
     (r"name resolution|resolve host|dns|ENOTFOUND|EAI_AGAIN|Connection refused|ECONNREFUSED|unreachable|timed out|"
