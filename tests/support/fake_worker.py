@@ -330,6 +330,7 @@ class World:
             "publish_status": publish_status,
             "publish_event": publish_event,
             "jitter": lambda: 0.5,
+            "guard": lambda profile: None,
             "times": FAST,
             "budget": Budget(attempts=3, launches=2, base_delay=0.02),
             "patience": Patience(offline=0.05, lost_login=0.05, silent=0.5),

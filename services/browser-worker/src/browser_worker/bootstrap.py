@@ -10,9 +10,12 @@ import psutil
 
 from browser_worker.adapters.backup_client import BusBackupService
 from browser_worker.adapters.chromium import ChromiumBrowser
+from browser_worker.adapters.executables import NoBrowser
 from browser_worker.adapters.outbox_sqlite import SqliteOutbox
+from browser_worker.adapters.page_scripts import BadBundle
 from browser_worker.adapters.profile_store import DiskProfileStore
 from browser_worker.adapters.session_memory import FileMemory
+from browser_worker.adapters.watchdog import Watchdog
 from browser_worker.domain.ladder import Budget
 from browser_worker.domain.watching import Patience
 from browser_worker.handlers import SessionCommands
@@ -31,6 +34,8 @@ from shared.runtime import Metrics, OpsServer, Shutdown, configure_logging, get_
 
 log = get_logger()
 
+WATCHDOG_SHARE = 0.85
+"""Of the lease's TTL."""
 STOP_MARGIN = 3.0
 """Seconds beyond the sessions' own budget for closing what is around them."""
 
@@ -40,8 +45,10 @@ async def main(shutdown: Shutdown) -> int:
     configure_logging("browser-worker", settings.log_level)
     clock = SystemClock()
     metrics = Metrics()
+    guard = Watchdog(limit=_watchdog_limit(settings), clock=clock)
     bus = await Bus.connect(settings.bus_options("browser-worker"), clock=clock, wait_seconds=None)
-    worker = _worker(settings, bus, clock)
+    metrics.watch_bus(bus)
+    worker = _worker(settings, bus, clock, guard)
     ops = OpsServer(
         metrics,
         host=settings.http_host,
@@ -50,6 +57,7 @@ async def main(shutdown: Shutdown) -> int:
     )
     stop_seconds = settings.stop_budget_ms / 1000 + STOP_MARGIN
     shutdown.phase("sessions", stop_seconds, worker.stop)
+    shutdown.phase("watchdog", 2.0, guard.stop)
     shutdown.phase("bus", 2.0, bus.drain)
     shutdown.phase("ops", 1.0, ops.stop)
     await ops.start()
@@ -59,8 +67,15 @@ async def main(shutdown: Shutdown) -> int:
     return 0
 
 
-def _worker(settings: WorkerSettings, bus: Bus, clock: Clock) -> Worker:
-    sessions = _Sessions(settings, bus, clock)
+def _watchdog_limit(settings: WorkerSettings) -> float:
+    """Seconds that this process may hang before its browsers are killed: before the lease could pass to another. A lone
+    worker's browsers are killed only when it is gone."""
+    return settings.lease_ttl_ms / 1000 * WATCHDOG_SHARE if settings.lease_policy == "fence" else 0.0
+
+
+def _worker(settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog) -> Worker:
+    sessions = _Sessions(settings, bus, clock, guard)
+    sessions.check()
 
     async def heartbeat(message: WorkerHeartbeat) -> None:
         await bus.publish(subjects.telemetry("browser-worker", "heartbeat", settings.instance), message)
@@ -85,8 +100,9 @@ def _worker(settings: WorkerSettings, bus: Bus, clock: Clock) -> Worker:
 class _Sessions:
     """Builds what one session's runner needs, once: the browser's driver and the outbox outlive a lost lease."""
 
-    def __init__(self, settings: WorkerSettings, bus: Bus, clock: Clock) -> None:
+    def __init__(self, settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog) -> None:
         self._settings = settings
+        self._guard = guard
         self._bus = bus
         self._clock = clock
         self._status = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
@@ -94,6 +110,13 @@ class _Sessions:
 
     def commands_of(self, session: str, control: SessionControl) -> SessionCommands:
         return SessionCommands(self._bus, session, control, self._clock)
+
+    def check(self) -> None:
+        """A worker that can start no browser says so at once. Raises ServiceError."""
+        try:
+            self._browser()
+        except (BadBundle, NoBrowser) as error:
+            raise ServiceError(str(error), code="no_browser", hint="run `persistent-session doctor`") from error
 
     def parts_of(self, session: str) -> Parts:
         if session not in self._built:
@@ -116,14 +139,8 @@ class _Sessions:
         return Parts(
             session=session,
             worker=settings.instance,
-            browser=ChromiumBrowser(
-                url=settings.whatsapp_web_url,
-                executable=settings.browser_executable,
-                engine=settings.browser,
-                wa_js=settings.wa_js_path,
-                clock=self._clock,
-                timeout=settings.browser_timeout_ms / 1000,
-            ),
+            browser=self._browser(),
+            guard=self._guard.watch,
             store=DiskProfileStore(
                 session_path=settings.session_path,
                 saves_path=settings.backup_session_path,
@@ -148,6 +165,18 @@ class _Sessions:
                 base_delay=settings.reconnect_delay_ms / 1000,
             ),
             patience=Patience(offline=settings.reconnect_delay_ms / 1000),
+        )
+
+    def _browser(self) -> ChromiumBrowser:
+        """With a driver of its own, so that one session's hanging browser costs no other."""
+        settings = self._settings
+        return ChromiumBrowser(
+            url=settings.whatsapp_web_url,
+            executable=settings.browser_executable,
+            engine=settings.browser,
+            wa_js=settings.wa_js_path,
+            clock=self._clock,
+            timeout=settings.browser_timeout_ms / 1000,
         )
 
 

@@ -76,6 +76,7 @@ class Effects:
                 log.info("caches_trimmed", session=self._parts.session, freed_bytes=freed)
             carried = await self._parts.store.carried()
             self._context.launched_at = self._parts.clock.monotonic()
+            self._parts.guard(self._parts.store.profile)
             try:
                 await self._parts.browser.launch(self._parts.store.profile, carried)
             except (BrowserGone, BrowserHangs) as error:
@@ -279,6 +280,7 @@ class Effects:
         linked = self._context.remembered.linked or self._context.session.linked
         try:
             if not self._context.launched and linked and (await self._parts.store.inspect()).valid:
+                self._parts.guard(self._parts.store.profile)
                 await self._parts.browser.launch(self._parts.store.profile, await self._parts.store.carried())
                 self._context.launched = True
                 await self._until_connected(self._parts.times.unlink)
