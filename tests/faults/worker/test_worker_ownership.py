@@ -1,0 +1,103 @@
+"""One account, two workers: who may act, and when it passes on."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+
+import pytest
+from worker_processes import Scene, WorkerProcess, lives
+
+from shared.contracts import subjects
+from shared.contracts.backups import Store, Stored
+from shared.contracts.errors import Fenced
+from shared.testing import eventually
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+
+async def two_workers(stage: Scene) -> tuple[WorkerProcess, WorkerProcess]:
+    """The first is linked, connected and backed up; the second stands by with an empty disk."""
+    first = stage.started("first")
+    await stage.link()
+    await stage.backed_up()
+    return first, stage.started("second")
+
+
+async def standing_by(stage: Scene, worker: WorkerProcess) -> None:
+    await eventually(lambda: worker.lines("worker_started"), timeout=20)
+
+
+async def refuses_epoch(stage: Scene, epoch: int) -> None:
+    late = Store(snapshot=secrets.token_hex(16), epoch=epoch, manifest_pieces=("0" * 64,), total_bytes=1)
+    with pytest.raises(Fenced):
+        await stage.request(subjects.STORE, late, Stored)
+
+
+async def test_after_a_kill_of_the_owner_the_other_one_restores_and_never_two_are_logged_in(stage: Scene) -> None:
+    first, second = await two_workers(stage)
+    await standing_by(stage, second)
+    before = await stage.status()
+    assert before is not None
+
+    first.kill()
+    after = await stage.until("connected", by="second")
+
+    assert after.epoch > before.epoch
+    assert "pairing" not in [change.state for change in after.history]
+    assert second.lines("restored")
+    await refuses_epoch(stage, before.epoch)
+    assert stage.phone.device().max_simultaneous == 1
+
+
+async def test_an_owner_that_was_frozen_for_longer_than_its_lease_has_no_browser_when_it_wakes(stage: Scene) -> None:
+    first, second = await two_workers(stage)
+    await standing_by(stage, second)
+    before = await stage.status()
+    assert before is not None
+    browser = first.browser()
+
+    first.signal(signal.SIGSTOP)
+    after = await stage.until("connected", by="second")
+    assert not [process for process in browser if lives(process)]
+    logins = stage.phone.device().logins
+    first.signal(signal.SIGCONT)
+    await eventually(lambda: [line for line in first.lines("session_state") if line["reason"] == "lease_lost"])
+
+    assert after.epoch > before.epoch
+    assert not first.browser()
+    await refuses_epoch(stage, before.epoch)
+    device = stage.phone.device()
+    assert (device.max_simultaneous, device.max_active, device.logins) == (1, 1, logins)
+    now = await stage.status()
+    assert now is not None
+    assert (now.worker, now.state) == ("second", "connected")
+
+
+async def test_an_orderly_stop_hands_over_at_once_with_what_was_written_last(stage: Scene) -> None:
+    first, second = await two_workers(stage)
+    await standing_by(stage, second)
+    earlier = {backup.id for backup in await stage.backups()}
+    marker = secrets.token_hex(12)
+    stage.phone.write(marker)
+    await eventually(lambda: all(message.delivered_at for message in stage.phone.incoming_messages()))
+
+    assert first.stop() == 0
+    released = await stage.lease()
+    assert released is not None
+    taken = await eventually(lambda: second.lines("lease_acquired"), timeout=1.0, interval=0.02)
+    assert taken
+    await stage.until("connected", by="second")
+
+    restored = [line["copy"] for line in second.lines("restored")]
+    assert len(restored) == 1
+    assert restored[0] not in earlier
+    assert holds(second, marker)
+    assert stage.phone.device().max_simultaneous == 1
+
+
+def holds(worker: WorkerProcess, marker: str) -> bool:
+    """The text lies in the page's database (as one or two bytes a letter)."""
+    files = [path for path in (worker.profile / "Default" / "IndexedDB").rglob("*") if path.is_file()]
+    texts = (marker.encode(), marker.encode("utf-16-le"))
+    return any(text in path.read_bytes() for path in files for text in texts)

@@ -1,0 +1,328 @@
+"""Workers as real processes on a real bus, store and stand-in, without the gateway: the test writes what is wanted.
+
+A `Ground` (NATS, S3, backup service) may serve many tests; a `Scene` is one account with its workers and their folders.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from shared.bus import Bus, BusOptions, create_streams
+from shared.clock import SystemClock
+from shared.contracts import subjects
+from shared.contracts.backups import BackupFact, Backups, ListBackups
+from shared.contracts.errors import ServiceError
+from shared.contracts.message import Message
+from shared.contracts.sessions import LeaseRecord, SessionRecord, SessionStatus, Wanted
+from shared.testing import NatsServer, S3Server, eventually
+from shared.testing.process import Process
+from standin.client import Phone
+from standin.process import StandInProcess
+
+WA_JS = Path(__file__).parents[2] / "node_modules/@wppconnect/wa-js/dist/wppconnect-wa.js"
+NUMBER = "201234567890"
+QUICK = {
+    "LEASE_TTL_MS": "3000",
+    "RECONNECT_DELAY_MS": "500",
+    "SESSION_TIMEOUT_MS": "8000",
+    "BROWSER_TIMEOUT_MS": "8000",
+    "HEALTH_CHECK_INTERVAL_MS": "1000",
+    "SESSION_VALIDATION_INTERVAL_MS": "1000",
+    "STOP_BUDGET_MS": "10000",
+}
+"""Intervals of the workers: short, but not so short that a busy machine alone makes a fault."""
+_FOREIGN = ("NATS_", "S3_", "API_KEY", "RAILWAY_", "MASTER_KEY")
+
+
+def _environment(**given: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    return {**kept, "LOG_LEVEL": "debug", **given}
+
+
+class Ground:
+    """NATS with its streams, and when `store` is there a backup service on it."""
+
+    def __init__(self, folder: Path, nats: NatsServer, store: S3Server | None) -> None:
+        self.folder = folder
+        self.nats = nats
+        self.store = store
+        self._master_key = base64.b64encode(secrets.token_bytes(32)).decode()
+        self._backup: Process | None = None
+
+    @property
+    def backup(self) -> Process:
+        assert self._backup is not None
+        return self._backup
+
+    def start_backup(self) -> None:
+        assert self.store is not None
+        environment = _environment(
+            NATS_URL=self.nats.url, S3_ENDPOINT=self.store.endpoint, S3_BUCKET=self.store.bucket,
+            S3_ACCESS_KEY_ID=self.store.access_key, S3_SECRET_ACCESS_KEY=self.store.secret_key,
+            MASTER_KEY=self._master_key,
+        )  # fmt: skip
+        command = [sys.executable, "-m", "backup"]
+        self._backup = Process(command, log_file=self.folder / "backup.log", env=environment)
+
+    def end(self) -> None:
+        if self._backup is not None:
+            self._backup.kill()
+
+
+@contextmanager
+def ground(folder: Path, store: S3Server | None) -> Iterator[Ground]:
+    nats = NatsServer()
+    made = Ground(folder, nats.start(folder / "nats"), store)
+    try:
+        if store is not None:
+            made.start_backup()
+        yield made
+    finally:
+        made.end()
+        nats.stop()
+
+
+class WorkerProcess:
+    """`python -m browser_worker` with folders of its own; started, killed, frozen, started again."""
+
+    def __init__(self, name: str, folder: Path, environment: dict[str, str], session: str) -> None:
+        self.name = name
+        self.session = session
+        self.sessions = folder / "sessions"
+        self.saves = folder / "saves"
+        self.log = folder / "worker.log"
+        self.environment = {
+            "INSTANCE": name, "SESSION_PATH": str(self.sessions), "BACKUP_SESSION_PATH": str(self.saves), **environment,
+        }  # fmt: skip
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True)
+
+    @property
+    def profile(self) -> Path:
+        return self.sessions / f"session-{self.session}"
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "not started"
+        return self._process
+
+    def start(self, **environment: str) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "browser_worker"],
+                env=_environment(**{**self.environment, **environment}),
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self._folder,
+            )  # fmt: skip
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self, *, timeout: float = 25.0) -> int:
+        """In order, by SIGTERM; the exit code."""
+        self.process.terminate()
+        return self.process.wait(timeout)
+
+    def end(self) -> None:
+        """Whatever state it and its browser are in."""
+        browser = self.browser()
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        for process in {*browser, *self.browser()}:
+            with suppress(psutil.Error):
+                process.kill()
+
+    def browser(self) -> list[psutil.Process]:
+        """The living processes of the browser on this worker's profile."""
+        found: dict[int, psutil.Process] = {}
+        switch = f"--user-data-dir={self.profile}"
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if switch in process.cmdline():
+                    for each in (process, *process.children(recursive=True)):
+                        found[each.pid] = each
+        return [process for process in found.values() if lives(process)]
+
+    def main_process(self) -> psutil.Process:
+        """Of the browser: the one that all the others come from."""
+        pids = {process.pid for process in self.browser()}
+        return next(process for process in self.browser() if process.ppid() not in pids)
+
+    def renderers(self) -> list[psutil.Process]:
+        return [process for process in self.browser() if "--type=renderer" in _command(process)]
+
+    def lines(self, event: str = "") -> list[dict[str, Any]]:
+        """Of its log; those of one event."""
+        text = self.log.read_text() if self.log.exists() else ""
+        parsed = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        return [line for line in parsed if not event or line.get("event") == event]
+
+    def exceptions(self) -> list[str]:
+        """What no log should hold: tracebacks and crashed tasks."""
+        text = self.log.read_text() if self.log.exists() else ""
+        crashed = [str(line) for line in self.lines() if line.get("event") == "task_crashed" or "exception" in line]
+        foreign = [line for line in text.splitlines() if line.startswith("Traceback")]
+        return crashed + foreign
+
+
+class Scene:
+    """One account on a stand-in of its own, one session, its workers; what is wanted, what is seen."""
+
+    def __init__(self, folder: Path, ground: Ground, standin: StandInProcess, bus: Bus) -> None:
+        self.folder = folder
+        self.ground = ground
+        self.standin = standin
+        self.bus = bus
+        self.session = f"s-{secrets.token_hex(4)}"
+        self.workers: list[WorkerProcess] = []
+        self._sessions = bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord)
+        self._status = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
+        self._leases = bus.bucket(subjects.LEASES_BUCKET, LeaseRecord)
+        self._request = 0
+        self._clock = SystemClock()
+
+    @property
+    def phone(self) -> Phone:
+        return self.standin.phone
+
+    def worker(self, name: str, **environment: str) -> WorkerProcess:
+        """Not started yet."""
+        given = {
+            "NATS_URL": self.ground.nats.url, "WHATSAPP_WEB_URL": self.standin.web_url, "WA_JS_PATH": str(WA_JS),
+            "CLIENT_ID": self.session, **QUICK, **environment,
+        }  # fmt: skip
+        made = WorkerProcess(name, self.folder / name, given, self.session)
+        self.workers.append(made)
+        return made
+
+    def started(self, name: str = "first", **environment: str) -> WorkerProcess:
+        made = self.worker(name, **environment)
+        made.start()
+        return made
+
+    async def want(self, wanted: Wanted = Wanted.RUNNING) -> int:
+        """What the gateway does on initialize, stop and clear; the request's number."""
+        self._request += 1
+        record = SessionRecord(
+            session=self.session, wanted=wanted, requested_at=self._clock.now(), request=self._request
+        )
+        await self._sessions.put(self.session, record)
+        return self._request
+
+    async def status(self) -> SessionStatus | None:
+        entry = await self._status.get(self.session)
+        return entry.value if entry else None
+
+    async def lease(self) -> LeaseRecord | None:
+        entry = await self._leases.get(self.session)
+        return entry.value if entry else None
+
+    async def until(
+        self, *states: str, reason: str = "", by: str = "", where: Callable[[SessionStatus], bool] | None = None,
+        timeout: float = 30.0,
+    ) -> SessionStatus:  # fmt: skip
+        """The first status in one of `states`, and by the worker `by` when it is named."""
+        last: SessionStatus | None = None
+
+        async def reached() -> SessionStatus | None:
+            nonlocal last
+            last = await self.status()
+            if last is None or (states and last.state not in states) or (by and last.worker != by):
+                return None
+            return last if (not reason or last.reason == reason) and (where is None or where(last)) else None
+
+        try:
+            found = await eventually(reached, timeout=timeout)
+        except AssertionError:
+            raise AssertionError(f"never {states} {reason} {by}, but {_short(last)}") from None
+        assert found is not None
+        return found
+
+    async def link(self) -> SessionStatus:
+        """Wanted running, scanned, connected."""
+        await self.want()
+        await self.until("pairing", where=lambda status: bool(status.pairing.qr))
+        self.phone.scan()
+        return await self.until("connected")
+
+    async def request(self, verb: str, message: Message, reply: type[Message], **options: Any) -> Any:
+        options.setdefault("timeout", 8.0)
+        return await self.bus.request(subjects.command(verb, self.session), message, reply, **options)
+
+    async def backups(self) -> tuple[BackupFact, ...]:
+        answer: Backups = await self.request(subjects.LIST, ListBackups(), Backups)
+        return answer.backups
+
+    async def backed_up(self, *, beyond: int = 0, timeout: float = 20.0) -> tuple[BackupFact, ...]:
+        """The backups in the store, once there are more than `beyond`."""
+
+        async def more() -> tuple[BackupFact, ...]:
+            found = await self.backups()
+            return found if len(found) > beyond else ()
+
+        return await eventually(more, timeout=timeout, message="a further backup in the store")
+
+    def end(self) -> None:
+        for worker in self.workers:
+            worker.end()
+
+    async def forget(self) -> None:
+        """On a ground that serves many, the workers of the next test must not take this session."""
+        with suppress(ServiceError):
+            await self._sessions.delete(self.session)
+
+
+@asynccontextmanager
+async def scene(folder: Path, ground: Ground, *standin_options: str) -> AsyncIterator[Scene]:
+    """Whatever happened, no worker and no browser of it is left."""
+    bus = await Bus.connect(BusOptions(url=ground.nats.url, name="test"), clock=SystemClock())
+    try:
+        await create_streams(bus)
+        with StandInProcess(folder / "standin", *standin_options) as standin:
+            made = Scene(folder, ground, standin, bus)
+            try:
+                yield made
+            finally:
+                made.end()
+                await made.forget()
+    finally:
+        await bus.drain()
+
+
+def lives(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def stopped(processes: list[psutil.Process]) -> bool:
+    """Every one of them is in state T."""
+    return bool(processes) and all(process.status() == psutil.STATUS_STOPPED for process in processes)
+
+
+def _command(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
+def _short(status: SessionStatus | None) -> str:
+    if status is None:
+        return "no status"
+    changes = [f"{change.state}/{change.reason}" for change in status.history[-12:]]
+    return f"{status.state}/{status.reason} by {status.worker}, epoch {status.epoch}: {changes}"
