@@ -7,6 +7,7 @@ import { ago, at, count, elapsed, megabytes, reasonWords, span, stateAbout, stat
 const $ = (id) => document.getElementById(id);
 const BUSY = new Set(["starting", "restoring", "syncing", "reconnecting"]);
 let newest = null;
+let shownFor = "";
 
 function make(tag, content = "", attributes = {}) {
   const element = document.createElement(tag);
@@ -51,6 +52,8 @@ function shownState(status) {
 
 function renderState({ status }) {
   const state = shownState(status);
+  if (shownFor !== state && $("action-result").dataset.tone === "good") show($("action-result"), "good", "");
+  shownFor = state; // what an action promised is old news once the state has moved on
   $("mark").dataset.tone = tone(state);
   setText($("state-name"), stateName(state));
   const about = state === "gone" && status.workersAlive === 0 ? "none" : state;
@@ -247,8 +250,8 @@ async function act(action, button, more = {}) {
   await busy(button, text("action.working"), async () => {
     try {
       const answer = await ask(action, more);
-      show(result, "good", text(`done.${answer.next ?? (action === "health-check" ? "checked" : "other")}`) || answer.message);
       if (answer.status) render(answer);
+      show(result, "good", text(`done.${answer.next ?? (action === "health-check" ? "checked" : "other")}`) || answer.message);
     } catch (failure) {
       failed(result, failure);
     }
