@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from backup.adapters.heads import Heads
 from backup.adapters.memory_store import MemoryStore
 from backup.adapters.s3_store import S3Options, S3Store
 from backup.ports import ObjectStore, Taken
 from shared.clock import SystemClock
+from shared.contracts.errors import Fenced
 from shared.testing import S3Server
 
 
@@ -163,4 +166,43 @@ async def test_the_bucket_is_made_at_the_start_and_the_probe_object_is_removed(s
     await store.prepare()
     assert store.conditional
     assert await store.listing("") == []
+    store.close()
+
+
+async def test_a_server_that_ignores_conditions_is_found_at_the_start_and_epochs_still_grow(s3: S3Server) -> None:
+    store = s3_store(s3)
+
+    def forget(params: dict[str, Any], **_: object) -> None:
+        for header in ("If-None-Match", "If-Match"):
+            params["headers"].pop(header, None)
+
+    store._s3.meta.events.register("before-call.s3.PutObject", forget)
+    await store.prepare()
+    assert not store.conditional
+    heads = Heads(store, SystemClock())
+    session = f"s-{uuid4().hex[:12]}"
+    assert await heads.claim(session, owner="a", nonce="a", at_least=1) == 1
+    assert await heads.claim(session, owner="b", nonce="b", at_least=1) == 2
+    assert await heads.claim(session, owner="b", nonce="b", at_least=1) == 2
+    with pytest.raises(Fenced):
+        await heads.admit(session, 1)
+    await heads.admit(session, 2)
+    store.close()
+
+
+async def test_a_claim_whose_answer_was_lost_gets_its_own_epoch(s3: S3Server) -> None:
+    """As when boto3 repeats a conditional write that had succeeded: 412 for its own success."""
+    store = s3_store(s3)
+
+    class Repeating:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        async def create(self, key: str, data: bytes) -> None:
+            await store.create(key, data)
+            await store.create(key, data)
+
+    heads = Heads(Repeating(), SystemClock())  # type: ignore[arg-type]
+    session = f"s-{uuid4().hex[:12]}"
+    assert await heads.claim(session, owner="a", nonce="a", at_least=7) == 7
     store.close()

@@ -408,6 +408,7 @@ async def test_a_tombstone_clears_fences_and_after_its_grace_time_removes(
     fake.advance(3600)
     new = await quick.keep(SESSION, {**TREE, "x": b"1"}, epoch=after)
     assert new.new_pieces == new.pieces
+    assert len([key for key in memory.data if "/keys/" in key]) == 2
     fake.advance(22.9 * 3600)
     await quick.upkeep.tidy_all()
     assert [fact.state for fact in (await quick.backups(SESSION)).backups] == ["scrubbed", "cleared"]

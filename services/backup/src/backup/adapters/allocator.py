@@ -1,8 +1,8 @@
 """Make glibc give memory back.
 
-A store moves packs of 8 MB through memory. glibc answers a freed large block by serving the next ones from its heaps, one
-for each thread, which then stay large: about 50 MB more than with a fixed threshold, at the same speed. Elsewhere this
-does nothing.
+A store moves packs of 8 MB through memory. glibc answers a freed large block by serving the next ones from its heaps,
+one for each thread, which then stay large: about 50 MB more than with a fixed threshold, at the same speed. Elsewhere
+this does nothing.
 """
 
 from __future__ import annotations
@@ -19,5 +19,7 @@ def give_memory_back() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return False
-    settings = ((_ARENA_MAX, 2), (_MMAP_THRESHOLD, 256 * 1024), (_TRIM_THRESHOLD, 1024 * 1024))
-    return all([mallopt(parameter, value) == 1 for parameter, value in settings])
+    mallopt(_ARENA_MAX, 2)
+    mallopt(_MMAP_THRESHOLD, 256 * 1024)
+    mallopt(_TRIM_THRESHOLD, 1024 * 1024)
+    return True
