@@ -60,6 +60,23 @@ async def test_freezing_stops_every_write_and_thawing_resumes(stage: BrowserStag
         await shows(browser, PageState.CONNECTED)
 
 
+async def test_a_call_waits_for_the_end_of_a_short_pause(stage: BrowserStage) -> None:
+    async with stage.linked() as browser:
+        browser.freeze()
+        asyncio.get_running_loop().call_later(0.1, browser.thaw)
+        assert (await browser.read()).state is PageState.CONNECTED
+
+
+async def test_a_send_to_a_frozen_browser_fails_without_a_doubt(stage: BrowserStage) -> None:
+    async with stage.linked() as browser:
+        message_id = await browser.new_message_id("201234567890")
+        browser.freeze()
+        assert (await browser.send_text("201234567890", "hello", message_id, timeout=5)).outcome == "failed"
+        browser.thaw()
+        await shows(browser, PageState.CONNECTED)
+        assert stage.phone.messages() == []
+
+
 async def test_a_frozen_browser_can_be_killed_and_started_again(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
         carried = await browser.capture_storage()

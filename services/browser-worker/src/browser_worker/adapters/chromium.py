@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, Error, Page
 from playwright.async_api import TimeoutError as DriverTimeout
 
+from browser_worker.domain import sending
 from browser_worker.domain.page_state import interpret
 from browser_worker.domain.reading import CarriedStorage, PageState, Reading, SelfCheck, SendOutcome
 from browser_worker.ports import BrowserGone, BrowserHangs, BrowserMeasure
@@ -37,6 +38,8 @@ log = get_logger()
 OPEN_SECONDS = 10.0
 """How long the page may take to begin to answer; one that does not is read as UNKNOWN and opened again later."""
 STRAY_SECONDS = 5.0
+THAW_SECONDS = 0.5
+"""How long a call waits for a frozen browser: a snapshot's pause is far shorter, a lost lease's far longer."""
 WATCHDOG_SECONDS = 30.0
 NO_SANDBOX = "No usable sandbox"
 """What Chromium says where the host allows no user namespaces."""
@@ -240,18 +243,20 @@ class ChromiumBrowser:
     # what the page shows and does
 
     async def read(self) -> Reading:
-        if self._frozen:
+        try:
+            page = await self._awake()
+        except PageBusy:
             return interpret([])
-        return await self._page_driver().read(self._floor)
+        return await page.read(self._floor)
 
     async def self_check(self) -> SelfCheck:
-        return await self._page_driver().self_check()
+        return await (await self._awake()).self_check()
 
     async def reload(self) -> None:
         if self._crashed:
             await self.reopen_page()
             return
-        await self._page_driver().open(self._url, timeout=self._timeout)
+        await (await self._awake()).open(self._url, timeout=self._timeout)
 
     async def reopen_page(self) -> None:
         context, old = self._running(), self._page
@@ -264,35 +269,39 @@ class ChromiumBrowser:
         await self._open()
 
     async def refresh_qr(self) -> None:
-        await self._page_driver().act("refresh_qr")
+        await (await self._awake()).act("refresh_qr")
 
     async def take_over(self) -> None:
-        await self._page_driver().act("take_over")
+        await (await self._awake()).act("take_over")
 
     async def dismiss_known_dialogs(self) -> None:
-        await self._page_driver().act("dismiss")
+        await (await self._awake()).act("dismiss")
 
     async def pairing_code(self, number: str) -> str:
-        return await self._page_driver().pairing_code(number)
+        return await (await self._awake()).pairing_code(number)
 
     async def new_message_id(self, number: str) -> str:
         """Made by the page; by us, in the same form, while its functions are not ready."""
         try:
-            made = await self._page_driver().new_message_id(number)
+            made = await (await self._awake()).new_message_id(number)
         except PageBusy:
             made = ""
         return made or f"true_{number}@c.us_3EB0{secrets.token_hex(9).upper()}"
 
     async def send_text(self, number: str, text: str, message_id: str, *, timeout: float) -> SendOutcome:
-        return await self._page_driver().send(number, text, message_id, timeout=timeout)
+        try:
+            page = await self._awake()
+        except (BrowserGone, BrowserHangs):
+            return sending.failed("the browser does not answer; nothing was sent")
+        return await page.send(number, text, message_id, timeout=timeout)
 
     async def find_message(self, message_id: str) -> SendOutcome | None:
-        return await self._page_driver().find_message(message_id)
+        return await (await self._awake()).find_message(message_id)
 
     async def unlink(self) -> bool:
         self._logged_out = False
         deadline = self._clock.monotonic() + min(UNLINK_SECONDS, self._timeout)
-        confirmed = await self._page_driver().unlink(timeout=min(UNLINK_SECONDS, self._timeout) / 2)
+        confirmed = await (await self._awake()).unlink(timeout=min(UNLINK_SECONDS, self._timeout) / 2)
         while self._clock.monotonic() < deadline:
             if (await self.read()).state in _OUT:
                 return True
@@ -300,14 +309,14 @@ class ChromiumBrowser:
         return confirmed or self._logged_out
 
     async def capture_storage(self) -> CarriedStorage:
-        captured = await self._page_driver().capture_storage(self._sequence)
+        captured = await (await self._awake()).capture_storage(self._sequence)
         if captured.origin != self._origin:
             raise PageBusy("the page is not open")
         self._sequence = self._floor = captured.sequence
         return captured
 
     async def screenshot(self) -> bytes:
-        return await self._page_driver().screenshot()
+        return await (await self._awake()).screenshot()
 
     # its processes
 
@@ -342,6 +351,13 @@ class ChromiumBrowser:
         """End the driver and the watchdog that this browser made for itself."""
         for stop in self._own:
             await stop()
+
+    async def _awake(self) -> PageDriver:
+        """The page, after the pause of a snapshot if one is going on. Raises PageBusy when it stays frozen."""
+        deadline = self._clock.monotonic() + THAW_SECONDS
+        while self._frozen and self._clock.monotonic() < deadline:
+            await self._clock.sleep(0.01)
+        return self._page_driver()
 
     def _running(self) -> BrowserContext:
         if self._context is None:
