@@ -6,7 +6,7 @@ read is tidied, and a generation goes only when a fresh listing shows no manifes
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -165,12 +165,11 @@ class Upkeep:
         if any(item.summary is None for item in staying):
             return
         needed = {item.summary.key for item in staying if item.summary}
-        before = grave.cleared_at.replace(microsecond=0) - timedelta(seconds=1)
-        old = [name for name in catalogue.inventory.keys if name not in needed and _created_before(name, before)]
+        old = [name for name in catalogue.inventory.keys if name not in needed and _is_older(name, grave.cleared_at)]
         await self._shelf.drop_keys(catalogue.inventory.session, old)
 
 
-def _created_before(name: str, moment: datetime) -> bool:
+def _is_older(name: str, moment: datetime) -> bool:
     try:
         return layout.key_created(name) <= moment
     except layout.BadName:
