@@ -24,6 +24,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     value: str = ""
     limit: str = ""
+    title_ar: str = ""
 
 
 class Issue(msgspec.Struct, frozen=True, kw_only=True):

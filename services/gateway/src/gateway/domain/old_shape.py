@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.contracts.errors import ServiceError
-from shared.contracts.health import HealthReport, Issue, Overall, Recommendation
+from shared.contracts.health import CheckResult, HealthReport, Issue, Overall, Recommendation
 from shared.contracts.sessions import INITIALIZING, Account, SessionStatus, State
 
 from .observed import Facts
@@ -94,10 +94,7 @@ def health_of(report: HealthReport) -> Json:
         "issues": [issue.text for issue in report.issues],
         "recommendations": [recommendation.text for recommendation in report.recommendations],
         "at": iso(report.at),
-        "checks": [
-            {"code": c.code, "level": c.level, "title": c.title, "value": c.value, "limit": c.limit}
-            for c in report.checks
-        ],
+        "checks": [_check(check) for check in report.checks],
         "issueDetails": [_issue(issue) for issue in report.issues],
         "recommendationDetails": [_recommendation(each) for each in report.recommendations],
     }
@@ -261,6 +258,17 @@ def _history(status: SessionStatus | None) -> list[Json]:
         {"at": iso(t.at), "state": t.state, "reason": t.reason, "seconds": round(t.seconds, 1)}
         for t in reversed(status.history)
     ]
+
+
+def _check(check: CheckResult) -> Json:
+    return {
+        "code": check.code,
+        "level": check.level,
+        "title": check.title,
+        "titleAr": check.title_ar,
+        "value": check.value,
+        "limit": check.limit,
+    }
 
 
 def _issue(issue: Issue) -> Json:

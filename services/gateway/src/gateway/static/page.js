@@ -133,7 +133,7 @@ function recommendation(each) {
 function check(each) {
   const item = make("li");
   item.append(make("span", "", { class: "dot", "data-level": each.level, title: text(`health.${each.level}`) }));
-  const title = make("span", each.title, { dir: "auto" });
+  const title = make("span", (page.language === "ar" && each.titleAr) || each.title, { dir: "auto" });
   const value = make("span", each.limit ? `${each.value} / ${each.limit}` : each.value, { class: "value", dir: "auto" });
   item.append(title, value);
   return item;

@@ -41,7 +41,12 @@ def _examined(check: Check, case: Case) -> Finding:
 
 def _result(check: Check, finding: Finding) -> CheckResult:
     return CheckResult(
-        code=check.code, level=finding.level.value, title=check.title.en, value=finding.value, limit=finding.limit
+        code=check.code,
+        level=finding.level.value,
+        title=check.title.en,
+        title_ar=check.title.ar,
+        value=finding.value,
+        limit=finding.limit,
     )
 
 
