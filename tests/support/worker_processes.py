@@ -159,9 +159,9 @@ class WorkerProcess:
         return [process for process in found.values() if lives(process)]
 
     def main_process(self) -> psutil.Process:
-        """Of the browser: the one that all the others come from."""
-        pids = {process.pid for process in self.browser()}
-        return next(process for process in self.browser() if process.ppid() not in pids)
+        """Of the browser: the one that all the others come from, without a shell script that started it."""
+        switch = f"--user-data-dir={self.profile}"
+        return next(each for each in self.browser() if switch in each.cmdline() and "chrom" in each.exe())
 
     def renderers(self) -> list[psutil.Process]:
         return [process for process in self.browser() if "--type=renderer" in _command(process)]

@@ -58,8 +58,14 @@ async def test_an_owner_that_was_frozen_for_longer_than_its_lease_has_no_browser
     browser = first.browser()
 
     first.signal(signal.SIGSTOP)
+
+    async def taken() -> bool:
+        lease = await stage.lease()
+        return lease is not None and lease.owner == "second"
+
+    await eventually(taken, interval=0.01)
+    assert not [process for process in browser if lives(process)], "it ran on when the lease had passed on"
     after = await stage.until("connected", by="second")
-    assert not [process for process in browser if lives(process)]
     logins = stage.phone.device().logins
     first.signal(signal.SIGCONT)
     await eventually(lambda: [line for line in first.lines("session_state") if line["reason"] == "lease_lost"])
