@@ -18,6 +18,8 @@ REAL_WHATSAPP = "https://web.whatsapp.com"
 DEFAULT_CLIENT_ID = "whatsapp-automation-pro-v2"
 DEFAULT_DATA_DIR = "data"
 DEMO_FOLDER = "demo"
+API_KEY_FILE = "api-key"
+"""Name of the file in DATA_DIR/keys that keeps the API key."""
 _CLIENT_ID = re.compile(r"[a-z0-9-]{1,63}")
 
 

@@ -12,16 +12,10 @@ from rich.text import Text
 
 from persistent_session.cli import options
 from persistent_session.client.target import key_path, running
-from persistent_session.doctor import Level, examine
 from persistent_session.faults import Exit, Fault
 from persistent_session.settings import read_settings
 
-_MARKS = {
-    Level.GOOD: ("✓", "green"),
-    Level.NOTE: ("·", "dim"),
-    Level.WARNING: ("!", "yellow"),
-    Level.MISSING: ("✗", "red"),
-}
+_MARKS = {"good": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "yellow"), "missing": ("✗", "red")}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,11 +25,13 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(demo: options.Demo = False) -> None:
     """Say what is missing on this machine and how to get it; exit code 1 when something needed is missing."""
+    from persistent_session.doctor import Level, examine
+
     settings = read_settings(os.environ, demo=demo, here=Path.cwd())
     console = Console(highlight=False, soft_wrap=True)
     findings = examine(settings, os.environ)
     for finding in findings:
-        mark, colour = _MARKS[finding.level]
+        mark, colour = _MARKS[finding.level.value]
         console.print(Text.assemble((f"{mark} ", colour), (f"{finding.what:<14}", "bold"), finding.said))
         if finding.fix:
             console.print(Text.assemble(("  → ", "dim"), finding.fix))

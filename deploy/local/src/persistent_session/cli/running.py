@@ -8,8 +8,6 @@ from pathlib import Path
 import typer
 
 from persistent_session.settings import read_settings
-from persistent_session.stack.run import run_stack
-from persistent_session.stack.telling import Telling
 
 demo_app = typer.Typer(
     help="The system against a local stand-in of WhatsApp Web, with a virtual phone. Without a command: start it.",
@@ -35,5 +33,9 @@ def demo(context: typer.Context) -> None:
 
 
 def _run(*, demo: bool) -> int:
+    # Imported here: the bus and its libraries would double the time that every other command takes to start.
+    from persistent_session.stack.run import run_stack
+    from persistent_session.stack.telling import Telling
+
     settings = read_settings(os.environ, demo=demo, here=Path.cwd())
     return run_stack(settings, os.environ, Telling())

@@ -12,7 +12,6 @@ from pathlib import Path
 from persistent_session import settings
 from persistent_session.faults import Exit, Fault
 from persistent_session.stack import holding
-from persistent_session.stack.secrets import API_KEY
 
 NOT_HERE = "start it with `make up` or `make demo`, or name one with --url and API_KEY"
 
@@ -59,7 +58,7 @@ def key_path(
 ) -> Path:
     """Where the key that was made lies."""
     folder = Path(stack.data_dir) if stack else settings.data_dir(environ, demo=demo, here=here)
-    return folder / "keys" / API_KEY
+    return folder / "keys" / settings.API_KEY_FILE
 
 
 def _read(path: Path) -> str:

@@ -90,9 +90,20 @@ class _Prepared:
         programs = find_programs(environ, browser=settings.browser_executable)
         keys = open_keys(settings.keys_dir, make_api_key=not settings.api_key)
         chosen = _choose_ports(settings, run_dir)
-        for folder in (settings.data_dir / "nats", settings.data_dir / "s3", settings.log_dir):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folders(settings)
         return cls(keys, chosen, _plan(settings, environ, keys, chosen, programs, run_dir))
+
+
+def _make_folders(settings: StackSettings) -> None:
+    """For their owner alone: profiles and saves hold a login. Folders that are there keep the mode that they have."""
+    ours = (settings.data_dir / "nats", settings.data_dir / "s3", settings.log_dir)
+    for folder in (*ours, settings.session_path, settings.backup_session_path):
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Fault(
+                f"the folder {folder} cannot be made: {error.strerror}", hint="check who owns its parent"
+            ) from None
 
 
 def _plan(

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from persistent_session.faults import Fault
+from persistent_session.settings import API_KEY_FILE
 from shared.bus import permissions
 from shared.bus.credentials import new_seed, public_key
 
-API_KEY = "api-key"
+API_KEY = API_KEY_FILE
 COOKIE_SECRET = "cookie-secret"  # noqa: S105
 MASTER_KEY = "master-key"
 S3_ACCESS_KEY = "s3-access-key"
