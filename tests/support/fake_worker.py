@@ -19,7 +19,7 @@ from browser_worker.runner.options import Parts, Times
 from shared.clock import SystemClock
 from shared.contracts.backups import BackupFact, Backups, EpochClaimed, Stored
 from shared.contracts.commands import SendResult
-from shared.contracts.errors import ServiceError
+from shared.contracts.errors import NotFound, ServiceError
 from shared.contracts.sessions import ProfileFacts, SessionStatus
 from shared.contracts.snapshots import SnapshotManifest
 
@@ -184,7 +184,7 @@ class FakeStore:
     async def restore_backup(self, source: Any, *, browser_version: str) -> SnapshotManifest:
         self.calls.append(f"restore {source}")
         if source in self.damaged:
-            raise ServiceError("damaged", code="damaged")
+            raise NotFound("damaged", code="damaged")
         self.exists = self.valid = True
         return self._snapshot(1).manifest
 
@@ -330,7 +330,6 @@ class World:
             "publish_status": publish_status,
             "publish_event": publish_event,
             "jitter": lambda: 0.5,
-            "guard": lambda profile: None,
             "times": FAST,
             "budget": Budget(attempts=3, launches=2, base_delay=0.02),
             "patience": Patience(offline=0.05, lost_login=0.05, silent=0.5),

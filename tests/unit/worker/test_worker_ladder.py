@@ -39,5 +39,15 @@ def test_a_crash_is_answered_at_once() -> None:
     assert (step.rung, step.delay) == (Rung.NEW_BROWSER, 0.0)
 
 
+@given(st.integers(1, 20), budgets, jitters)
+def test_an_older_copy_is_tried_only_when_no_browser_connects_on_this_one(
+    attempt: int, budget: Budget, jitter: float
+) -> None:
+    for unproven in range(budget.launches + 3):
+        step = climb(Fault.BROWSER, attempt, budget, jitter, unproven=unproven)
+        if step is not None:
+            assert (step.rung is Rung.RESTORE) == (unproven > budget.launches)
+
+
 def test_the_slow_attempts_go_on_for_ever_at_a_bounded_pace() -> None:
     assert LONGEST_DELAY / 2 <= slow_delay(0.0) <= slow_delay(1.0) == LONGEST_DELAY

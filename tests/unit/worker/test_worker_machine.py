@@ -54,7 +54,7 @@ def test_a_qr_where_a_login_is_known_is_answered_with_a_restore_and_never_shown(
 def test_an_unreachable_store_without_a_local_copy_waits_and_shows_no_qr() -> None:
     session, effects = run(Event.START, Event.PROFILE_NONE, Event.STORE_UNKNOWN)
     assert (session.state, session.reason) == (State.RESTORING, "store_unreachable")
-    assert effects[-1] is Effect.RESTORE_LATER
+    assert effects[-2:] == [Effect.PAUSE, Effect.RESTORE]
     assert Effect.LAUNCH not in effects
 
 

@@ -12,9 +12,9 @@ from fake_worker import NOW, World
 
 from browser_worker.domain.machine import Event
 from browser_worker.domain.reading import PageState, SendOutcome
-from browser_worker.ports import Save
+from browser_worker.ports import BrowserTooOld, Save
 from browser_worker.runner.session import SessionRunner
-from shared.contracts.errors import NotConnected, Unavailable
+from shared.contracts.errors import NotConnected, NotFound, ServiceError, Unavailable
 from shared.testing import eventually
 
 
@@ -102,7 +102,7 @@ async def test_a_damaged_save_is_passed_over_for_an_older_one_then_for_the_store
     world.store.damaged = {"new", "old", "b2"}
     world.backups.has("b2", "b1")
     world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
-    async with running(world, epoch=2):
+    async with running(world):
         await until(world, "connected")
     assert [call for call in world.store.calls if call.startswith("restore")] == [
         "restore new", "restore old", "restore b2", "restore b1",
@@ -142,6 +142,30 @@ async def test_a_crashed_browser_is_started_again_at_once() -> None:
         await eventually(lambda: world.browser.calls.count("launch") == 2)
         await until(world, "connected")
     assert "browser_gone" in [change.reason for change in world.status.history]
+
+
+async def test_a_browser_that_connects_each_time_is_never_answered_with_an_older_copy() -> None:
+    world = World()
+    connected_profile(world)
+    world.store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
+    async with running(world):
+        for times in range(1, 4):
+            await until(world, "connected")
+            world.browser.crash()
+            await eventually(lambda times=times: world.browser.calls.count("launch") == 1 + times)
+        await until(world, "connected")
+    assert not any(call.startswith("restore") for call in world.store.calls)
+
+
+async def test_a_profile_on_which_no_browser_stays_up_gives_way_to_an_older_copy() -> None:
+    world = World()
+    connected_profile(world)
+    world.store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
+    world.browser.gone_at_launch = 3
+    async with running(world):
+        await until(world, "connected")
+    assert world.browser.calls.count("launch") == 4
+    assert "restore s1" in world.store.calls
 
 
 async def test_when_every_attempt_fails_nothing_is_deleted_and_a_person_is_called() -> None:
@@ -258,3 +282,203 @@ async def test_losing_the_lease_kills_the_browser() -> None:
         await until(world, "stopped", "lease_lost")
     assert "kill" in world.browser.calls
     assert "snapshot_at_rest" not in world.store.calls
+
+
+async def test_a_browser_frozen_for_the_lease_is_not_woken_by_the_end_of_a_snapshot() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        runner.freeze()
+        with pytest.raises(Unavailable):
+            await runner.control.back_up()
+        assert world.browser.frozen
+        runner.thaw()
+        assert not world.browser.frozen
+
+
+async def test_no_browser_is_started_while_the_lease_is_in_doubt_and_the_start_goes_on_when_it_is_sure() -> None:
+    world = World()
+    world.backups.error = Unavailable("S3 is down")
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    async with running(world) as runner:
+        await until(world, "restoring", "store_unreachable")
+        runner.freeze()
+        world.backups.error = None
+        with pytest.raises(AssertionError):
+            await eventually(lambda: "launch" in world.browser.calls, timeout=0.4)
+        runner.thaw()
+        await until(world, "pairing")
+
+
+async def test_a_lost_lease_kills_the_browser_before_anything_is_waited_for() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        runner.lost()
+        assert world.browser.calls[-1] == "kill"
+        await until(world, "stopped", "lease_lost")
+
+
+async def test_a_disk_error_while_looking_for_the_profile_brings_no_qr_and_is_tried_again() -> None:
+    world = World()
+    connected_profile(world)
+    inspect, errors = world.store.inspect, [OSError(5, "I/O error"), OSError(28, "No space left")]
+
+    async def failing() -> object:
+        if errors:
+            raise errors.pop()
+        return await inspect()
+
+    world.store.inspect = failing  # type: ignore[assignment, method-assign]
+    async with running(world):
+        await until(world, "connected")
+    assert "profile_unreadable" in [change.reason for change in world.status.history]
+    assert "pairing" not in world.states
+
+
+async def test_an_unforeseen_error_of_the_store_is_unknown_and_not_absent() -> None:
+    world = World()
+    world.backups.has("b1")
+    broken = ServiceError("unexpected KeyError", code="internal")
+    restore, errors = world.store.restore_backup, [broken]
+
+    async def failing(source: object, *, browser_version: str) -> object:
+        if errors:
+            raise errors.pop()
+        return await restore(source, browser_version=browser_version)
+
+    world.store.restore_backup = failing  # type: ignore[assignment, method-assign]
+    world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
+    async with running(world):
+        await until(world, "connected")
+    assert "pairing" not in world.states
+
+
+async def test_copies_that_are_only_too_new_for_this_browser_call_a_person_and_show_no_qr() -> None:
+    world = World()
+    world.backups.has("b1")
+
+    async def too_old(source: object, *, browser_version: str) -> object:
+        raise BrowserTooOld("made by a newer browser")
+
+    world.store.restore_backup = too_old  # type: ignore[assignment, method-assign]
+    async with running(world):
+        await until(world, "needs_attention", "browser_too_old")
+    assert "launch" not in world.browser.calls
+
+
+async def test_a_full_disk_during_a_restore_is_waited_out() -> None:
+    world = World()
+    world.backups.has("b1")
+    restore, errors = world.store.restore_backup, [OSError(28, "No space left")]
+
+    async def failing(source: object, *, browser_version: str) -> object:
+        if errors:
+            raise errors.pop()
+        return await restore(source, browser_version=browser_version)
+
+    world.store.restore_backup = failing  # type: ignore[assignment, method-assign]
+    world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
+    async with running(world):
+        await until(world, "connected")
+    assert "restore_failed" in [change.reason for change in world.status.history]
+
+
+async def test_a_profile_that_another_worker_has_outlived_gives_way_to_the_newer_backup() -> None:
+    world = World()
+    connected_profile(world)
+    world.memory.kept = type(world.memory.kept)(linked=True, epoch=3)
+    world.backups.has("theirs", epoch=7)
+    async with running(world, epoch=8):
+        await until(world, "connected")
+    assert "restore theirs" in world.store.calls
+
+
+async def test_a_login_that_several_good_copies_cannot_bring_back_is_believed_to_be_revoked() -> None:
+    world = World()
+    connected_profile(world)
+    world.store.kept = [Save(f"s{n}", Path("/nowhere"), NOW, 1, "1") for n in range(6)]
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    async with running(world):
+        await until(world, "logged_out", "login_gone")
+    assert len([call for call in world.store.calls if call.startswith("restore")]) == 3
+    assert world.memory.kept.revoked
+
+
+async def test_a_page_that_shows_a_qr_becomes_no_copy() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        saves = len(world.store.kept)
+        world.browser.shows(PageState.QR)
+        with pytest.raises(NotConnected):
+            await runner.control.back_up()
+        assert len(world.store.kept) == saves
+
+
+async def test_a_restore_of_an_unknown_backup_leaves_a_running_session_alone() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        with pytest.raises(NotFound):
+            await runner.control.restore("no-such-backup")
+        world.backups.error = Unavailable("down")
+        with pytest.raises(Unavailable):
+            await runner.control.restore("")
+        assert world.status.state == "connected"
+
+
+async def test_a_seal_that_cannot_be_saved_is_not_repeated_in_a_storm() -> None:
+    world = World()
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+
+    async def full(**_: object) -> object:
+        raise OSError(28, "No space left")
+
+    world.store.snapshot = full  # type: ignore[assignment, method-assign]
+    async with running(world):
+        await until(world, "pairing")
+        world.browser.shows(PageState.CONNECTED)
+        await until(world, "connected")
+        assert world.browser.calls.count("reopen_page") == 1
+        await eventually(lambda: world.status.saves.last_error)
+
+
+async def test_clear_of_a_session_that_is_not_running_unlinks_the_phone_too() -> None:
+    world = World()
+    connected_profile(world)
+    runner = SessionRunner(world.parts(), epoch=1)
+    runner.anchored(1)
+    await runner.clear(9)
+    assert "unlink" in world.browser.calls
+    assert world.memory.kept.request == 9
+
+
+async def test_a_clear_that_could_not_wipe_is_not_noted_as_done() -> None:
+    world = World()
+    connected_profile(world)
+
+    async def failing() -> None:
+        raise OSError(5, "I/O error")
+
+    world.store.wipe = failing  # type: ignore[method-assign]
+    runner = SessionRunner(world.parts(), epoch=1)
+    runner.anchored(1)
+    await runner.clear(9)
+    assert world.memory.kept.request == 0
+    assert world.memory.kept.tombstone_owed
+
+
+async def test_a_send_whose_turn_comes_too_late_is_not_sent() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        async with runner.control.page_lock:
+            late = await runner.control.send_test("c1", "201234567890", "hello", timeout=0.3)
+    assert late.outcome == "failed"
+    assert world.browser.sent == []

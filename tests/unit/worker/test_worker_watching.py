@@ -23,7 +23,7 @@ def test_a_lost_connection_counts_after_its_grace() -> None:
 def test_a_qr_while_a_login_is_known_must_last_and_a_qr_of_a_new_session_is_shown_at_once() -> None:
     assert said(PageState.QR, 1, Session(state=State.STARTING, linked=True)) is None
     assert said(PageState.QR, 3, Session(state=State.STARTING, linked=True)) is Event.QR
-    assert said(PageState.QR, 0, Session(state=State.STARTING)) is Event.QR
+    assert said(PageState.QR, 0, Session(state=State.STARTING, fresh=True)) is Event.QR
 
 
 def test_a_failed_read_is_silence_and_never_a_logout() -> None:

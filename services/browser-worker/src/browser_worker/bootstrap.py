@@ -140,7 +140,6 @@ class _Sessions:
             session=session,
             worker=settings.instance,
             browser=self._browser(),
-            guard=self._guard.watch,
             store=DiskProfileStore(
                 session_path=settings.session_path,
                 saves_path=settings.backup_session_path,
@@ -177,6 +176,7 @@ class _Sessions:
             wa_js=settings.wa_js_path,
             clock=self._clock,
             timeout=settings.browser_timeout_ms / 1000,
+            watchdog=self._guard,
         )
 
 

@@ -127,6 +127,10 @@ class ProfileDamaged(Exception):
     """The files are not a profile that a browser would open; the text names files, never contents."""
 
 
+class BrowserTooOld(ProfileDamaged):
+    """The copy was made by a newer browser: sound, but this browser would lose its IndexedDB."""
+
+
 class PieceSource(Protocol):
     """Where a restore gets its pieces from (the backup service)."""
 
@@ -252,11 +256,13 @@ class Outbox(Protocol):
 
 @dataclass(frozen=True)
 class Remembered:
-    """What must outlive the process and a wipe. `request`: the newest SessionRecord.request carried out;
+    """What must outlive the process and a wipe. `revoked`: the phone has unlinked the login that the profile and its
+    copies hold. `request`: the newest SessionRecord.request carried out;
     `cleared_epoch`: backups up to it are never restored; `tombstone_owed`: the store has not been told yet."""
 
     epoch: int = 0
     linked: bool = False
+    revoked: bool = False
     request: int = 0
     cleared_epoch: int = 0
     tombstone_owed: bool = False

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from browser_worker.domain.profile_rules import travels
-from browser_worker.ports import PieceSource, ProfileDamaged
+from browser_worker.ports import BrowserTooOld, PieceSource, ProfileDamaged
 from shared.clock import Clock
 from shared.contracts.snapshots import (
     PIECE_BYTES,
@@ -51,9 +51,9 @@ class _Piece:
 
 
 def refuse_newer(manifest_version: str, browser_version: str) -> None:
-    """An older browser loses the IndexedDB of a newer one. Raises ProfileDamaged."""
+    """An older browser loses the IndexedDB of a newer one. Raises BrowserTooOld."""
     if version_key(manifest_version) > version_key(browser_version):
-        raise ProfileDamaged(
+        raise BrowserTooOld(
             f"the copy was made by browser {manifest_version}, and this browser {browser_version} is older: "
             "use a browser of at least that version"
         )

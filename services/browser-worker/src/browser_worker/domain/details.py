@@ -4,7 +4,16 @@ DETAILS: dict[str, str] = {
     "finding_profile": "Looking for the session's profile.",
     "no_profile": "There is no profile here; looking for a save or a backup.",
     "profile_damaged": "The profile is damaged; putting the newest good copy in its place.",
-    "login_lost": "The profile has lost its login; putting the newest good copy in its place.",
+    "profile_unreadable": "The profile's folder cannot be read or written. Free the disk or mend its permissions; "
+    "it is tried again by itself.",
+    "owned_elsewhere": "Another worker ran this session since; fetching its newest backup.",
+    "login_lost": "The profile shows no login; putting the newest good copy in its place.",
+    "login_gone": "Several good copies were tried and none is logged in any more: the phone must have unlinked this "
+    "device. Press Initialize to link it again.",
+    "restore_failed": "A copy could not be put in place on this machine, perhaps for want of disk space. "
+    "It is tried again.",
+    "kept_profile": "No copy could be put in place; the present profile is kept.",
+    "browser_too_old": "The copies were made by a newer browser. Update the browser, then press Initialize.",
     "store_unreachable": "There is no local copy and the backup store cannot be asked. Waiting for it: no QR is shown, "
     "because a backup may exist.",
     "nothing_to_restore": "No copy of this session exists anywhere; starting afresh.",

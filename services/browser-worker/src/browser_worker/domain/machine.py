@@ -29,10 +29,23 @@ class Event(StrEnum):
     PROFILE_GOOD = "profile_good"
     PROFILE_NONE = "profile_none"
     PROFILE_BAD = "profile_bad"
+    PROFILE_STALE = "profile_stale"
+    """Another worker owned the session since this profile was used, and has backed it up."""
+    PROFILE_UNREADABLE = "profile_unreadable"
+    """The disk gave an error: nothing is known of the profile."""
     RESTORE_ASKED = "restore_asked"
     RESTORED = "restored"
     NOTHING_TO_RESTORE = "nothing_to_restore"
     STORE_UNKNOWN = "store_unknown"
+    RESTORE_FAILED = "restore_failed"
+    """This machine could not put a copy in place (a full disk); the copies may be good."""
+    KEEP_PROFILE = "keep_profile"
+    """No copy could be put in place, and the present profile is sound."""
+    COPIES_USELESS = "copies_useless"
+    """Several good copies were put in place, and none of them is logged in any more."""
+    BROWSER_TOO_OLD = "browser_too_old"
+    RESUME = "resume"
+    """The lease is sure again, after work was interrupted by a doubt."""
 
     LAUNCH_FAILED = "launch_failed"
     BROWSER_GONE = "browser_gone"
@@ -68,7 +81,8 @@ class Effect(StrEnum):
     FIND_PROFILE = "find_profile"
     LAUNCH = "launch"
     RESTORE = "restore"
-    RESTORE_LATER = "restore_later"
+    PAUSE = "pause"
+    """Wait a while, longer each time."""
     SEAL = "seal"
     SETTLE = "settle"
     """Connected: keep the carried copy, save, back up, drop what a restore set aside, reset the budgets."""
@@ -99,11 +113,13 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Session:
-    """What the machine knows of one session. `linked`: a login is known to exist in the profile."""
+    """What the machine knows of one session. `linked`: a login is known to exist in the profile. `fresh`: it is known
+    that none exists anywhere, or that the phone has revoked it, so a QR may be shown."""
 
     state: State = State.STOPPED
     reason: str = "not_started"
     linked: bool = False
+    fresh: bool = False
     newly_linked: bool = False
     """Linked in this life and not sealed yet."""
     fault: Fault | None = None
@@ -124,6 +140,7 @@ class Rule:
     effects: tuple[Effect, ...] = ()
     fault: Fault | None = None
     linked: bool | None = None
+    fresh: bool | None = None
     newly_linked: bool | None = None
 
 
@@ -134,6 +151,9 @@ _LIVE = (
 """States in which a browser may be running."""
 
 _OWNED = (*_LIVE, State.RESTORING)
+
+_REPAIRED = tuple(state for state in _LIVE if state is not State.LOGGED_OUT)
+"""States in which a fault of the browser is answered; a revoked login needs no browser."""
 
 Table = dict[tuple[State, Event], Rule]
 
@@ -156,34 +176,68 @@ _ATTEND = (Effect.ALERT,)
 
 _EVERYWHERE: tuple[tuple[Event, Rule], ...] = (
     (Event.STOP, Rule(State.STOPPED, "stopped", (Effect.SHUT_DOWN,))),
-    (Event.CLEAR, Rule(State.STOPPED, "cleared", (Effect.WIPE,), linked=False, newly_linked=False)),
+    (Event.CLEAR, Rule(State.STOPPED, "cleared", (Effect.WIPE,))),
     (Event.LEASE_LOST, Rule(State.STOPPED, "lease_lost", (Effect.KILL,))),
     (Event.RESTORE_ASKED, Rule(State.RESTORING, "asked", (Effect.CLOSE, Effect.RESTORE))),
 )
 
 _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
     ((State.STOPPED,), Event.START, Rule(State.STARTING, "finding_profile", (Effect.FIND_PROFILE,))),
-    ((State.STOPPED,), Event.CLEAR, Rule(State.STOPPED, "cleared", (Effect.WIPE,), linked=False)),
+    ((State.STOPPED,), Event.CLEAR, Rule(State.STOPPED, "cleared", (Effect.WIPE,))),
     # the profile
     ((State.STARTING,), Event.PROFILE_GOOD, Rule(State.STARTING, "launching", (Effect.LAUNCH,))),
-    ((State.STARTING,), Event.PROFILE_NONE, Rule(State.RESTORING, "no_profile", (Effect.RESTORE,))),
     (
-        (State.STARTING, State.RECONNECTING),
+        (State.STARTING,),
+        Event.PROFILE_UNREADABLE,
+        Rule(State.STARTING, "profile_unreadable", (Effect.PAUSE, Effect.FIND_PROFILE)),
+    ),
+    ((State.STARTING,), Event.PROFILE_STALE, Rule(State.RESTORING, "owned_elsewhere", (Effect.RESTORE,))),
+    (
+        (State.STARTING, State.RECONNECTING, State.NEEDS_ATTENTION),
+        Event.PROFILE_NONE,
+        Rule(State.RESTORING, "no_profile", (Effect.RESTORE,)),
+    ),
+    (
+        (State.STARTING, State.RECONNECTING, State.NEEDS_ATTENTION),
         Event.PROFILE_BAD,
         Rule(State.RESTORING, "profile_damaged", (Effect.RESTORE,), fault=Fault.PROFILE),
     ),
-    ((State.RESTORING,), Event.RESTORED, Rule(State.STARTING, "restored", (Effect.LAUNCH,), linked=True)),
+    ((State.RESTORING,), Event.RESTORED, Rule(State.STARTING, "restored", (Effect.LAUNCH,), linked=True, fresh=False)),
     (
         (State.RESTORING,),
         Event.NOTHING_TO_RESTORE,
-        Rule(State.STARTING, "nothing_to_restore", (Effect.LAUNCH,), linked=False),
+        Rule(State.STARTING, "nothing_to_restore", (Effect.LAUNCH,), linked=False, fresh=True),
     ),
-    ((State.RESTORING,), Event.STORE_UNKNOWN, Rule(State.RESTORING, "store_unreachable", (Effect.RESTORE_LATER,))),
+    (
+        (State.RESTORING,),
+        Event.STORE_UNKNOWN,
+        Rule(State.RESTORING, "store_unreachable", (Effect.PAUSE, Effect.RESTORE)),
+    ),
+    (
+        (State.RESTORING,),
+        Event.RESTORE_FAILED,
+        Rule(State.RESTORING, "restore_failed", (Effect.PAUSE, Effect.CLOSE, Effect.RESTORE)),
+    ),
+    ((State.RESTORING,), Event.KEEP_PROFILE, Rule(State.STARTING, "kept_profile", (Effect.LAUNCH,))),
+    (
+        (State.RESTORING,),
+        Event.COPIES_USELESS,
+        Rule(State.LOGGED_OUT, "login_gone", (Effect.FORGET_LINK, Effect.ALERT), linked=False, fresh=True),
+    ),
+    ((State.RESTORING,), Event.BROWSER_TOO_OLD, Rule(State.NEEDS_ATTENTION, "browser_too_old", (Effect.ALERT,))),
+    # the lease is sure again
+    ((State.STARTING,), Event.RESUME, Rule(State.STARTING, "finding_profile", (Effect.CLOSE, Effect.FIND_PROFILE))),
+    ((State.RESTORING,), Event.RESUME, Rule(None, "", (Effect.CLOSE, Effect.RESTORE))),
+    (
+        tuple(state for state in _REPAIRED if state is not State.STARTING),
+        Event.RESUME,
+        Rule(State.RECONNECTING, "browser_gone", (Effect.CLIMB,), fault=Fault.BROWSER),
+    ),
     # faults of the browser and the page
-    (_LIVE, Event.LAUNCH_FAILED, Rule(State.RECONNECTING, "launch_failed", _CLIMB, fault=Fault.BROWSER)),
-    (_LIVE, Event.BROWSER_GONE, Rule(State.RECONNECTING, "browser_gone", _CLIMB, fault=Fault.BROWSER)),
-    (_LIVE, Event.BROWSER_HANGS, Rule(State.RECONNECTING, "browser_hangs", _CLIMB, fault=Fault.BROWSER)),
-    (_LIVE, Event.PAGE_SILENT, Rule(State.RECONNECTING, "page_silent", _CLIMB, fault=Fault.PAGE)),
+    (_REPAIRED, Event.LAUNCH_FAILED, Rule(State.RECONNECTING, "launch_failed", _CLIMB, fault=Fault.BROWSER)),
+    (_REPAIRED, Event.BROWSER_GONE, Rule(State.RECONNECTING, "browser_gone", _CLIMB, fault=Fault.BROWSER)),
+    (_REPAIRED, Event.BROWSER_HANGS, Rule(State.RECONNECTING, "browser_hangs", _CLIMB, fault=Fault.BROWSER)),
+    (_REPAIRED, Event.PAGE_SILENT, Rule(State.RECONNECTING, "page_silent", _CLIMB, fault=Fault.PAGE)),
     ((State.RECONNECTING,), Event.STILL_DOWN, Rule(None, "", _CLIMB)),
     (
         (State.RECONNECTING,),
@@ -207,20 +261,20 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
         Event.QR_IDLE,
         Rule(State.PAIRING, "scan_the_qr", (Effect.REFRESH_QR,), newly_linked=False),
     ),
-    ((State.PAIRING,), Event.PAIRING, Rule(State.SYNCING, "linking", newly_linked=True)),
+    ((State.STARTING, State.PAIRING), Event.PAIRING, Rule(State.SYNCING, "linking", newly_linked=True)),
     ((State.PAIRING,), Event.SYNCING, Rule(State.SYNCING, "syncing", newly_linked=True)),
     ((State.PAIRING,), Event.OFFLINE, Rule(State.PAIRING, "waiting_for_network")),
-    ((State.STARTING, State.RECONNECTING), Event.SYNCING, Rule(State.SYNCING, "syncing")),
+    ((State.STARTING, State.RECONNECTING, State.CONNECTED), Event.SYNCING, Rule(State.SYNCING, "syncing")),
     (
         (State.STARTING, State.PAIRING, State.SYNCING, State.RECONNECTING, State.NEEDS_ATTENTION),
         Event.LINKED,
-        Rule(State.SYNCING, "sealing", (Effect.SEAL,), linked=True, newly_linked=True),
+        Rule(State.SYNCING, "sealing", (Effect.SEAL,), linked=True, fresh=False, newly_linked=True),
     ),
     ((State.SYNCING,), Event.SEALED, Rule(State.SYNCING, "sealed", newly_linked=False)),
     (
         (State.STARTING, State.SYNCING, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION, State.FAILED),
         Event.CONNECTED,
-        Rule(State.CONNECTED, "connected", (Effect.SETTLE,), linked=True),
+        Rule(State.CONNECTED, "connected", (Effect.SETTLE,), linked=True, fresh=False),
     ),
     (
         (State.STARTING, State.CONNECTED, State.SYNCING),
@@ -236,7 +290,12 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
         (State.STARTING, State.SYNCING, State.CONNECTED, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION),
         Event.LOGGED_OUT,
         Rule(
-            State.LOGGED_OUT, "unlinked_by_phone", (Effect.FORGET_LINK, Effect.ALERT), linked=False, newly_linked=False
+            State.LOGGED_OUT,
+            "unlinked_by_phone",
+            (Effect.FORGET_LINK, Effect.ALERT),
+            linked=False,
+            fresh=True,
+            newly_linked=False,
         ),
     ),
     (_LIVE, Event.BANNED, Rule(State.NEEDS_ATTENTION, "banned", _ATTEND)),
@@ -273,10 +332,18 @@ PAGE_EVENTS: dict[PageState, Event] = {
 """What the page says as an event; LOADING and UNKNOWN say nothing."""
 
 
+RESTING = frozenset({"banned", "blocked"})
+"""Reasons for which nothing is tried by itself: a ban answered by reconnecting becomes a longer one."""
+
+REPAIRS = frozenset(
+    {Event.LAUNCH_FAILED, Event.BROWSER_GONE, Event.BROWSER_HANGS, Event.PAGE_SILENT, Event.STILL_DOWN, Event.RESUME}
+)
+
+
 def meaning(session: Session, event: Event) -> Event:
-    """What an event means for this session: a QR is an invitation to link only where no login is known, and the first
+    """What an event means for this session: a QR is an invitation to link only where no login can exist, and the first
     connection after a link is to be sealed before anybody is told of it."""
-    if event in (Event.QR, Event.QR_IDLE) and session.linked:
+    if event in (Event.QR, Event.QR_IDLE) and not session.fresh:
         return Event.LOGIN_LOST
     if event is Event.CONNECTED and (session.newly_linked or session.state is State.PAIRING):
         return Event.LINKED
@@ -286,7 +353,7 @@ def meaning(session: Session, event: Event) -> Event:
 def advance(session: Session, event: Event) -> Step:
     """The next step. An event without a row leaves the session as it is."""
     rule = TABLE.get((session.state, meaning(session, event)))
-    if rule is None:
+    if rule is None or (session.reason in RESTING and event in REPAIRS):
         return Step(session)
     state = rule.state or session.state
     return Step(
@@ -295,6 +362,7 @@ def advance(session: Session, event: Event) -> Step:
             state=state,
             reason=rule.reason or session.reason,
             linked=session.linked if rule.linked is None else rule.linked,
+            fresh=session.fresh if rule.fresh is None else rule.fresh,
             newly_linked=session.newly_linked if rule.newly_linked is None else rule.newly_linked,
             fault=rule.fault or (None if state is State.CONNECTED else session.fault),
         ),

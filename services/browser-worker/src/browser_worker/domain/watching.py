@@ -1,6 +1,6 @@
 """From a stream of page readings to events: what must last before it counts. Pure; the runner gives the time.
 
-A look at the page is a moment. A QR where a login is known, a lost connection or silence must last before anything is
+A look at the page is a moment. A QR where a login may exist, a lost connection or silence must last before anything is
 done about them, for a page shows all three while it loads.
 """
 
@@ -21,6 +21,7 @@ class Patience:
     offline: float = 5.0
     lost_login: float = 3.0
     silent: float = 40.0
+    syncing: float = 600.0
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,10 @@ def event_of(watch: Watch, session: Session, now: float, patience: Patience) -> 
         return Event.PAGE_SILENT if lasted >= patience.silent and session.state not in _MAY_BE_SILENT else None
     if watch.page is PageState.OFFLINE and lasted < patience.offline:
         return None
-    if watch.page in (PageState.QR, PageState.IDLE) and session.linked and lasted < patience.lost_login:
+    if watch.page in (PageState.QR, PageState.IDLE) and not session.fresh and lasted < patience.lost_login:
         return None
+    if watch.page in (PageState.PAIRING, PageState.SYNCING) and lasted >= patience.syncing:
+        return Event.PAGE_SILENT
     return PAGE_EVENTS[watch.page]
 
 

@@ -11,39 +11,58 @@ import msgspec
 
 from browser_worker.domain.machine import Event, Session
 from browser_worker.domain.watching import Watch
+from shared.contracts.errors import ServiceError
 from shared.contracts.sessions import State
+from shared.runtime import get_logger
 
 from .keeper import Keeper
 from .options import Parts
 from .reporter import Reporter
 from .restoring import Restoring
+from .stillness import Stillness
+
+log = get_logger()
 
 
 class Context:
     """One owned session. `launched`: a browser of ours should be running; `proven`: it was connected since its launch;
-    `quiet`: somebody is working on the page, so what the reader would see means nothing."""
+    `unproven`: launches since one was connected; `quiet`: somebody is working on the page, so what the reader would see
+    means nothing."""
 
     def __init__(self, parts: Parts, *, epoch: int) -> None:
         self.parts = parts
         self.remembered = parts.memory.load()
+        self.previous_epoch = self.remembered.epoch
+        """Of this worker's last ownership; any epoch between that and ours was another worker's."""
         self.epoch = epoch
         self.anchored_epoch: int | None = None
-        self.session = Session(linked=self.remembered.linked)
+        self.anchored = asyncio.Event()
+        self.session = Session(linked=self.remembered.linked, fresh=self.remembered.revoked and not self.was_elsewhere)
         self.reporter = Reporter(parts, epoch)
         self.reporter.set(request=self.remembered.request)
-        self.keeper = Keeper(parts, self.reporter, epoch=lambda: self.anchored_epoch)
-        self.restoring = Restoring(parts, epoch=lambda: self.epoch)
+        self.stillness = Stillness(parts.browser)
+        self.keeper = Keeper(parts, self.reporter, self.stillness, epoch=lambda: self.anchored_epoch)
+        self.restoring = Restoring(
+            parts, epoch=lambda: self.epoch, known_epoch=self.previous_epoch if self.was_elsewhere else None
+        )
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self.wake = asyncio.Event()
         self.launched = False
         self.launched_at = 0.0
         self.proven = False
+        self.unproven = 0
         self.connected_at: float | None = None
         self.attempts = 0
+        self.pauses = 0
         self.watch = Watch()
         self.said: tuple[Event, Session] | None = None
         self.page_lock = asyncio.Lock()
         self._quiet = 0
+
+    @property
+    def was_elsewhere(self) -> bool:
+        """Whether another worker owned the session since this one did."""
+        return self.epoch > self.previous_epoch + 1
 
     @property
     def state(self) -> State:
@@ -59,9 +78,26 @@ class Context:
     def remember(self, **changes: int | bool) -> None:
         """Durably; an unchanged record is not written again."""
         changed = replace(self.remembered, **changes)  # type: ignore[arg-type]
-        if changed != self.remembered:
-            self.remembered = changed
+        if changed == self.remembered:
+            return
+        self.remembered = changed
+        try:
             self.parts.memory.store(changed)
+        except OSError as error:
+            log.warning("not_remembered", session=self.parts.session, error=type(error).__name__)
+
+    async def pay_tombstone(self) -> bool:
+        """Tell the store of a `clear` that it has not heard of; nothing from before it is restored meanwhile. False
+        while it is still owed."""
+        if not self.remembered.tombstone_owed:
+            return True
+        try:
+            await self.parts.backups.tombstone(epoch=self.remembered.cleared_epoch)
+        except ServiceError as error:
+            log.warning("tombstone_owed", session=self.parts.session, code=error.code)
+            return False
+        self.remember(tombstone_owed=False)
+        return True
 
     def note_link_code(self, code: str) -> None:
         pairing = self.reporter.status.pairing

@@ -7,12 +7,13 @@ import asyncio
 from browser_worker.domain.machine import Event
 from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged
 from shared.contracts.commands import BackedUp, Checked, PairingCode, SendResult
-from shared.contracts.errors import Conflict, ServiceError, TimedOut, Unavailable
+from shared.contracts.errors import Conflict, NotFound, ServiceError, TimedOut, Unavailable
 from shared.contracts.sessions import State
 from shared.runtime import get_logger
 
 from .context import Context
 from .observing import Observer
+from .restoring import restorable
 from .sending import Sending
 
 log = get_logger()
@@ -25,11 +26,16 @@ PROBE_SECONDS = 2.0
 class Control:
     """Fulfils ports.SessionControl."""
 
-    def __init__(self, context: Context, observer: Observer) -> None:
+    def __init__(self, context: Context, observer: Observer, sending: Sending) -> None:
         self._context = context
         self._parts = context.parts
         self._observer = observer
-        self._sending = Sending(context)
+        self._sending = sending
+
+    @property
+    def page_lock(self) -> asyncio.Lock:
+        """Held by whoever makes the page do something that takes a while."""
+        return self._context.page_lock
 
     async def check(self, *, back_up: bool) -> Checked:
         probe_ok = await self._probe()
@@ -88,8 +94,16 @@ class Control:
     async def restore(self, backup_id: str) -> None:
         if self._context.state in (State.STOPPED, State.RESTORING):
             raise Conflict("a restore is under way already")
+        await self._must_exist(backup_id)
         self._context.restoring.asked = backup_id
         self._context.post(Event.RESTORE_ASKED)
+
+    async def _must_exist(self, backup_id: str) -> None:
+        """A session that runs is not taken down for a backup that cannot be had. Raises NotFound, Unavailable."""
+        found = await self._parts.backups.backups()
+        good = [backup.id for backup in restorable(found.backups, self._context.remembered, set())]
+        if backup_id not in good and (backup_id or not good):
+            raise NotFound("there is no such backup that can be restored", hint="persistent-session backups lists them")
 
     async def read_piece(self, snapshot: str, sha256: str) -> bytes:
         return await self._parts.store.read_piece(snapshot, sha256)

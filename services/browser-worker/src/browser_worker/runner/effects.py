@@ -10,63 +10,81 @@ from typing import ClassVar
 import msgspec
 
 from browser_worker.domain.ladder import Rung, climb, slow_delay
-from browser_worker.domain.machine import Effect, Event, Fault
+from browser_worker.domain.machine import Effect, Event
 from browser_worker.domain.reading import PageState
 from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged
 from shared.contracts.errors import ServiceError
 from shared.contracts.events import SessionCleared
-from shared.contracts.sessions import BackupFacts, BrowserFacts, SaveFacts
+from shared.contracts.sessions import BackupFacts, BrowserFacts, ProfileFacts, SaveFacts, State
 from shared.runtime import get_logger
 
 from .context import Context
 from .observing import Observer
+from .sending import Sending
 
 log = get_logger()
 
+ANCHOR_SECONDS = 3.0
+LONGEST_PAUSE = 30.0
+"""Seconds between two looks at a store that cannot be asked, or at a disk that gives errors."""
 SEND_LOOKS = 24
 """Half seconds, a little longer than a page may take to settle."""
 
 
 class Effects:
-    def __init__(self, context: Context, observer: Observer) -> None:
+    def __init__(self, context: Context, observer: Observer, sending: Sending) -> None:
         self._context = context
         self._parts = context.parts
         self._observer = observer
+        self._sending = sending
         self._taken_over_at = float("-inf")
 
-    async def perform(self, effects: tuple[Effect, ...]) -> None:
-        """In order; a failure ends the row and is posted as an event."""
+    async def perform(self, effects: tuple[Effect, ...]) -> bool:
+        """In order; a failure ends the row, is posted as an event, and False is returned."""
         for effect in effects:
             try:
                 await self._ACTIONS[effect](self)
-            except (BrowserGone, BrowserHangs, ServiceError, ProfileDamaged, OSError) as error:
+            except Exception as error:
+                # whatever it is, a session must not stand still in silence
                 self._failed(effect, error)
-                return
+                return False
+        return True
 
     def _failed(self, effect: Effect, error: Exception) -> None:
-        """TimeoutError is an OSError; it comes from the browser here."""
+        known = isinstance(error, (BrowserGone, BrowserHangs, ServiceError, ProfileDamaged, OSError))
         log.warning(
-            "effect_failed", session=self._parts.session, effect=effect.value, error=str(error) or type(error).__name__
+            "effect_failed",
+            session=self._parts.session,
+            effect=effect.value,
+            state=self._context.state.value,
+            error=f"{type(error).__name__}: {error}"[:300],
+            exc_info=None if known else error,
         )
+        event = self._failure(effect, error)
+        if event is not None:
+            self._context.post(event)
+
+    def _failure(self, effect: Effect, error: Exception) -> Event | None:
+        """What a failed effect means. A session that is connected is not torn down for want of disk space."""
+        if effect is Effect.FIND_PROFILE:
+            return Event.PROFILE_UNREADABLE
+        if self._context.state is State.RESTORING:
+            return Event.RESTORE_FAILED
+        if effect in (Effect.SETTLE, Effect.TAKE_OVER, Effect.CONSIDER_TAKE_OVER, Effect.REFRESH_QR):
+            return None
         if isinstance(error, BrowserHangs):
-            self._context.post(Event.BROWSER_HANGS)
-        elif isinstance(error, BrowserGone):
-            self._context.post(Event.BROWSER_GONE)
-        else:
-            self._context.post(Event.LAUNCH_FAILED)
+            return Event.BROWSER_HANGS
+        return Event.BROWSER_GONE if isinstance(error, BrowserGone) else Event.LAUNCH_FAILED
 
     async def _find_profile(self) -> None:
         moved = await self._parts.store.move_in()
         facts = await self._parts.store.inspect()
         self._context.reporter.set(profile=facts)
-        if not facts.exists:
-            self._context.post(Event.PROFILE_NONE)
-        elif not facts.valid:
-            log.warning("profile_damaged", session=self._parts.session, problems=list(facts.problems[:5]))
-            self._context.post(Event.PROFILE_BAD)
+        log.info("profile", session=self._parts.session, exists=facts.exists, valid=facts.valid, moved_in=moved)
+        if facts.exists and await self._context.restoring.is_behind():
+            self._context.post(Event.PROFILE_STALE)
         else:
-            log.info("profile_found", session=self._parts.session, bytes=facts.bytes, moved_in=moved)
-            self._context.post(Event.PROFILE_GOOD)
+            self._context.post(_event_of(facts))
 
     async def _launch(self) -> None:
         with self._context.quietly():
@@ -76,7 +94,7 @@ class Effects:
                 log.info("caches_trimmed", session=self._parts.session, freed_bytes=freed)
             carried = await self._parts.store.carried()
             self._context.launched_at = self._parts.clock.monotonic()
-            self._parts.guard(self._parts.store.profile)
+            self._context.unproven += 1
             try:
                 await self._parts.browser.launch(self._parts.store.profile, carried)
             except (BrowserGone, BrowserHangs) as error:
@@ -93,31 +111,39 @@ class Effects:
         self._context.wake.set()
 
     async def _restore(self) -> None:
-        await self._owe_no_tombstone()
-        event = await self._context.restoring.restore()
-        if event is Event.NOTHING_TO_RESTORE:
-            facts = await self._parts.store.inspect()
-            if facts.exists and not facts.valid:
-                await self._parts.store.set_aside()
+        await self._context.pay_tombstone()
+        reason = self._context.session.reason
+        event = await self._context.restoring.restore(login_lost=reason == "login_lost")
+        facts = await self._parts.store.inspect()
+        if event in (Event.NOTHING_TO_RESTORE, Event.STORE_UNKNOWN) and reason == "asked" and facts.valid:
+            self._context.restoring.asked = None
+            event = Event.KEEP_PROFILE
+        elif event is Event.NOTHING_TO_RESTORE and facts.exists and not facts.valid:
+            await self._parts.store.set_aside()
+        self._context.reporter.set(profile=facts)
+        self._context.pauses = 0 if event is Event.RESTORED else self._context.pauses
         self._context.post(event)
 
-    async def _restore_later(self) -> None:
-        self._context.attempts += 1
-        step = climb(
-            Fault.NETWORK,
-            min(self._context.attempts, self._parts.budget.attempts),
-            self._parts.budget,
-            self._parts.jitter(),
-        )
-        await self._parts.clock.sleep(min(30.0, step.delay if step else 30.0))
-        await self._restore()
+    async def _pause(self) -> None:
+        self._context.pauses += 1
+        seconds = min(LONGEST_PAUSE, self._parts.budget.base_delay * 2.0 ** min(self._context.pauses - 1, 10))
+        await self._parts.clock.sleep(seconds * (0.5 + self._parts.jitter() / 2))
 
     async def _seal(self) -> None:
+        """The login is on the disk twice before "connected" is said: carried, and flushed by closing the page. The
+        keeper makes up for a save that fails."""
         with self._context.quietly():
-            await self._context.keeper.carry()
-            self._context.remember(linked=True)
+            try:
+                await self._context.keeper.carry()
+            except OSError as error:
+                log.warning("local_storage_not_carried", session=self._parts.session, error=type(error).__name__)
+            self._context.remember(linked=True, revoked=False)
             await self._parts.browser.reopen_page()
-            await self._context.keeper.save("link")
+            try:
+                await self._until_connected(self._parts.times.unlink)
+                await self._context.keeper.save("link")
+            except (ServiceError, ProfileDamaged, OSError) as error:
+                log.warning("link_not_saved_yet", session=self._parts.session, error=type(error).__name__)
         self._context.keeper.ask("link")
         self._context.post(Event.SEALED)
 
@@ -129,11 +155,13 @@ class Effects:
                 browser=msgspec.structs.replace(browser, connected_after_ms=round(seconds * 1000, 1))
             )
         self._context.restoring.begin_anew()
+        self._context.pauses = 0
         await self._context.reporter.publish()
         await self._context.keeper.carry()
         await self._parts.store.drop_set_aside()
         await self._observer.validate()
         await self._until_sending_works()
+        await self._sending.look_up_open()
 
     async def _until_sending_works(self) -> None:
         for _ in range(SEND_LOOKS):
@@ -151,7 +179,13 @@ class Effects:
     async def _climb(self) -> None:
         self._context.attempts += 1
         self._context.reporter.set(reconnect_attempts=self._context.attempts)
-        step = climb(self._context.session.fault, self._context.attempts, self._parts.budget, self._parts.jitter())
+        step = climb(
+            self._context.session.fault,
+            self._context.attempts,
+            self._parts.budget,
+            self._parts.jitter(),
+            unproven=self._context.unproven,
+        )
         if step is None:
             self._context.post(Event.LADDER_ENDED)
             return
@@ -185,8 +219,8 @@ class Effects:
         await self._close()
         facts = await self._parts.store.inspect()
         self._context.reporter.set(profile=facts)
-        if facts.exists and not facts.valid:
-            self._context.post(Event.PROFILE_BAD)
+        if not facts.valid:
+            self._context.post(_event_of(facts))
             return
         await self._launch()
 
@@ -203,27 +237,28 @@ class Effects:
     async def _consider_take_over(self) -> None:
         """By itself at most once in a while: two that take over from each other in turn end with a ban."""
         await self._parts.clock.sleep(self._parts.times.take_over)
-        if self._parts.clock.monotonic() - self._taken_over_at >= self._parts.times.take_over_pause:
-            await self._take_over()
-        else:
-            log.warning("conflict_left_to_a_person", session=self._parts.session)
+        left = self._parts.times.take_over_pause - (self._parts.clock.monotonic() - self._taken_over_at)
+        if left > 0:
+            await self._alert()
+            await self._parts.clock.sleep(left)
+        await self._take_over()
 
     async def _forget_link(self) -> None:
-        self._context.remember(linked=False)
+        self._context.remember(linked=False, revoked=True)
         self._context.reporter.set(account=None)
 
     async def _shut_down(self) -> None:
-        linked, started = self._context.session.linked, self._parts.clock.monotonic()
-        deadline = started + self._parts.times.stop
+        linked, page = self._context.session.linked, self._context.watch.page
+        deadline = self._parts.clock.monotonic() + self._parts.times.stop
         with self._context.quietly():
-            self._parts.browser.thaw()
             if self._context.launched and linked:
                 with suppress(BrowserGone, BrowserHangs, OSError, TimeoutError):
                     async with asyncio.timeout(3.0):
                         await self._context.keeper.carry()
             was_launched, self._context.launched = self._context.launched, False
             await self._parts.browser.close(timeout=min(5.0, self._parts.times.stop / 2))
-            if linked and was_launched and self._context.proven:
+            # a page that showed a QR at the end must not become the newest copy
+            if linked and was_launched and self._context.proven and page in (PageState.CONNECTED, PageState.OFFLINE):
                 await self._last_copies(deadline - self._parts.clock.monotonic())
         await self._context.reporter.publish()
 
@@ -237,7 +272,7 @@ class Effects:
     async def _close(self) -> None:
         with self._context.quietly():
             self._context.launched = False
-            await self._parts.browser.close(timeout=5.0)
+            await self._close_or_kill()
 
     async def _kill(self) -> None:
         self._context.launched = False
@@ -255,10 +290,14 @@ class Effects:
         with self._context.quietly():
             unlinked = await self._unlink()
             self._context.launched = False
-            await self._parts.browser.close(timeout=5.0)
-            self._context.remember(linked=False, cleared_epoch=self._context.epoch, tombstone_owed=True)
+            await self._close_or_kill()
+            # the tombstone must name the store's epoch: the lease's starts again when NATS loses its data
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANCHOR_SECONDS):
+                    await self._context.anchored.wait()
+            self._context.remember(linked=False, revoked=False, cleared_epoch=self._context.epoch, tombstone_owed=True)
             await self._parts.store.wipe()
-            await self._owe_no_tombstone()
+            await self._context.pay_tombstone()
         now = self._parts.clock.now()
         log.info("session_cleared", session=self._parts.session, unlinked=unlinked)
         detail = (
@@ -280,13 +319,12 @@ class Effects:
         linked = self._context.remembered.linked or self._context.session.linked
         try:
             if not self._context.launched and linked and (await self._parts.store.inspect()).valid:
-                self._parts.guard(self._parts.store.profile)
                 await self._parts.browser.launch(self._parts.store.profile, await self._parts.store.carried())
                 self._context.launched = True
                 await self._until_connected(self._parts.times.unlink)
             if self._context.launched and (await self._parts.browser.read()).state is PageState.CONNECTED:
                 return await self._parts.browser.unlink()
-        except (BrowserGone, BrowserHangs, TimeoutError, OSError) as error:
+        except (BrowserGone, BrowserHangs, OSError) as error:
             log.warning("not_unlinked", session=self._parts.session, error=type(error).__name__)
         return False
 
@@ -295,22 +333,17 @@ class Effects:
             while (await self._parts.browser.read()).state is not PageState.CONNECTED:
                 await self._parts.clock.sleep(0.2)
 
-    async def _owe_no_tombstone(self) -> None:
-        """Tell the store of a `clear` that it has not heard of; nothing from before it is restored meanwhile."""
-        if not self._context.remembered.tombstone_owed:
-            return
+    async def _close_or_kill(self) -> None:
         try:
-            await self._parts.backups.tombstone(epoch=self._context.remembered.cleared_epoch)
-        except ServiceError as error:
-            log.warning("tombstone_owed", session=self._parts.session, code=error.code)
-            return
-        self._context.remember(tombstone_owed=False)
+            await self._parts.browser.close(timeout=5.0)
+        except (BrowserGone, BrowserHangs, OSError):
+            self._parts.browser.kill()
 
     _ACTIONS: ClassVar[dict[Effect, Callable[[Effects], Awaitable[None]]]] = {
         Effect.FIND_PROFILE: _find_profile,
         Effect.LAUNCH: _launch,
         Effect.RESTORE: _restore,
-        Effect.RESTORE_LATER: _restore_later,
+        Effect.PAUSE: _pause,
         Effect.SEAL: _seal,
         Effect.SETTLE: _settle,
         Effect.REFRESH_QR: _refresh_qr,
@@ -325,3 +358,9 @@ class Effects:
         Effect.WIPE: _wipe,
         Effect.ALERT: _alert,
     }
+
+
+def _event_of(facts: ProfileFacts) -> Event:
+    if not facts.exists:
+        return Event.PROFILE_NONE
+    return Event.PROFILE_GOOD if facts.valid else Event.PROFILE_BAD

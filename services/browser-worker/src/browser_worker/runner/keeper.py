@@ -11,24 +11,29 @@ from dataclasses import replace
 
 import msgspec
 
+from browser_worker.domain.reading import PageState
 from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged, Save, Snapshot
 from shared.contracts.backups import Stored
-from shared.contracts.errors import Fenced, NotConnected, ServiceError
+from shared.contracts.errors import Fenced, NotConnected, ServiceError, Unavailable
 from shared.contracts.events import SnapshotSaved
 from shared.contracts.sessions import SaveFacts, State
 from shared.runtime import get_logger
 
 from .options import Parts
 from .reporter import Reporter
+from .stillness import Holder, Stillness
 
 log = get_logger()
 
 
 class Keeper:
-    def __init__(self, parts: Parts, reporter: Reporter, *, epoch: Callable[[], int | None]) -> None:
+    def __init__(
+        self, parts: Parts, reporter: Reporter, stillness: Stillness, *, epoch: Callable[[], int | None]
+    ) -> None:
         """`epoch`: the epoch anchored in the store, None while it is not (then nothing can be backed up)."""
         self._parts = parts
         self._reporter = reporter
+        self._stillness = stillness
         self._epoch = epoch
         self._one_at_a_time = asyncio.Lock()
         self._asked: str | None = None
@@ -36,6 +41,8 @@ class Keeper:
         self._saved_at = float("-inf")
         self._backed_up_at = float("-inf")
         self._tried_at = float("-inf")
+        self._tried_before = False
+        self._kept: Snapshot | None = None
 
     def ask(self, reason: str) -> None:
         """A save and a backup as soon as possible."""
@@ -59,12 +66,19 @@ class Keeper:
         async with self._one_at_a_time:
             if not self._connected():
                 raise NotConnected("only a connected session is backed up", hint="initialize, then link the phone")
-            _, snapshot = await self._save_running(reason)
+            snapshot = self._recent() if reason == "interval" else None
+            if snapshot is None:
+                _, snapshot = await self._save_running(reason)
             return await self._store(snapshot, reason)
+
+    def _recent(self) -> Snapshot | None:
+        """The newest save, when it is young: while the store is away the saves must not turn over at each attempt."""
+        young = self._parts.clock.monotonic() - self._saved_at < self._parts.times.save / 2
+        return self._kept if young and self._tried_before else None
 
     async def last(self, *, timeout: float) -> None:
         """The browser is closed: snapshot at rest, save, and back up as far as the time allows."""
-        async with self._one_at_a_time, asyncio.timeout(timeout):
+        async with asyncio.timeout(timeout), self._one_at_a_time:
             version = await self._parts.browser.version()
             snapshot = await self._parts.store.snapshot_at_rest(epoch=self._epoch() or 0, browser_version=version)
             save = await self._parts.store.keep(snapshot)
@@ -107,21 +121,31 @@ class Keeper:
 
     async def _save_running(self, reason: str) -> tuple[Save, Snapshot]:
         parts = self._parts
+        if self._stillness.held_by(Holder.LEASE):
+            raise Unavailable("the lease is in doubt, the browser stands still")
+        await self._must_show_login()
         try:
             await self.carry()
         except (BrowserGone, BrowserHangs) as error:
             log.warning("local_storage_not_read", session=parts.session, error=type(error).__name__)
         snapshot = await parts.store.snapshot(
-            freeze=parts.browser.freeze,
-            thaw=parts.browser.thaw,
+            freeze=lambda: self._stillness.hold(Holder.SNAPSHOT),
+            thaw=lambda: self._stillness.release(Holder.SNAPSHOT),
             epoch=self._epoch() or self._reporter.status.epoch,
             browser_version=await parts.browser.version(),
             page_version=self._reporter.status.browser.page_version,
         )
+        await self._must_show_login()
         save = await parts.store.keep(snapshot)
         await self._note_save(save, snapshot)
         log.info("saved", session=parts.session, reason=reason, bytes=save.bytes, pause_ms=round(snapshot.pause_ms, 1))
-        return save, _kept(snapshot, save)
+        self._kept = _kept(snapshot, save)
+        return save, self._kept
+
+    async def _must_show_login(self) -> None:
+        """Before and after the snapshot, so that a page that has lost its login meanwhile becomes no copy."""
+        if (await self._parts.browser.read()).state is not PageState.CONNECTED:
+            raise NotConnected("the page is not connected at this moment")
 
     async def _note_save(self, save: Save, snapshot: Snapshot) -> None:
         parts = self._parts
@@ -151,6 +175,7 @@ class Keeper:
         async with self._parts.store.offer(snapshot) as pieces:
             stored = await self._parts.backups.store(snapshot, pieces, epoch=epoch, reason=reason)
         now = self._parts.clock.now()
+        self._tried_before = False
         self._backed_up_at = self._parts.clock.monotonic()
         before = self._reporter.status.backups
         self._reporter.set(
@@ -173,6 +198,7 @@ class Keeper:
         code = error.code if isinstance(error, ServiceError) else type(error).__name__
         log.warning("not_saved", session=self._parts.session, code=code, fenced=isinstance(error, Fenced))
         now = self._parts.clock.now()
+        self._tried_before = True
         if isinstance(error, ServiceError):
             backups = self._reporter.status.backups
             self._reporter.set(backups=msgspec.structs.replace(backups, last_attempt_at=now, last_error=code))

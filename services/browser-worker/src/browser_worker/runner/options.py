@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from browser_worker.domain.ladder import Budget
 from browser_worker.domain.watching import Patience
@@ -55,8 +54,6 @@ class Parts:
     """`(area, fact, message)`; best effort, never raises."""
     jitter: Callable[[], float]
     """Uniform in 0..1."""
-    guard: Callable[[Path], None]
-    """Before a browser is started on a profile: from then on it ends when this process does."""
     max_bytes: int = 150_000_000
     """Of a profile; beyond it the caches are trimmed before a launch."""
     session_path: str = ""

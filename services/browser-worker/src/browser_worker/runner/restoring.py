@@ -5,12 +5,13 @@ Unknown is not absent: when the store cannot be asked, the answer is STORE_UNKNO
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from browser_worker.domain.machine import Event
-from browser_worker.ports import ProfileDamaged, Remembered
+from browser_worker.ports import BrowserTooOld, ProfileDamaged, Remembered
 from shared.contracts.backups import BackupFact
-from shared.contracts.errors import ServiceError, TryAgain
+from shared.contracts.errors import Refused, ServiceError
 from shared.contracts.events import SessionRestored
 from shared.runtime import get_logger
 
@@ -21,37 +22,78 @@ log = get_logger()
 NOT_RESTORED = frozenset({"bad", "cleared"})
 
 
-class Restoring:
-    """Remembers what has been tried since the session was last connected, so that no copy is tried twice."""
+LOGINS_TRIED = 3
+"""Copies put in place for a lost login before it is believed that the phone has revoked it."""
+ASK_SECONDS = 3.0
 
-    def __init__(self, parts: Parts, *, epoch: Callable[[], int]) -> None:
+
+class Restoring:
+    """Remembers what has been tried since the session was last connected, so that no copy is tried twice.
+
+    `known_epoch`: set when other workers owned the session since; what this machine holds may then be older than the
+    store's newest backup, and its saves are not used before that."""
+
+    def __init__(self, parts: Parts, *, epoch: Callable[[], int], known_epoch: int | None = None) -> None:
         self._parts = parts
         self._epoch = epoch
+        self._known_epoch = known_epoch
         self._tried: set[str] = set()
+        self._logins_tried = 0
+        self._too_old = False
         self.asked: str | None = None
         """A backup that a person asked for; "" is the newest."""
 
     def begin_anew(self) -> None:
         self._tried.clear()
+        self._logins_tried = 0
+        self._known_epoch = None
 
-    async def restore(self) -> Event:
-        """RESTORED, NOTHING_TO_RESTORE or STORE_UNKNOWN. Raises OSError (disk full)."""
-        started = self._parts.clock.monotonic()
+    async def is_behind(self) -> bool:
+        """Whether the store holds a newer life of this session than this machine. An unknown store says no: a local
+        session must start without it."""
+        if self._known_epoch is None:
+            return False
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                found = await self._parts.backups.backups()
+        except (ServiceError, TimeoutError):
+            return False
+        newest = restorable(found.backups, self._parts.memory.load(), set())
+        return bool(newest) and newest[0].epoch > self._known_epoch
+
+    async def restore(self, *, login_lost: bool = False) -> Event:
+        """RESTORED, NOTHING_TO_RESTORE, STORE_UNKNOWN, COPIES_USELESS or BROWSER_TOO_OLD. Raises OSError."""
+        if login_lost and self._logins_tried >= LOGINS_TRIED:
+            return Event.COPIES_USELESS
+        event = await self._restore()
+        if login_lost and event is Event.RESTORED:
+            self._logins_tried += 1
+        elif login_lost and event is Event.NOTHING_TO_RESTORE and self._logins_tried:
+            return Event.COPIES_USELESS
+        return event
+
+    async def _restore(self) -> Event:
+        started, self._too_old = self._parts.clock.monotonic(), False
         version = await self._parts.browser.version()
-        if self.asked is None and await self._from_saves(version, started):
+        local = self.asked is None and self._known_epoch is None
+        if local and await self._from_saves(version, started):
             return Event.RESTORED
-        return await self._from_backups(version, started)
+        event = await self._from_backups(version, started)
+        if event is not Event.RESTORED and self._known_epoch is not None and await self._from_saves(version, started):
+            return Event.RESTORED
+        return Event.BROWSER_TOO_OLD if event is Event.NOTHING_TO_RESTORE and self._too_old else event
 
     async def _from_saves(self, version: str, started: float) -> bool:
         for save in await self._parts.store.saves():
             if save.id in self._tried:
                 continue
-            self._tried.add(save.id)
             try:
                 await self._parts.store.restore_save(save, browser_version=version)
             except ProfileDamaged as error:
+                self._refused(save.id, error)
                 log.warning("save_not_usable", session=self._parts.session, save=save.id, reason=str(error))
                 continue
+            self._tried.add(save.id)
             await self._note("save", save.id, started)
             return True
         return False
@@ -65,19 +107,27 @@ class Restoring:
         for backup in self._candidates(backups.backups):
             try:
                 await self._parts.store.restore_backup(self._parts.backups.source(backup.id), browser_version=version)
-            except TryAgain as error:
-                log.warning("restore_interrupted", session=self._parts.session, backup=backup.id, code=error.code)
-                return Event.STORE_UNKNOWN
-            except (ServiceError, ProfileDamaged) as error:
-                self._tried.add(backup.id)
+            except (Refused, ProfileDamaged) as error:
+                self._refused(backup.id, error)
                 log.warning("backup_not_usable", session=self._parts.session, backup=backup.id, reason=str(error))
                 continue
+            except ServiceError as error:
+                # an error that nobody foresaw says nothing about the backup
+                log.warning("restore_interrupted", session=self._parts.session, backup=backup.id, code=error.code)
+                return Event.STORE_UNKNOWN
             self._tried.add(backup.id)
             self.asked = None
             await self._note("backup", backup.id, started)
             return Event.RESTORED
         self.asked = None
         return Event.NOTHING_TO_RESTORE
+
+    def _refused(self, copy: str, error: Exception) -> None:
+        """A copy that is only too new for this browser is sound, and no reason to show a QR."""
+        self._tried.add(copy)
+        if isinstance(error, BrowserTooOld):
+            self._tried.discard(copy)
+            self._too_old = True
 
     def _candidates(self, backups: tuple[BackupFact, ...]) -> list[BackupFact]:
         if self.asked:

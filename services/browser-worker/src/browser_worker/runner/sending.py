@@ -6,6 +6,8 @@ intention is written down before the send, and on doubt the page is asked what b
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from browser_worker.ports import BrowserGone, BrowserHangs
@@ -19,6 +21,10 @@ from .context import Context
 log = get_logger()
 
 
+SHORTEST_SEND = 0.2
+"""Seconds that must be left to begin a send."""
+
+
 class Sending:
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -26,15 +32,16 @@ class Sending:
 
     async def send(self, command_id: str, number: str, text: str, *, timeout: float) -> SendResult:
         """Seconds; raises NotConnected, Unavailable before anything was sent, never after."""
+        deadline = self._parts.clock.monotonic() + timeout
         recorded = self._parts.outbox.find(command_id)
         if recorded is not None:
             return await self._recorded(recorded)
         self._must_be_connected()
-        message_id = await self._new_message_id(number)
+        message_id = await self._new_message_id(number, timeout)
         recorded = self._parts.outbox.intend(command_id, message_id)
         if recorded is not None:
             return await self._recorded(recorded)
-        result = await self._send(command_id, number, text, message_id, timeout)
+        result = await self._send(command_id, number, text, message_id, deadline)
         self._parts.outbox.settle(command_id, result)
         log.info("test_message", session=self._parts.session, outcome=result.outcome, ack=result.ack)
         return result
@@ -54,21 +61,37 @@ class Sending:
         if self._context.quiet:
             raise Unavailable("the browser is paused for a moment", hint="try again in a few seconds")
 
-    async def _new_message_id(self, number: str) -> str:
+    async def look_up_open(self) -> None:
+        """Ask the page about sends whose end is not known, such as those of a worker that was killed."""
+        for recorded in self._parts.outbox.open():
+            await self._looked_up(recorded)
+
+    async def _new_message_id(self, number: str, timeout: float) -> str:
         try:
-            return await self._parts.browser.new_message_id(number)
-        except (BrowserGone, BrowserHangs) as error:
+            async with asyncio.timeout(timeout):
+                return await self._parts.browser.new_message_id(number)
+        except (BrowserGone, BrowserHangs, TimeoutError) as error:
             raise Unavailable(
                 "the browser does not answer; nothing was sent", hint="it is restarted by itself"
             ) from error
 
-    async def _send(self, command_id: str, number: str, text: str, message_id: str, timeout: float) -> SendResult:
+    async def _send(self, command_id: str, number: str, text: str, message_id: str, deadline: float) -> SendResult:
+        """One at a time; what comes to its turn too late, or on a page that is no longer connected, is not sent."""
         try:
-            async with self._context.page_lock:
-                outcome = await self._parts.browser.send_text(number, text, message_id, timeout=timeout)
+            async with asyncio.timeout(deadline - self._parts.clock.monotonic()):
+                await self._context.page_lock.acquire()
+        except TimeoutError:
+            return _not_sent(command_id, message_id, "the page was busy; nothing was sent")
+        try:
+            left = deadline - self._parts.clock.monotonic()
+            if left < SHORTEST_SEND or self._context.state is not State.CONNECTED or self._context.quiet:
+                return _not_sent(command_id, message_id, "the page was not ready in time; nothing was sent")
+            outcome = await self._parts.browser.send_text(number, text, message_id, timeout=left)
         except (BrowserGone, BrowserHangs, TimeoutError) as error:
             text_of_error = f"no acknowledgement ({type(error).__name__})"
             return SendResult(outcome="unknown", command_id=command_id, message_id=message_id, error=text_of_error)
+        finally:
+            self._context.page_lock.release()
         return SendResult(
             outcome=outcome.outcome, command_id=command_id, message_id=message_id, ack=outcome.ack, error=outcome.error
         )
@@ -91,3 +114,7 @@ class Sending:
         settled = msgspec.structs.replace(recorded, outcome=found.outcome, ack=found.ack, error=found.error)
         self._parts.outbox.settle(recorded.command_id, settled)
         return settled
+
+
+def _not_sent(command_id: str, message_id: str, why: str) -> SendResult:
+    return SendResult(outcome="failed", command_id=command_id, message_id=message_id, error=why)

@@ -23,6 +23,8 @@ from .control import Control
 from .effects import Effects
 from .observing import Observer
 from .options import Parts
+from .sending import Sending
+from .stillness import Holder
 
 log = get_logger()
 
@@ -36,10 +38,15 @@ class SessionRunner:
         self._context = Context(parts, epoch=epoch)
         self._parts = parts
         self._observer = Observer(self._context)
-        self._effects = Effects(self._context, self._observer)
-        self.control = Control(self._context, self._observer)
-        self._work: asyncio.Task[None] | None = None
-        self._frozen = False
+        sending = Sending(self._context)
+        self._effects = Effects(self._context, self._observer, sending)
+        self.control = Control(self._context, self._observer, sending)
+        self._tasks = Tasks(parts.clock)
+        self._sure = asyncio.Event()
+        self._sure.set()
+        self._interrupted = False
+        self._done = False
+        self._work: asyncio.Task[bool] | None = None
         parts.browser.on_wake(self._context.wake.set)
 
     @property
@@ -53,7 +60,7 @@ class SessionRunner:
 
     @property
     def frozen(self) -> bool:
-        return self._frozen
+        return self._context.stillness.held_by(Holder.LEASE)
 
     def post(self, event: Event) -> None:
         self._context.post(event)
@@ -67,36 +74,60 @@ class SessionRunner:
         """The store has confirmed this owner's epoch, which may be newer than the lease's."""
         context = self._context
         context.epoch = context.anchored_epoch = epoch
+        context.anchored.set()
         context.remember(epoch=epoch)
         context.reporter.set(epoch=epoch)
 
     def freeze(self) -> None:
-        """The lease is in doubt: the browser can neither send nor write until `thaw`."""
-        if not self._frozen:
-            self._frozen = True
+        """The lease is in doubt: the browser can neither send nor write, and no work begins, until `thaw`. Work on the
+        browser that is under way is cut off, for it could start another."""
+        if not self.frozen:
             self._context.hush()
-            self._parts.browser.freeze()
+            self._sure.clear()
+            self._cut_off()
+        self._context.stillness.hold(Holder.LEASE)
+
+    def _cut_off(self) -> None:
+        if self._work is None or self._work.done():
+            return
+        self._work.cancel()
+        if self.state is not State.CONNECTED:
+            self._interrupted = True
+            self._context.launched = False
+            self._parts.browser.kill()
 
     def thaw(self) -> None:
-        if self._frozen:
-            self._parts.browser.thaw()
-            self._frozen = False
-            self._context.unhush()
+        """The lease is sure again."""
+        if not self.frozen:
+            return
+        self._context.stillness.release(Holder.LEASE)
+        self._context.unhush()
+        self._sure.set()
+        if self._interrupted:
+            self._interrupted = False
+            self.post(Event.RESUME)
+
+    def lost(self) -> None:
+        """Another worker owns the session: the browser ends at once, before anything is waited for."""
+        if self._work is not None:
+            self._work.cancel()
+        self._context.launched = False
+        self._parts.browser.kill()
+        self.post(Event.LEASE_LOST)
 
     async def run(self, request: int) -> Event:
         """Keep the session running until a final event, which is returned."""
         self._begin()
         self._carried_out(request)
         self.post(Event.START)
-        tasks = Tasks(self._parts.clock)
-        tasks.spawn("page-reader", self._read_page)
-        tasks.spawn("keeper", self._context.keeper.run)
-        tasks.spawn("observer", self._observer.run)
+        self._tasks.spawn("page-reader", self._read_page)
+        self._tasks.spawn("keeper", self._context.keeper.run)
+        self._tasks.spawn("observer", self._observer.run)
         try:
             return await self._loop()
         finally:
             await self._stop_work()
-            await tasks.stop()
+            await self._tasks.stop()
 
     async def clear(self, request: int) -> None:
         """Unlink and wipe a session that was not running."""
@@ -104,9 +135,14 @@ class SessionRunner:
         await self._take(Event.CLEAR)
         await self.cleared(request)
 
+    async def pay_tombstone(self) -> bool:
+        """False while the store has not been told of a `clear`."""
+        return await self._context.pay_tombstone()
+
     async def cleared(self, request: int) -> None:
-        """Note durably that the request to clear was carried out, so that it is not done again."""
-        self._carried_out(request)
+        """Note durably that the request to clear was carried out, so that it is not done again; unless it was not."""
+        if self._done:
+            self._carried_out(request)
         await self._context.reporter.publish()
 
     async def report(self, state: State, reason: str) -> None:
@@ -126,6 +162,8 @@ class SessionRunner:
     async def _loop(self) -> Event:
         while True:
             event = await self._context.events.get()
+            if event not in FINAL:
+                await self._sure.wait()
             await self._take(event)
             if event in FINAL:
                 return event
@@ -137,12 +175,14 @@ class SessionRunner:
             return
         await self._stop_work()
         before, context.session = context.session, step.session
-        context.remember(linked=step.session.linked)
+        if step.session.linked != before.linked:
+            context.remember(linked=step.session.linked, revoked=not step.session.linked and context.remembered.revoked)
         self._note_connection()
         if (before.state, before.reason) != (step.session.state, step.session.reason):
             await context.reporter.changed(step.session)
         if event in FINAL:
-            await self._effects.perform(step.effects)
+            await self._tasks.stop()
+            self._done = await self._effects.perform(step.effects)
         elif step.effects:
             self._work = asyncio.create_task(self._effects.perform(step.effects))
 
@@ -160,6 +200,7 @@ class SessionRunner:
             context.connected_at = self._parts.clock.monotonic()
         if connected or context.session.newly_linked:
             context.proven = True
+            context.unproven = 0
         if context.state is not State.PAIRING:
             context.reporter.set(pairing=Pairing())
 
@@ -222,7 +263,7 @@ class SessionRunner:
             await context.reporter.publish()
 
 
-async def _cancel(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[bool]) -> None:
     """Cancel and wait; what a cancelled task was doing is no news."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from browser_worker.domain.machine import Event
-from browser_worker.ports import SessionControl
+from browser_worker.ports import BrowserGone, BrowserHangs, SessionControl
 from shared.bus import Bucket
 from shared.bus.lease import Lease, Outcome
 from shared.clock import Clock
@@ -31,6 +31,9 @@ HEARTBEAT_SECONDS = 2.0
 MARGIN = 0.35
 """Part of the TTL kept as a margin: the browser is frozen at 65 % of it."""
 PROFILE_IN_USE_SECONDS = 10.0
+CLEAR_AGAIN_SECONDS = 10.0
+ROOM_SECONDS = 0.5
+COMPETE_SECONDS = 0.25
 
 
 class Commands(Protocol):
@@ -83,7 +86,7 @@ class Worker:
         for runner in list(self._owned.values()):
             # in doubt of the lease the browser must not run again, not even to say goodbye
             runner.post(Event.LEASE_LOST if runner.frozen else Event.STOP)
-        for stopped in self._stopped:
+        for stopped in list(self._stopped):
             await stopped.wait()
         await self._tasks.stop()
 
@@ -119,20 +122,23 @@ class Worker:
         while not self._stopping.is_set():
             parts = self._parts.parts_of(session)
             if self._is_wanted(session, parts):
-                async with self._room:
-                    await self._own(session, parts)
+                await self._own(session, parts)
             else:
                 self._changed[session].clear()
                 await self._changed[session].wait()
 
     def _is_wanted(self, session: str, parts: Parts) -> bool:
-        record = self._records[session]
+        """To be run; or to be cleared, which is not done before the store has heard of it."""
+        record, remembered = self._records[session], parts.memory.load()
         if record.wanted == Wanted.RUNNING:
             return True
-        return record.wanted == Wanted.CLEARED and record.request > parts.memory.load().request
+        return record.wanted == Wanted.CLEARED and (record.request > remembered.request or remembered.tombstone_owed)
 
     async def _own(self, session: str, parts: Parts) -> None:
-        """Compete for the lease, then run until the session ends or the lease is lost."""
+        """Compete for the lease, then run until the session ends or the lease is lost. Room is taken only with the
+        lease: a session that another worker holds keeps no place here."""
+        while self._room.locked():
+            await self._clock.sleep(ROOM_SECONDS)
         lease = Lease(
             self._parts.leases,
             session,
@@ -141,29 +147,29 @@ class Worker:
             ttl=self._parts.ttl,
             at_least_epoch=parts.memory.load().epoch,
         )
-        if not await self._acquired(lease):
-            return
         done = asyncio.Event()
         self._stopped.append(done)
         try:
-            await self._run_owned(session, parts, lease)
+            if await self._acquired(lease, session, parts) and not self._room.locked():
+                async with self._room:
+                    await self._run_owned(session, parts, lease)
         finally:
-            await parts.browser.close(timeout=2.0)
             await lease.release()
             done.set()
             self._stopped.remove(done)
 
-    async def _acquired(self, lease: Lease) -> bool:
+    async def _acquired(self, lease: Lease, session: str, parts: Parts) -> bool:
         """False when the session is not wanted any more, or the worker stops, before the lease was ours."""
         competing = asyncio.ensure_future(lease.acquire())
-        stopping = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait({competing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return competing.done() and not self._stopping.is_set()
+            while not competing.done() and not self._stopping.is_set() and self._is_wanted(session, parts):
+                await asyncio.wait({competing}, timeout=COMPETE_SECONDS)
+            if competing.done():
+                competing.result()
+            return competing.done() and not self._stopping.is_set() and self._is_wanted(session, parts)
         finally:
-            for task in (competing, stopping):
-                task.cancel()
-            await asyncio.gather(competing, stopping, return_exceptions=True)
+            competing.cancel()
+            await asyncio.gather(competing, return_exceptions=True)
 
     async def _run_owned(self, session: str, parts: Parts, lease: Lease) -> None:
         runner = SessionRunner(parts, epoch=lease.epoch)
@@ -171,8 +177,12 @@ class Worker:
         tasks.spawn("lease", lambda: lease.keep(lambda outcome, since: self._lease_said(runner, outcome, since)))
         try:
             async with parts.store.lock():
-                tasks.spawn("anchor", lambda: self._anchor(runner, parts, lease))
-                await self._run_locked(session, runner)
+                try:
+                    tasks.spawn("anchor", lambda: self._anchor(runner, parts, lease))
+                    await self._run_locked(session, runner)
+                finally:
+                    # while the lock and the lease are still ours
+                    await _end_browser(parts)
         except Conflict as error:
             log.error("profile_in_use", session=session, reason=error.message)
             await runner.report(State.FAILED, "profile_in_use")
@@ -185,7 +195,7 @@ class Worker:
     async def _run_locked(self, session: str, runner: SessionRunner) -> None:
         record = self._records[session]
         if record.wanted == Wanted.CLEARED:
-            await runner.clear(record.request)
+            await self._clear(runner, record)
             return
         self._owned[session] = runner
         commands = self._parts.commands_of(session, runner.control)
@@ -200,9 +210,17 @@ class Worker:
             self._owned.pop(session, None)
             await commands.stop()
 
+    async def _clear(self, runner: SessionRunner, record: SessionRecord) -> None:
+        if record.request > runner.request:
+            await runner.clear(record.request)
+        if record.request > runner.request or not await runner.pay_tombstone():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLEAR_AGAIN_SECONDS):
+                    await self._stopping.wait()
+
     def _lease_said(self, runner: SessionRunner, outcome: Outcome, since: float) -> None:
         if outcome is Outcome.LOST:
-            runner.post(Event.LEASE_LOST)
+            runner.lost()
         elif outcome is Outcome.HELD:
             runner.thaw()
         elif self._parts.fence and since > self._parts.ttl * (1 - MARGIN):
@@ -212,6 +230,9 @@ class Worker:
         """Ask the store to confirm the epoch, for as long as it takes: until then nothing is backed up."""
         while True:
             try:
+                if not await runner.pay_tombstone():
+                    await self._clock.sleep(2.0)
+                    continue
                 claimed = await parts.backups.claim_epoch(
                     owner=self._parts.worker, nonce=lease.nonce, at_least=lease.epoch
                 )
@@ -239,3 +260,11 @@ class Worker:
                 )
             )
             await self._clock.sleep(HEARTBEAT_SECONDS)
+
+
+async def _end_browser(parts: Parts) -> None:
+    try:
+        await parts.browser.close(timeout=2.0)
+    except (BrowserGone, BrowserHangs, OSError) as error:
+        log.warning("browser_killed", session=parts.session, error=type(error).__name__)
+        parts.browser.kill()
