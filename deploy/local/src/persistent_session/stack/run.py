@@ -223,13 +223,7 @@ class _Run:
         tell, settings = self._telling, self._settings
         tell.blank()
         tell.fact("page", f"{settings.gateway_url}{PAGE}")
-        if settings.api_key:
-            tell.fact("API key", "the one you gave")
-        elif API_KEY in self._keys.made:
-            tell.fact("API key", f"{self._api_key()}   (shown this once)")
-            tell.fact("", f"kept in {self._keys.path(API_KEY)}")
-        else:
-            tell.fact("API key", f"in {self._keys.path(API_KEY)}   (persistent-session key --show)")
+        self._announce_key()
         tell.fact("data", str(settings.data_dir))
         tell.fact("profile", str(settings.session_path))
         tell.fact("saves", str(settings.backup_session_path))
@@ -239,6 +233,19 @@ class _Run:
             )
         tell.blank()
         tell.note("Ctrl-C stops everything, with a last snapshot")
+
+    def _announce_key(self) -> None:
+        """The key itself only once. A start that failed before this line has not shown it, so a file remembers."""
+        tell, path = self._telling, self._keys.path(API_KEY)
+        shown = self._settings.run_dir / "api-key-shown"
+        if self._settings.api_key:
+            tell.fact("API key", "the one you gave")
+        elif shown.exists():
+            tell.fact("API key", f"in {path}   (persistent-session key --show)")
+        else:
+            tell.fact("API key", f"{self._api_key()}   (shown this once)")
+            tell.fact("", f"kept in {path}")
+            shown.touch(mode=0o600)
 
     async def _watch(self) -> None:
         """Until cancelled: tell each change of the session's state, and what the services complain about."""
