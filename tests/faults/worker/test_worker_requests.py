@@ -1,0 +1,123 @@
+"""Start, stop, clear and initialize at any moment: the last one counts, and nothing torn is left in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from worker_processes import Scene, WorkerProcess
+
+from browser_worker.adapters.backup_client import BusBackupService
+from shared.contracts import subjects
+from shared.contracts.commands import BackedUp, BackUpNow
+from shared.contracts.errors import ServiceError
+from shared.contracts.sessions import Wanted
+from shared.contracts.snapshots import digest
+from shared.testing import eventually
+from standin.client import Phone, RefusedError
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+
+REQUESTS = 15
+
+
+@asynccontextmanager
+async def somebody_scans(phone: Phone) -> AsyncIterator[None]:
+    """Whatever QR is shown is scanned at once."""
+
+    async def scanning() -> None:
+        while True:
+            with suppress(RefusedError):
+                phone.scan()
+            await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(scanning())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("last", list(Wanted))
+async def test_requests_at_will_end_in_the_state_of_the_last_one(stage: Scene, last: Wanted) -> None:
+    script = random.Random(f"requests-{last}")
+    worker = stage.started()
+    async with somebody_scans(stage.phone):
+        await stage.want()
+        await stage.until("connected")
+        for _ in range(REQUESTS - 2):
+            await stage.want(script.choice([Wanted.RUNNING, Wanted.RUNNING, Wanted.STOPPED, Wanted.CLEARED]))
+            await asyncio.sleep(script.choice([0.0, 0.05, 0.3, 1.0, 2.5]))
+        request = await stage.want(last)
+        await ends_in(stage, worker, last, request)
+    assert not worker.exceptions()
+    assert max(device.max_simultaneous for device in stage.phone.devices()) == 1
+
+
+async def ends_in(stage: Scene, worker: WorkerProcess, wanted: Wanted, request: int) -> None:
+    if wanted is Wanted.RUNNING:
+        await stage.until("connected", where=lambda status: status.request == request, timeout=60)
+        return
+    await stage.until("stopped", where=lambda status: status.request == request, timeout=60)
+
+    async def released() -> bool:
+        lease = await stage.lease()
+        return lease is not None and lease.released
+
+    await eventually(released, timeout=15)
+    assert not worker.browser()
+    assert (worker.profile / "Default").exists() is (wanted is Wanted.STOPPED)
+    if wanted is Wanted.CLEARED:
+        assert all(backup.state == "cleared" for backup in await stage.backups())
+        assert all(device.state == "unlinked" for device in stage.phone.devices())
+
+
+@pytest.mark.parametrize("interruption", ["clear", "logout"])
+async def test_what_interrupts_a_backup_leaves_none_that_is_torn(stage: Scene, interruption: str) -> None:
+    worker = stage.started(BACKUP_INTERVAL_MS="600000")
+    stage.phone.set_history(target_mb=24)
+    await stage.link()
+    await stage.backed_up()
+    saves = len(worker.lines("saved"))
+    await eventually(lambda: profile_bytes(worker) > 20_000_000, timeout=30)
+
+    backup = asyncio.create_task(stage.request(subjects.BACK_UP_NOW, BackUpNow(), BackedUp, timeout=40))
+    await eventually(lambda: len(worker.lines("saved")) > saves, interval=0.01)
+    if interruption == "clear":
+        await stage.want(Wanted.CLEARED)
+        await stage.until("stopped", reason="cleared")
+    else:
+        stage.phone.unlink()
+        await stage.until("logged_out")
+    with suppress(ServiceError):
+        await backup
+
+    listed = await stage.backups()
+    assert listed
+    for each in listed:
+        assert each.state != "bad"
+        assert await whole(stage, each.id)
+    if interruption == "clear":
+        assert {each.state for each in listed} == {"cleared"}
+    assert not worker.exceptions()
+
+
+def profile_bytes(worker: WorkerProcess) -> int:
+    total = 0
+    for path in (worker.profile / "Default" / "IndexedDB").rglob("*"):
+        with suppress(OSError):
+            total += path.stat().st_size
+    return total
+
+
+async def whole(stage: Scene, backup_id: str) -> bool:
+    """Every piece of it can be fetched, and is what the manifest says."""
+    source = BusBackupService(stage.bus, stage.session).source(backup_id)
+    manifest = await source.manifest()
+    pieces = {piece for file in manifest.files for piece in file.pieces}
+    assert pieces
+    return all([digest(await source.piece(piece)) == piece for piece in pieces])
