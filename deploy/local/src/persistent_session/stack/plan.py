@@ -52,6 +52,10 @@ _OWNED = frozenset(
         "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
     )
 )  # fmt: skip
+_STORE = (
+    "S3_ENDPOINT", "S3_BUCKET", "S3_REGION", "S3_ADDRESSING_STYLE", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY",
+)  # fmt: skip
+"""What reaches the backup service, and it alone, when the user names a store."""
 _FOR_SERVERS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
 
@@ -111,7 +115,8 @@ def plan(
         given=environ,
     )
     demo = (make.standin(),) if settings.demo else ()
-    return (*demo, make.nats(nats_config), make.s3(), make.backup(), make.health(), make.worker(), make.gateway())
+    store = () if make.has_store() else (make.s3(),)
+    return (*demo, make.nats(nats_config), *store, make.backup(), make.health(), make.worker(), make.gateway())
 
 
 def _for_services(settings: StackSettings, ports: Mapping[str, int], environ: Mapping[str, str]) -> dict[str, str]:
@@ -191,14 +196,26 @@ class _Maker:
             death_signal=signal.SIGKILL,
         )
 
-    def backup(self) -> Process:
-        env = {
+    def has_store(self) -> bool:
+        """Whether the user names an S3 store; then none is started here."""
+        return bool(self.given.get("S3_ENDPOINT"))
+
+    def _own_store(self) -> dict[str, str]:
+        return {
             "S3_ENDPOINT": seaweed.endpoint(self.ports),
             "S3_BUCKET": seaweed.BUCKET,
             "S3_REGION": seaweed.REGION,
             "S3_ADDRESSING_STYLE": "path",
             "S3_ACCESS_KEY_ID": self.keys.read(S3_ACCESS_KEY),
             "S3_SECRET_ACCESS_KEY_FILE": str(self.keys.path(S3_SECRET_KEY)),
+        }
+
+    def _given_store(self) -> dict[str, str]:
+        return {name: value for each in _STORE for name, value in self._given(each).items()}
+
+    def backup(self) -> Process:
+        env = {
+            **(self._given_store() if self.has_store() else self._own_store()),
             "MASTER_KEY_FILE": str(self.keys.path(MASTER_KEY)),
             **self._given("MASTER_KEY_PREVIOUS"),
         }
