@@ -25,7 +25,9 @@ FOREIGN_BROWSER = "/usr/bin/chromium"
 def small_disk(folder: Path) -> Iterator[None]:
     """A file system of 8 MB at `folder`; where that is not allowed, the folder itself refuses new files."""
     folder.mkdir(parents=True)
-    mounted = os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder]).returncode == 0
+    mounted = (
+        os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder]).returncode == 0
+    )
     if os.geteuid() == 0 and not mounted:
         pytest.skip("root may neither mount here nor be refused by a mode")
     try:

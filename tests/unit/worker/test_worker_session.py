@@ -482,3 +482,25 @@ async def test_a_send_whose_turn_comes_too_late_is_not_sent() -> None:
             late = await runner.control.send_test("c1", "201234567890", "hello", timeout=0.3)
     assert late.outcome == "failed"
     assert world.browser.sent == []
+
+
+def refuse_saves(world: World) -> None:
+    async def keep(snapshot: object) -> Save:
+        raise OSError(28, "No space left on device")
+
+    world.store.keep = keep  # type: ignore[method-assign, assignment]
+
+
+async def test_without_room_for_a_save_the_link_is_sealed_and_backed_up_all_the_same() -> None:
+    world = World()
+    refuse_saves(world)
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    async with running(world) as runner:
+        await until(world, "pairing")
+        world.browser.shows(PageState.CONNECTED)
+        await until(world, "connected")
+        await eventually(lambda: world.backups.stored == ["link"])
+        await eventually(lambda: world.status.saves.last_error == "OSError")
+        assert (await runner.control.back_up()).outcome == "stored"
+    assert world.backups.stored == ["link", "request", "stop"]
+    assert "reconnecting" not in world.states

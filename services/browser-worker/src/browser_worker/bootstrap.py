@@ -34,8 +34,9 @@ from shared.runtime import Metrics, OpsServer, Shutdown, configure_logging, get_
 
 log = get_logger()
 
-WATCHDOG_SHARE = 0.85
-"""Of the lease's TTL."""
+WATCHDOG_SHARE = 0.6
+"""Of the lease's TTL. The lease passes on a TTL after the last renewal, which is up to a sixth of it before the hang;
+the watchdog itself looks twice a second."""
 STOP_MARGIN = 3.0
 """Seconds beyond the sessions' own budget for closing what is around them."""
 
@@ -163,7 +164,7 @@ class _Sessions:
                 launches=settings.max_init_retries,
                 base_delay=settings.reconnect_delay_ms / 1000,
             ),
-            patience=Patience(offline=settings.reconnect_delay_ms / 1000),
+            patience=_patience(settings),
         )
 
     def _browser(self) -> ChromiumBrowser:
@@ -180,13 +181,21 @@ class _Sessions:
         )
 
 
+def _patience(settings: WorkerSettings) -> Patience:
+    return Patience(
+        offline=settings.reconnect_delay_ms / 1000, silent=min(Patience.silent, settings.session_timeout_ms / 1000)
+    )
+
+
 def _times(settings: WorkerSettings) -> Times:
+    save = settings.force_save_interval_ms / 1000
     return Times(
         connect=settings.session_timeout_ms / 1000,
         measure=settings.health_check_interval_ms / 1000,
         validate=settings.session_validation_interval_ms / 1000,
-        save=settings.force_save_interval_ms / 1000,
+        save=save,
         back_up=settings.backup_interval_ms / 1000,
+        back_up_retry=min(Times.back_up_retry, save / 4),
         stop=settings.stop_budget_ms / 1000,
     )
 

@@ -56,19 +56,20 @@ class Keeper:
                 await self._keep_once()
             await self._pause()
 
-    async def save(self, reason: str) -> tuple[Save, Snapshot]:
+    async def save(self, reason: str) -> None:
         """Snapshot the running browser and keep it. Raises what the snapshot raises."""
         async with self._one_at_a_time:
-            return await self._save_running(reason)
+            await self._keep(await self._snapshot_running(), reason)
 
     async def back_up(self, reason: str) -> Stored:
-        """Save, then store off-site. Raises ServiceError, ProfileDamaged, OSError."""
+        """Save, then store off-site, also when no save can be kept (a full disk). Raises ServiceError, ProfileDamaged,
+        OSError."""
         async with self._one_at_a_time:
             if not self._connected():
                 raise NotConnected("only a connected session is backed up", hint="initialize, then link the phone")
             snapshot = self._recent() if reason == "interval" else None
             if snapshot is None:
-                _, snapshot = await self._save_running(reason)
+                snapshot = await self._kept_if_possible(await self._snapshot_running(), reason)
             return await self._store(snapshot, reason)
 
     def _recent(self) -> Snapshot | None:
@@ -81,9 +82,7 @@ class Keeper:
         async with asyncio.timeout(timeout), self._one_at_a_time:
             version = await self._parts.browser.version()
             snapshot = await self._parts.store.snapshot_at_rest(epoch=self._epoch() or 0, browser_version=version)
-            save = await self._parts.store.keep(snapshot)
-            await self._note_save(save, snapshot)
-            await self._store(_kept(snapshot, save), "stop")
+            await self._store(await self._kept_if_possible(snapshot, "stop"), "stop")
 
     async def carry(self) -> None:
         """Write localStorage beside the files, durably."""
@@ -119,7 +118,7 @@ class Keeper:
         except TimeoutError:
             return
 
-    async def _save_running(self, reason: str) -> tuple[Save, Snapshot]:
+    async def _snapshot_running(self) -> Snapshot:
         parts = self._parts
         if self._stillness.held_by(Holder.LEASE):
             raise Unavailable("the lease is in doubt, the browser stands still")
@@ -136,11 +135,29 @@ class Keeper:
             page_version=self._reporter.status.browser.page_version,
         )
         await self._must_show_login()
-        save = await parts.store.keep(snapshot)
+        return snapshot
+
+    async def _keep(self, snapshot: Snapshot, reason: str) -> Snapshot:
+        """The snapshot where it lies as a save."""
+        save = await self._parts.store.keep(snapshot)
         await self._note_save(save, snapshot)
-        log.info("saved", session=parts.session, reason=reason, bytes=save.bytes, pause_ms=round(snapshot.pause_ms, 1))
-        self._kept = _kept(snapshot, save)
-        return save, self._kept
+        log.info(
+            "saved",
+            session=self._parts.session,
+            reason=reason,
+            bytes=save.bytes,
+            pause_ms=round(snapshot.pause_ms, 1),
+        )
+        self._kept = replace(snapshot, folder=save.folder)
+        return self._kept
+
+    async def _kept_if_possible(self, snapshot: Snapshot, reason: str) -> Snapshot:
+        """A snapshot that cannot be kept here is still worth a backup."""
+        try:
+            return await self._keep(snapshot, reason)
+        except OSError as error:
+            self._note_no_save(type(error).__name__)
+            return snapshot
 
     async def _must_show_login(self) -> None:
         """Before and after the snapshot, so that a page that has lost its login meanwhile becomes no copy."""
@@ -203,10 +220,9 @@ class Keeper:
             backups = self._reporter.status.backups
             self._reporter.set(backups=msgspec.structs.replace(backups, last_attempt_at=now, last_error=code))
         else:
-            self._saved_at = self._parts.clock.monotonic() - self._parts.times.save + self._parts.times.back_up_retry
-            self._reporter.set(saves=msgspec.structs.replace(self._reporter.status.saves, last_error=code))
+            self._note_no_save(code)
 
-
-def _kept(snapshot: Snapshot, save: Save) -> Snapshot:
-    """The snapshot where it lies now, as a save."""
-    return replace(snapshot, folder=save.folder)
+    def _note_no_save(self, code: str) -> None:
+        log.warning("no_save_kept", session=self._parts.session, code=code)
+        self._saved_at = self._parts.clock.monotonic() - self._parts.times.save + self._parts.times.back_up_retry
+        self._reporter.set(saves=msgspec.structs.replace(self._reporter.status.saves, last_error=code))

@@ -1,0 +1,22 @@
+"""What the settings mean in seconds, where one of them must fit another."""
+
+from __future__ import annotations
+
+import pytest
+
+from browser_worker.adapters.watchdog_program import TICK_SECONDS
+from browser_worker.bootstrap import _watchdog_limit
+from browser_worker.settings import WorkerSettings
+from shared.bus.lease import RENEWALS_PER_TTL
+
+
+@pytest.mark.parametrize("ttl_ms", [3000, 6000, 20000])
+def test_a_hung_worker_has_no_browser_when_its_lease_passes_on(ttl_ms: int) -> None:
+    """It may hang just before a renewal is due, and the watchdog may just have looked."""
+    ttl = ttl_ms / 1000
+    limit = _watchdog_limit(WorkerSettings(lease_ttl_ms=ttl_ms, lease_policy="fence"))
+    assert limit + TICK_SECONDS + ttl / RENEWALS_PER_TTL < ttl
+
+
+def test_a_lone_worker_is_ended_only_by_its_death() -> None:
+    assert _watchdog_limit(WorkerSettings(lease_policy="keep")) == 0.0
