@@ -87,8 +87,10 @@ class System:
         return httpx.post(f"{self.url}{OLD_API}", json={"action": action, **fields}, headers=headers, timeout=8)
 
     def state(self) -> str:
+        """Of a living worker: what a killed one said last is no news."""
         try:
-            return str(self.get()["status"].get("state", ""))
+            status = self.get()["status"]
+            return str(status["state"]) if status["workerAlive"] else ""
         except (httpx.TransportError, KeyError, ValueError):
             return ""
 
