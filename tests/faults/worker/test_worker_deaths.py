@@ -1,4 +1,4 @@
-"""The worker, its browser or a page of it killed or hung: connected again by itself, with the profile that was there."""
+"""The worker, its browser or a page of it killed or hung: connected again by itself, with the same profile."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -42,9 +42,9 @@ def fill(folder: Path) -> None:
         for each in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
             each.chmod(0o500)
         return
-    with (folder / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
-        while True:
-            filler.write(b"\0" * 4096)
+    with (folder / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(b"\0" * 4096):
+            pass
 
 
 def free(folder: Path) -> None:

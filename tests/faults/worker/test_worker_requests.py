@@ -88,8 +88,8 @@ async def test_what_interrupts_a_backup_leaves_none_that_is_torn(stage: Scene, i
     backup = asyncio.create_task(stage.request(subjects.BACK_UP_NOW, BackUpNow(), BackedUp, timeout=40))
     await eventually(lambda: len(worker.lines("saved")) > saves, interval=0.01)
     if interruption == "clear":
-        await stage.want(Wanted.CLEARED)
-        await stage.until("stopped", reason="cleared")
+        request = await stage.want(Wanted.CLEARED)
+        await stage.until("stopped", where=lambda status: status.request == request)
     else:
         stage.phone.unlink()
         await stage.until("logged_out")

@@ -74,7 +74,7 @@ async def test_a_login_elsewhere_is_answered_once_and_not_at_once(stage: Scene) 
     await stage.until("connected", timeout=25)
     stage.phone.conflict()
     await stage.until("conflict", reason="open_elsewhere")
-    await eventually(lambda: worker.lines("conflict_left_to_a_person"), timeout=15)
+    await eventually(lambda: worker.lines("needs_attention"), timeout=15, message="a person is called")
 
     await stage.want()
     await stage.until("connected", timeout=15)
@@ -96,7 +96,7 @@ async def test_a_site_that_is_away_at_the_start_is_waited_for(stage: Scene, faul
     worker.start()
     start = await stage.until("starting", "reconnecting", where=lambda status: status.epoch > 1)
 
-    down = await stays_away(stage, 12)
+    down = await stays_away(stage, 6)
     assert not down.pairing.qr
     stage.phone.set_faults(http="normal", accept_sockets=True)
     after = await stage.until("connected", timeout=30)

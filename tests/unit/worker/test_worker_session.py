@@ -311,14 +311,16 @@ async def test_no_browser_is_started_while_the_lease_is_in_doubt_and_the_start_g
         await until(world, "pairing")
 
 
-async def test_a_lost_lease_kills_the_browser_before_anything_is_waited_for() -> None:
+async def test_a_lost_lease_kills_the_browser_before_anything_is_waited_for_and_says_nothing_more() -> None:
     world = World()
     connected_profile(world)
     async with running(world) as runner:
         await until(world, "connected")
         runner.lost()
+        said = len(world.statuses)
         assert world.browser.calls[-1] == "kill"
-        await until(world, "stopped", "lease_lost")
+        await eventually(lambda: runner.state == "stopped")
+    assert len(world.statuses) == said
 
 
 async def test_a_disk_error_while_looking_for_the_profile_brings_no_qr_and_is_tried_again() -> None:

@@ -11,6 +11,7 @@ from shared.contracts.errors import ServiceError
 from shared.contracts.sessions import BackupFacts, State
 
 from .context import Context
+from .restoring import NOT_RESTORED
 
 SETTLING_SECONDS = 10.0
 
@@ -56,7 +57,7 @@ class Observer:
             found = await self._parts.backups.backups()
         except ServiceError:
             return
-        good = [backup for backup in found.backups if backup.state not in ("bad", "cleared")]
+        good = [backup for backup in found.backups if backup.state not in NOT_RESTORED]
         newest, before = (good[0] if good else None), self._context.reporter.status.backups
         newest_at = newest.taken_at if newest else None
         if newest and newest.id == before.newest_id and before.newest_at:

@@ -28,6 +28,7 @@ class Reporter:
         self._parts = parts
         self._clock: Clock = parts.clock
         now = self._clock.now()
+        self._silent = False
         self.status = SessionStatus(
             session=parts.session,
             state=State.STOPPED,
@@ -44,7 +45,13 @@ class Reporter:
         """Replace fields of the status; nothing is published."""
         self.status = msgspec.structs.replace(self.status, **facts)
 
+    def silence(self) -> None:
+        """Another worker reports from now on: what this one still says would stand in the place of its newer status."""
+        self._silent = True
+
     async def publish(self) -> None:
+        if self._silent:
+            return
         self.set(updated_at=self._clock.now())
         try:
             await self._parts.publish_status(self.status)

@@ -19,7 +19,7 @@ from .options import Parts
 
 log = get_logger()
 
-NOT_RESTORED = frozenset({"bad", "cleared"})
+NOT_RESTORED = frozenset({"bad", "cleared", "foreign"})
 
 
 LOGINS_TRIED = 3

@@ -113,6 +113,7 @@ class SessionRunner:
             self._work.cancel()
         self._context.launched = False
         self._parts.browser.kill()
+        self._context.reporter.silence()
         self.post(Event.LEASE_LOST)
 
     async def run(self, request: int) -> Event:
@@ -143,6 +144,11 @@ class SessionRunner:
         """Note durably that the request to clear was carried out, so that it is not done again; unless it was not."""
         if self._done:
             self._carried_out(request)
+        await self._context.reporter.publish()
+
+    async def stopped(self, request: int) -> None:
+        """Note that the request to stop was carried out."""
+        self._carried_out(request)
         await self._context.reporter.publish()
 
     async def report(self, state: State, reason: str) -> None:

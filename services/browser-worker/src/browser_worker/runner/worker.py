@@ -186,9 +186,10 @@ class Worker:
         except Conflict as error:
             log.error("profile_in_use", session=session, reason=error.message)
             await runner.report(State.FAILED, "profile_in_use")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PROFILE_IN_USE_SECONDS):
-                    await self._stopping.wait()
+            await self._until_changed(session, PROFILE_IN_USE_SECONDS)
+            if self._records[session].wanted == Wanted.STOPPED:
+                await runner.report(State.STOPPED, "stopped")
+                await runner.stopped(self._records[session].request)
         finally:
             await tasks.stop()
 
@@ -204,11 +205,24 @@ class Worker:
             if self._stopping.is_set():
                 return
             ended = await runner.run(record.request)
+            wanted = self._records[session]
             if ended is Event.CLEAR:
-                await runner.cleared(self._records[session].request)
+                await runner.cleared(wanted.request)
+            elif ended is Event.STOP and wanted.wanted == Wanted.STOPPED:
+                await runner.stopped(wanted.request)
         finally:
             self._owned.pop(session, None)
             await commands.stop()
+
+    async def _until_changed(self, session: str, seconds: float) -> None:
+        """Until something else is asked of the session or the worker stops, at most so long."""
+        changed = self._changed[session]
+        changed.clear()
+        if self._stopping.is_set():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await changed.wait()
 
     async def _clear(self, runner: SessionRunner, record: SessionRecord) -> None:
         if record.request > runner.request:

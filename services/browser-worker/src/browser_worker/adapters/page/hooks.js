@@ -76,6 +76,10 @@ const look = () => {
     models = modelsNow();
     subscribe();
   }
+  if (attempt(() => models.socket.state) === 'CONNECTED' && attempt(() => models.stream.mode) === 'MAIN') {
+    // a ban that was lifted must not be read into a later loss of the connection
+    own.backendEvent = '';
+  }
   const now = digest();
   if (now !== before) {
     before = now;
