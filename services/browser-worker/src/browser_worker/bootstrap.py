@@ -46,9 +46,9 @@ async def main(shutdown: Shutdown) -> int:
     configure_logging("browser-worker", settings.log_level)
     clock = SystemClock()
     metrics = Metrics()
-    guard = Watchdog(limit=_watchdog_limit(settings), clock=clock)
     bus = await Bus.connect(settings.bus_options("browser-worker"), clock=clock, wait_seconds=None)
     metrics.watch_bus(bus)
+    guard = Watchdog(limit=_watchdog_limit(settings), clock=clock, age=lambda: worker.doubt())
     worker = _worker(settings, bus, clock, guard)
     ops = OpsServer(
         metrics,

@@ -17,7 +17,7 @@ from backup.domain.epochs import Damaged, Grave, read_grave
 from backup.domain.inventory import BackupRef, Inventory, take_stock
 from backup.domain.manifests import StoredManifest
 from backup.domain.packs import ClosedPack, PieceSpot
-from backup.domain.retention import BAD, CLEARED, DRILLED, SCRUBBED, STORED
+from backup.domain.retention import BAD, CLEARED, DRILLED, FOREIGN, SCRUBBED, STORED
 from backup.domain.windows import Window, windows_of
 from backup.ports import Catalogue, DataKey, ObjectStore, Shelved, Summary
 from shared.clock import Clock
@@ -57,7 +57,7 @@ class ObjectShelf:
             if generation.damaged
         }
         backups = [
-            await self._shelve(inventory, ref, None if isinstance(summary, Exception) else summary, grave, marks)
+            await self._shelve(inventory, ref, summary, grave, marks)
             for ref, summary in zip(inventory.backups, summaries, strict=True)
         ]
         damaged = {item.ref.generation for item in backups if item.state == BAD} | set(marks)
@@ -189,10 +189,18 @@ class ObjectShelf:
             )
 
     async def _shelve(
-        self, inventory: Inventory, ref: BackupRef, summary: Summary | None, grave: Grave | None, marks: dict[str, Mark]
+        self,
+        inventory: Inventory,
+        ref: BackupRef,
+        found: Summary | ForeignKey | None,
+        grave: Grave | None,
+        marks: dict[str, Mark],
     ) -> Shelved:
+        summary = None if isinstance(found, ForeignKey) else found
         if grave is not None and ref.name.epoch <= grave.epoch:
             return Shelved(ref, CLEARED, summary)
+        if isinstance(found, ForeignKey):
+            return Shelved(ref, FOREIGN, None)
         if summary is None or not _packs_are_there(inventory, ref, summary):
             return Shelved(ref, BAD, summary)
         mark = marks.get(ref.generation)

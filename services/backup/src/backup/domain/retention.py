@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 CLEARED = "cleared"
 BAD = "bad"
+FOREIGN = "foreign"
+"""Made under another master key: not damaged, only unreadable here."""
 DRILLED = "drilled"
 SCRUBBED = "scrubbed"
 STORED = "stored"
@@ -57,12 +59,14 @@ def judge(
     """A verdict for each backup, newest first. `cleared_at` is when the tombstone was written; without it a cleared
     backup is kept."""
     ordered = sorted(backups, key=lambda backup: backup.order, reverse=True)
-    good = [backup for backup in ordered if backup.state not in (CLEARED, BAD)]
+    good = [backup for backup in ordered if backup.state not in (CLEARED, BAD, FOREIGN)]
     reasons = _reasons(good, policy)
     verdicts = {backup.id: _verdict_good(backup, reasons) for backup in good}
     for backup in ordered:
         if backup.state == CLEARED:
             verdicts[backup.id] = _verdict_cleared(backup, policy, now, cleared_at)
+        elif backup.state == FOREIGN:
+            verdicts[backup.id] = Verdict(backup.id, True, ("made with another master key",))
         elif backup.state == BAD:
             verdicts[backup.id] = _verdict_bad(backup, policy, ordered, good)
     return [verdicts[backup.id] for backup in ordered]

@@ -10,6 +10,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,10 +26,13 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
 class Watchdog:
-    """`limit`: seconds of silence after which the watched browsers are killed; 0 waits for the end of this process."""
+    """`limit`: seconds of silence after which the watched browsers are killed; 0 waits for the end of this process.
+    `age`: seconds that have passed of that limit already when a sign of life is given, such as those since the lease's
+    newest renewal, so that a hang is counted from there."""
 
-    def __init__(self, *, limit: float, clock: Clock) -> None:
+    def __init__(self, *, limit: float, clock: Clock, age: Callable[[], float] = lambda: 0.0) -> None:
         self._limit = limit
+        self._age = age
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._profiles: set[Path] = set()
@@ -59,7 +63,7 @@ class Watchdog:
         pause = min(SLOWEST_BEAT, self._limit / BEATS_IN_LIMIT) if self._limit else SLOWEST_BEAT
         while True:
             await self._clock.sleep(pause)
-            if not self._tell("alive"):
+            if not self._tell(f"alive {self._age():.3f}"):
                 log.warning("watchdog_restarted")
                 self._start()
 

@@ -1,7 +1,8 @@
 """`python -m browser_worker.adapters.watchdog_program SECONDS`: ends browsers whose controller is dead or hangs.
 
-Lines on its input: `watch <profile>`, `forget <profile>`, anything else is a sign of life. When the input ends, or no
-line came for SECONDS (0: for ever), every process of the watched browsers gets SIGKILL, stopped ones too.
+Lines on its input: `watch <profile>`, `forget <profile>`, `alive <age>`; each is a sign of life, the last one `age`
+seconds old. When the input ends, or the newest sign is older than SECONDS (0: never), every process of the watched
+browsers gets SIGKILL, stopped ones too.
 
 The traps: it must outlive its controller by a moment, so it runs in a session of its own; and what it has ended once
 it lets go of, for the next owner of the session may start a browser on the same profile a moment later.
@@ -32,8 +33,7 @@ def main() -> None:
             data = os.read(sys.stdin.fileno(), 65536)
             if not data:
                 break
-            _heed(data.decode(), watched)
-            heard_at = time.perf_counter()
+            heard_at = time.perf_counter() - _heed(data.decode(), watched)
         ticks += 1
         if limit > 0 and time.perf_counter() - heard_at > limit:
             _end(watched)
@@ -43,13 +43,26 @@ def main() -> None:
     _end(watched)
 
 
-def _heed(text: str, watched: dict[str, BrowserProcesses]) -> None:
+def _heed(text: str, watched: dict[str, BrowserProcesses]) -> float:
+    """The age of the newest sign of life, in seconds."""
+    age = 0.0
     for line in text.splitlines():
-        order, _, profile = line.partition(" ")
+        order, _, what = line.partition(" ")
         if order == "watch":
-            watched.setdefault(profile, BrowserProcesses(Path(profile)))
+            watched.setdefault(what, BrowserProcesses(Path(what)))
         elif order == "forget":
-            watched.pop(profile, None)
+            watched.pop(what, None)
+        elif order == "alive":
+            age = _number(what)
+    return age
+
+
+def _number(text: str) -> float:
+    """A line may be cut where the pipe was full; such a one counts as fresh."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _end(watched: dict[str, BrowserProcesses]) -> None:

@@ -50,6 +50,7 @@ class Context:
         self.launched = False
         self.launched_at = 0.0
         self.proven = False
+        self.reloaded = False
         self.unproven = 0
         self.connected_at: float | None = None
         self.attempts = 0

@@ -103,7 +103,7 @@ class Effects:
                 self._context.post(Event.LAUNCH_FAILED)
                 return
             self._context.launched = True
-            self._context.proven = False
+            self._context.proven = self._context.reloaded = False
             now = self._parts.clock.now()
             self._context.reporter.set(
                 browser=BrowserFacts(version=await self._parts.browser.version(), started_at=now)

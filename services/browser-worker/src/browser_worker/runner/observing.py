@@ -9,11 +9,15 @@ import msgspec
 from browser_worker.ports import BrowserGone, BrowserHangs
 from shared.contracts.errors import ServiceError
 from shared.contracts.sessions import BackupFacts, State
+from shared.runtime import get_logger
 
 from .context import Context
 from .restoring import NOT_RESTORED
 
 SETTLING_SECONDS = 10.0
+UNREADY_SECONDS = 40.0
+
+log = get_logger()
 
 
 class Observer:
@@ -35,6 +39,7 @@ class Observer:
                 measured_at = now
                 await self.measure()
             self._reset_budget(now)
+            await self._reload_once_if_unready()
             await self._context.reporter.publish()
             await clock.sleep(times.publish)
 
@@ -43,6 +48,19 @@ class Observer:
         if connected_at is not None and now - connected_at >= self._parts.times.stable:
             self._context.attempts = 0
         self._context.reporter.set(reconnect_attempts=self._context.attempts)
+
+    async def _reload_once_if_unready(self) -> None:
+        """A page whose send functions never become ready does so after one reload more often than not; once a launch,
+        so that a changed page costs no more than that."""
+        connected_at = self._context.connected_at
+        if connected_at is None or self._context.reporter.status.browser.send_ok or self._context.reloaded:
+            return
+        if self._parts.clock.monotonic() - connected_at < UNREADY_SECONDS or self._context.quiet:
+            return
+        self._context.reloaded = True
+        log.warning("page_reloaded_for_its_functions", session=self._parts.session)
+        with suppress(BrowserGone, BrowserHangs), self._context.quietly():
+            await self._parts.browser.reload()
 
     async def validate(self) -> None:
         """A running browser moves its files while they are read: one bad look at it is looked at again."""
@@ -79,6 +97,7 @@ class Observer:
         if not self._context.launched or self._context.quiet:
             return
         try:
+            await self._parts.browser.dismiss_known_dialogs()
             measure = await self._parts.browser.measure()
             connected = self._context.state is State.CONNECTED
             check = await self._parts.browser.self_check() if connected else None

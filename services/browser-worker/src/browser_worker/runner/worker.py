@@ -68,6 +68,8 @@ class Worker:
         self._records: dict[str, SessionRecord] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self._owned: dict[str, SessionRunner] = {}
+        self._renewed: dict[str, float] = {}
+        """When each owned session's lease was renewed last, on the monotonic clock."""
         self._tasks = Tasks(parts.clock)
         self._room = asyncio.Semaphore(parts.room)
         self._started_at = parts.clock.monotonic()
@@ -89,6 +91,13 @@ class Worker:
         for stopped in list(self._stopped):
             await stopped.wait()
         await self._tasks.stop()
+
+    def doubt(self) -> float:
+        """Seconds since the newest renewal of the lease that is oldest, of the sessions whose browser runs now. A frozen
+        browser needs nobody to end it while this process lives."""
+        now = self._clock.monotonic()
+        ages = [now - self._renewed[session] for session, runner in self._owned.items() if not runner.frozen]
+        return max(ages, default=0.0)
 
     @property
     def owned(self) -> tuple[str, ...]:
@@ -174,7 +183,9 @@ class Worker:
     async def _run_owned(self, session: str, parts: Parts, lease: Lease) -> None:
         runner = SessionRunner(parts, epoch=lease.epoch)
         tasks = Tasks(self._clock)
-        tasks.spawn("lease", lambda: lease.keep(lambda outcome, since: self._lease_said(runner, outcome, since)))
+        tasks.spawn(
+            "lease", lambda: lease.keep(lambda outcome, since: self._lease_said(session, runner, outcome, since))
+        )
         try:
             async with parts.store.lock():
                 try:
@@ -198,6 +209,7 @@ class Worker:
         if record.wanted == Wanted.CLEARED:
             await self._clear(runner, record)
             return
+        self._renewed.setdefault(session, self._clock.monotonic())
         self._owned[session] = runner
         commands = self._parts.commands_of(session, runner.control)
         try:
@@ -232,7 +244,8 @@ class Worker:
                 async with asyncio.timeout(CLEAR_AGAIN_SECONDS):
                     await self._stopping.wait()
 
-    def _lease_said(self, runner: SessionRunner, outcome: Outcome, since: float) -> None:
+    def _lease_said(self, session: str, runner: SessionRunner, outcome: Outcome, since: float) -> None:
+        self._renewed[session] = self._clock.monotonic() - since
         if outcome is Outcome.LOST:
             runner.lost()
         elif outcome is Outcome.HELD:

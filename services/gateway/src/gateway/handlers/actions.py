@@ -89,9 +89,10 @@ def _initialize(door: Door, session: str, deadline: Deadline) -> Done:
 
 
 def _clear(door: Door, session: str, deadline: Deadline) -> Done:
+    """A refused `clear` is not kept: nobody expects a session to be wiped hours after the answer was an error."""
+    _some_worker(door, session)
     now = door.clock.now()
     request = _wish(door, session, lambda record, facts: wishes.clear(session, record, facts, now), deadline)
-    _some_worker(door, session)
     wait = Deadline(door.clock, deadline.left(CLEAR_WAIT))
     facts = _until(door, session, lambda facts: wishes.clear_settled(facts, request), wait)
     return _said(door, facts, wishes.CLEARED if wishes.clear_settled(facts, request) else wishes.CLEARING)
