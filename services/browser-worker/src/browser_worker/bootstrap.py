@@ -16,6 +16,7 @@ from browser_worker.adapters.page_scripts import BadBundle
 from browser_worker.adapters.profile_store import DiskProfileStore
 from browser_worker.adapters.session_memory import FileMemory
 from browser_worker.adapters.watchdog import Watchdog
+from browser_worker.adapters.watchdog_program import TICK_SECONDS
 from browser_worker.domain.ladder import Budget
 from browser_worker.domain.watching import Patience
 from browser_worker.handlers import SessionCommands
@@ -34,9 +35,9 @@ from shared.runtime import Metrics, OpsServer, Shutdown, configure_logging, get_
 
 log = get_logger()
 
-WATCHDOG_SHARE = 0.6
-"""Of the lease's TTL. The lease passes on a TTL after the last renewal, which is up to a sixth of it before the hang;
-the watchdog itself looks twice a second."""
+WATCHDOG_SHARE = 0.95
+"""Of the lease's TTL, by when a hung worker's browsers are dead, counted from the lease's newest renewal: sooner than
+it can pass on, later than the freeze of a worker that only has lost the bus."""
 STOP_MARGIN = 3.0
 """Seconds beyond the sessions' own budget for closing what is around them."""
 
@@ -71,7 +72,8 @@ async def main(shutdown: Shutdown) -> int:
 def _watchdog_limit(settings: WorkerSettings) -> float:
     """Seconds that this process may hang before its browsers are killed: before the lease could pass to another. A lone
     worker's browsers are killed only when it is gone."""
-    return settings.lease_ttl_ms / 1000 * WATCHDOG_SHARE if settings.lease_policy == "fence" else 0.0
+    by_then = settings.lease_ttl_ms / 1000 * WATCHDOG_SHARE
+    return by_then - TICK_SECONDS if settings.lease_policy == "fence" else 0.0
 
 
 def _worker(settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog) -> Worker:

@@ -62,7 +62,8 @@ class ListBackups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.list"):
 
 
 class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
-    """`state`: stored, scrubbed, drilled, bad, cleared (before a tombstone: never restored by itself)."""
+    """`state`: stored, scrubbed, drilled, bad, cleared (before a tombstone), foreign (made with another
+    master key); the last three are never restored by themselves."""
 
     id: str
     epoch: int

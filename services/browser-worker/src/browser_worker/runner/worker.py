@@ -93,8 +93,8 @@ class Worker:
         await self._tasks.stop()
 
     def doubt(self) -> float:
-        """Seconds since the newest renewal of the lease that is oldest, of the sessions whose browser runs now. A frozen
-        browser needs nobody to end it while this process lives."""
+        """Seconds since the newest renewal, of the lease that was renewed longest ago, of the sessions whose browser
+        runs now. A frozen browser needs nobody to end it while this process lives."""
         now = self._clock.monotonic()
         ages = [now - self._renewed[session] for session, runner in self._owned.items() if not runner.frozen]
         return max(ages, default=0.0)
