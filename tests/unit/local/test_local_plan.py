@@ -90,10 +90,38 @@ def test_a_plan_never_shows_an_environment_when_it_is_printed(keys: Keys) -> Non
 
 
 def test_keys_of_the_users_shell_reach_nobody(keys: Keys) -> None:
-    names = ("AWS_SECRET_ACCESS_KEY", "S3_ENDPOINT", "NATS_URL", "NATS_NKEY_SEED", "MASTER_KEY", "COOKIE_SECRET_FILE")
+    names = (
+        "AWS_SECRET_ACCESS_KEY",
+        "S3_SECRET_ACCESS_KEY",
+        "NATS_URL",
+        "NATS_NKEY_SEED",
+        "MASTER_KEY",
+        "COOKIE_SECRET_FILE",
+    )
     environ = dict.fromkeys(names, "of-my-shell")
     for process in _plan(keys, environ, demo=True).values():
         assert "of-my-shell" not in process.env.values()
+
+
+def test_a_store_of_the_users_own_is_used_by_the_backup_service_alone_and_none_is_started(keys: Keys) -> None:
+    environ = {
+        "S3_ENDPOINT": "https://store",
+        "S3_BUCKET": "mine",
+        "S3_ACCESS_KEY_ID": "who",
+        "S3_SECRET_ACCESS_KEY_FILE": "/s",
+    }
+    found = _plan(keys, environ)
+    assert "s3" not in found
+    assert environ.items() <= found["backup"].env.items()
+    assert {name for name, process in found.items() if "/s" in process.env.values()} == {"backup"}
+    assert str(keys.path(secrets.S3_SECRET_KEY)) not in found["backup"].env.values()
+
+
+def test_a_demo_never_writes_into_the_users_own_store(keys: Keys) -> None:
+    found = _plan(keys, {"S3_ENDPOINT": "https://store", "S3_BUCKET": "mine"}, demo=True)
+    assert "s3" in found
+    assert found["backup"].env["S3_ENDPOINT"].startswith("http://127.0.0.1:")
+    assert found["backup"].env["S3_BUCKET"] != "mine"
 
 
 def test_every_mission_setting_reaches_the_services_unchanged(keys: Keys) -> None:

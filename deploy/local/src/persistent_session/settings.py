@@ -53,6 +53,12 @@ SETTINGS = (
     ),
     Setting(name="LEASE_POLICY", default="keep", meaning="keep: one worker alone runs on when NATS is lost"),
     Setting(name="BROWSER_EXECUTABLE", default="the first Chromium found", meaning="browser that the worker starts"),
+    Setting(
+        name="S3_ENDPOINT",
+        default="a server of its own in DATA_DIR/s3",
+        meaning="an S3 store of yours, with S3_BUCKET, S3_REGION, S3_ADDRESSING_STYLE and the two keys as below; "
+        "not in the demo",
+    ),
     Setting(name="LOG_LEVEL", default="info", meaning="level of the services' log files"),
 )
 

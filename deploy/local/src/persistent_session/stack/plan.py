@@ -197,8 +197,8 @@ class _Maker:
         )
 
     def has_store(self) -> bool:
-        """Whether the user names an S3 store; then none is started here."""
-        return bool(self.given.get("S3_ENDPOINT"))
+        """Whether the user names an S3 store; then none is started here. A demo never writes into a real one."""
+        return bool(self.given.get("S3_ENDPOINT")) and not self.settings.demo
 
     def _own_store(self) -> dict[str, str]:
         return {
