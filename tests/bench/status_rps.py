@@ -21,8 +21,9 @@ import httpx
 from flask import Flask
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
-from gateway.adapters.server import Server, ServerOptions
 from gateway_stage import API, API_KEY, KEY, GatewayProcess, Owner, report, status
+
+from gateway.adapters.server import Server, ServerOptions
 from shared.testing import NatsServer, eventually_sync, free_port
 
 CONNECTIONS = 16
