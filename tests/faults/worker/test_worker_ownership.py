@@ -11,6 +11,7 @@ from worker_processes import Scene, WorkerProcess, lives
 from shared.contracts import subjects
 from shared.contracts.backups import Store, Stored
 from shared.contracts.errors import Fenced
+from shared.contracts.sessions import Wanted
 from shared.testing import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -100,6 +101,47 @@ async def test_an_orderly_stop_hands_over_at_once_with_what_was_written_last(sta
     assert restored[0] not in earlier
     assert holds(second, marker)
     assert stage.phone.device().max_simultaneous == 1
+
+
+async def handed_to_the_second(stage: Scene) -> tuple[WorkerProcess, WorkerProcess]:
+    """The first is stopped and keeps its disk; the second has the session."""
+    first, second = await two_workers(stage)
+    await standing_by(stage, second)
+    assert first.stop() == 0
+    await stage.until("connected", by="second")
+    return first, second
+
+
+async def test_a_worker_that_gets_the_session_back_takes_the_newest_copy_and_not_its_own_old_profile(
+    stage: Scene,
+) -> None:
+    first, second = await handed_to_the_second(stage)
+    marker = secrets.token_hex(12)
+    stage.phone.write(marker)
+    await eventually(lambda: all(message.delivered_at for message in stage.phone.incoming_messages()))
+    assert not holds(first, marker)
+
+    assert second.stop() == 0
+    first.start()
+    await stage.until("connected", by="first", where=lambda status: status.epoch > 2)
+
+    assert holds(first, marker)
+    assert stage.phone.device().max_simultaneous == 1
+
+
+async def test_a_worker_whose_old_profile_was_cleared_elsewhere_offers_a_new_link(stage: Scene) -> None:
+    first, second = await handed_to_the_second(stage)
+    await stage.backed_up()
+    request = await stage.want(Wanted.CLEARED)
+    await stage.until("stopped", where=lambda status: status.request == request)
+    assert second.stop() == 0
+
+    first.start()
+    await stage.want()
+    await stage.until("pairing", by="first", where=lambda status: bool(status.pairing.qr))
+    stage.phone.scan()
+    await stage.until("connected", by="first")
+    assert [device.max_simultaneous for device in stage.phone.devices()] == [1, 1]
 
 
 def holds(worker: WorkerProcess, marker: str) -> bool:

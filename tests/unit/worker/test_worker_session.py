@@ -506,3 +506,27 @@ async def test_without_room_for_a_save_the_link_is_sealed_and_backed_up_all_the_
         assert (await runner.control.back_up()).outcome == "stored"
     assert world.backups.stored == ["link", "request", "stop"]
     assert "reconnecting" not in world.states
+
+
+@pytest.mark.parametrize("saved", [False, True])
+async def test_a_profile_from_before_a_clear_on_another_worker_is_not_used(saved: bool) -> None:
+    world = World()
+    world.memory.kept = type(world.memory.kept)(linked=True, epoch=1)
+    world.store.exists = not saved
+    world.store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
+    world.backups.has("b1", epoch=2, state="cleared")
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    async with running(world, epoch=3):
+        await until(world, "pairing")
+    assert not any(call.startswith("restore") for call in world.store.calls)
+    assert ("set_aside" in world.store.calls) is not saved
+
+
+async def test_a_profile_from_after_a_clear_is_used_although_the_store_still_shows_the_cleared_backups() -> None:
+    world = World()
+    connected_profile(world)
+    world.memory.kept = type(world.memory.kept)(linked=True, epoch=3, cleared_epoch=2)
+    world.backups.has("b1", epoch=2, state="cleared")
+    async with running(world, epoch=7):
+        await until(world, "connected")
+    assert "set_aside" not in world.store.calls

@@ -118,7 +118,7 @@ class Effects:
         if event in (Event.NOTHING_TO_RESTORE, Event.STORE_UNKNOWN) and reason == "asked" and facts.valid:
             self._context.restoring.asked = None
             event = Event.KEEP_PROFILE
-        elif event is Event.NOTHING_TO_RESTORE and facts.exists and not facts.valid:
+        elif event is Event.NOTHING_TO_RESTORE and facts.exists and (not facts.valid or self._context.restoring.buried):
             await self._parts.store.set_aside()
         self._context.reporter.set(profile=facts)
         self._context.pauses = 0 if event is Event.RESTORED else self._context.pauses

@@ -40,6 +40,8 @@ class Restoring:
         self._tried: set[str] = set()
         self._logins_tried = 0
         self._too_old = False
+        self.buried = False
+        """A `clear` was carried out elsewhere since this machine had the session: what it holds is from before that."""
         self.asked: str | None = None
         """A backup that a person asked for; "" is the newest."""
 
@@ -47,10 +49,11 @@ class Restoring:
         self._tried.clear()
         self._logins_tried = 0
         self._known_epoch = None
+        self.buried = False
 
     async def is_behind(self) -> bool:
-        """Whether the store holds a newer life of this session than this machine. An unknown store says no: a local
-        session must start without it."""
+        """Whether the store holds a newer life of this session than this machine, or knows that this one was cleared.
+        An unknown store says no: a local session must start without it."""
         if self._known_epoch is None:
             return False
         try:
@@ -58,8 +61,15 @@ class Restoring:
                 found = await self._parts.backups.backups()
         except (ServiceError, TimeoutError):
             return False
+        self._note_grave(found.backups)
         newest = restorable(found.backups, self._parts.memory.load(), set())
-        return bool(newest) and newest[0].epoch > self._known_epoch
+        return self.buried or (bool(newest) and newest[0].epoch > self._known_epoch)
+
+    def _note_grave(self, backups: tuple[BackupFact, ...]) -> None:
+        known, remembered = self._known_epoch, self._parts.memory.load()
+        if known is not None:
+            since = max(known, remembered.cleared_epoch + 1)
+            self.buried = any(backup.state == "cleared" and backup.epoch >= since for backup in backups)
 
     async def restore(self, *, login_lost: bool = False) -> Event:
         """RESTORED, NOTHING_TO_RESTORE, STORE_UNKNOWN, COPIES_USELESS or BROWSER_TOO_OLD. Raises OSError."""
@@ -79,7 +89,8 @@ class Restoring:
         if local and await self._from_saves(version, started):
             return Event.RESTORED
         event = await self._from_backups(version, started)
-        if event is not Event.RESTORED and self._known_epoch is not None and await self._from_saves(version, started):
+        old_saves = self._known_epoch is not None and not self.buried
+        if event is not Event.RESTORED and old_saves and await self._from_saves(version, started):
             return Event.RESTORED
         return Event.BROWSER_TOO_OLD if event is Event.NOTHING_TO_RESTORE and self._too_old else event
 
@@ -104,6 +115,7 @@ class Restoring:
         except ServiceError as error:
             log.warning("store_unknown", session=self._parts.session, code=error.code)
             return Event.STORE_UNKNOWN
+        self._note_grave(backups.backups)
         for backup in self._candidates(backups.backups):
             try:
                 await self._parts.store.restore_backup(self._parts.backups.source(backup.id), browser_version=version)
