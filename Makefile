@@ -37,7 +37,7 @@ format: ## write the code in its one format
 
 bench: ## measure speed and memory against the targets
 	@$(PREPARE) test
-	@for each in tests/bench/*.py; do echo; echo "# $$each"; $(BIN)/python $$each || failed=1; done; exit $${failed:-0}
+	@exec $(BIN)/python -m tests.bench
 
 soak: ## the long tests: hundreds of snapshots under load, the set-up in a fresh clone
 	@$(PREPARE) test
