@@ -384,9 +384,37 @@ async def test_a_watch_gives_present_values_then_ready_then_changes(new_bus: New
     await eventually(lambda: "ready" in seen)
     assert seen == [1, "ready"]
     await writer.put(session, record(session, 2))
+    await eventually(lambda: seen == [1, "ready", 2])
     await writer.delete(session)
+    await eventually(lambda: seen == [1, "ready", 2, None])
     await writer.put(session, record(session, 3))
     await eventually(lambda: seen == [1, "ready", 2, None, 3])
+
+
+async def test_of_changes_in_quick_succession_a_watch_gives_the_newest_and_none_after_a_newer_one(
+    new_bus: NewBus, session: str
+) -> None:
+    """A bucket keeps the newest value alone, so one that is overtaken on the way may be missed; the newest never is."""
+    writer = (await new_bus()).bucket(subjects.SESSIONS_BUCKET, SessionRecord)
+    reader = (await new_bus()).bucket(subjects.SESSIONS_BUCKET, SessionRecord)
+    keys = [f"{session}-{number}" for number in range(5)]
+    seen: dict[str, list[int]] = {key: [] for key in keys}
+    ready: list[bool] = []
+
+    def note(key: str, value: SessionRecord | None) -> None:
+        if key in seen and value is not None:
+            seen[key].append(value.request)
+
+    async def write(key: str) -> None:
+        for request in range(1, 41):
+            await writer.put(key, record(session, request))
+
+    writing = [asyncio.create_task(write(key)) for key in keys]
+    await reader.watch(note, on_ready=lambda: ready.append(True))
+    await asyncio.gather(*writing)
+    await eventually(lambda: ready and all(requests[-1:] == [40] for requests in seen.values()))
+    assert all(requests == sorted(set(requests)) for requests in seen.values())
+    assert ready == [True]
 
 
 async def test_a_watch_of_an_empty_bucket_is_ready_at_once(new_bus: NewBus) -> None:

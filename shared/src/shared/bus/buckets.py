@@ -105,6 +105,7 @@ class Bucket(Generic[M]):
     async def watch(self, on_change: OnChange[M], *, on_ready: Callable[[], None] | None = None) -> Served:
         """All keys: the present values first, then `on_ready`, then changes; None is a deletion.
 
+        Of changes of one key in quick succession some may be left out, the newest never: a bucket keeps no others.
         After a reconnect, and after NATS lost its data, the present values are given again, keys that have gone
         meanwhile as None, and then `on_ready` once more.
         """
