@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,30 @@ def test_403_is_what_a_client_sees_as_access_denied(s3: S3Server, proxy: FaultPr
         through.head_object(Bucket=s3.bucket, Key="proxy/403")
     proxy.mode = "pass"
     assert through.get_object(Bucket=s3.bucket, Key="proxy/403")["Body"].read() == BODY
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_403_is_answered_only_when_the_whole_body_was_read(s3: S3Server, chunked: bool) -> None:
+    pieces = [b"x" * 50_000] * 40
+    with FaultProxy(s3.endpoint, mode="403") as proxy:
+        for _ in range(20):
+            connection = HTTPConnection(proxy.url.removeprefix("http://"), timeout=10)
+            connection.request("PUT", "/bucket/key", iter(pieces) if chunked else b"".join(pieces))
+            answer = connection.getresponse()
+            assert answer.status == 403
+            assert b"AccessDenied" in answer.read()
+            connection.close()
+
+
+def test_a_kept_connection_has_ended_when_the_mode_is_set(s3: S3Server, proxy: FaultProxy) -> None:
+    through = client(s3, proxy.url)
+    through.put_object(Bucket=s3.bucket, Key="proxy/kept", Body=b"x")
+    for _ in range(30):
+        proxy.mode = "403"
+        with pytest.raises(ClientError):
+            through.get_object(Bucket=s3.bucket, Key="proxy/kept")
+        proxy.mode = "pass"
+        through.get_object(Bucket=s3.bucket, Key="proxy/kept")["Body"].read()
 
 
 @pytest.mark.parametrize("mode", ["refuse", "hang", "cut"])

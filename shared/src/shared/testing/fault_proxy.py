@@ -12,6 +12,10 @@ from urllib.parse import urlsplit
 
 MODES = ("pass", "refuse", "hang", "cut", "403")
 CHUNK_BYTES = 16 * 1024
+BODY_LIMIT_BYTES = 64 * 1024 * 1024
+"""Of a refused request: more is not waited for."""
+LINE_END = b"\r\n"
+HEAD_END = b"\r\n\r\n"
 POLL_SECONDS = 0.02
 FORBIDDEN_BODY = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>'
 FORBIDDEN = (
@@ -22,7 +26,7 @@ FORBIDDEN = (
 
 
 class FaultProxy:
-    """`mode` may be set at any time from any thread and acts on open connections too:
+    """`mode` may be set at any time from any thread and acts on open connections too, before the setting returns:
 
     pass · refuse (connections are reset at once) · hang (open, but nothing passes) · cut (reset after
     `cut_after_bytes` of answer) · 403 (S3's refusal, without asking the server).
@@ -50,8 +54,8 @@ class FaultProxy:
     @mode.setter
     def mode(self, mode: str) -> None:
         self._mode = _known(mode)
-        if mode in ("refuse", "cut", "403"):
-            self._loop.call_soon_threadsafe(self._abort_all)
+        if mode in ("refuse", "cut", "403") and self._thread.is_alive():
+            self._run(self._end_all())
 
     @property
     def url(self) -> str:
@@ -92,6 +96,14 @@ class FaultProxy:
             client.cancel()
         if self._clients:
             await asyncio.wait(self._clients, timeout=2.0)
+
+    async def _end_all(self) -> None:
+        """Until they are closed: a client that asks once more on one of them would see its end, not the new mode."""
+        ending = list(self._open)
+        self._abort_all()
+        for writer in ending:
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     def _abort_all(self) -> None:
         for writer in list(self._open):
@@ -159,19 +171,37 @@ class FaultProxy:
 
 
 async def _forbid(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    head = await reader.readuntil(b"\r\n\r\n")
+    """Answers when the client has said all: what lies unread at the end would turn the answer into a reset."""
+    head = await reader.readuntil(HEAD_END)
     if b"expect: 100-continue" not in head.lower():
-        length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if _is_length(line)), 0)
-        while length > 0 and (chunk := await reader.read(min(length, CHUNK_BYTES))):
-            length -= len(chunk)
+        await _read_body(reader, head)
     writer.write(FORBIDDEN + (b"" if head.startswith(b"HEAD ") else FORBIDDEN_BODY))
     await writer.drain()
     writer.write_eof()
-    await reader.read(CHUNK_BYTES)
+    await _drop(reader, BODY_LIMIT_BYTES)
 
 
-def _is_length(line: bytes) -> bool:
-    return line.lower().startswith(b"content-length:")
+async def _read_body(reader: asyncio.StreamReader, head: bytes) -> None:
+    fields = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line)
+    if b"chunked" in fields.get(b"transfer-encoding", b""):
+        await _read_chunks(reader)
+    else:
+        await _drop(reader, min(int(fields.get(b"content-length", b"0")), BODY_LIMIT_BYTES))
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> None:
+    left = BODY_LIMIT_BYTES
+    while left > 0 and (size := int((await reader.readline()).split(b";")[0] or b"0", 16)):
+        await _drop(reader, size + len(LINE_END))
+        left -= size
+    while await reader.readline() not in (LINE_END, b""):
+        continue  # trailers
+
+
+async def _drop(reader: asyncio.StreamReader, count: int) -> None:
+    """Read up to `count` bytes, fewer when the client ends before."""
+    while count > 0 and (chunk := await reader.read(min(count, CHUNK_BYTES))):
+        count -= len(chunk)
 
 
 def _known(mode: str) -> str:
