@@ -42,10 +42,14 @@ async def somebody_scans(phone: Phone) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.parametrize("last", list(Wanted))
-async def test_requests_at_will_end_in_the_state_of_the_last_one(stage: Scene, last: Wanted) -> None:
-    script = random.Random(f"requests-{last}")
-    worker = stage.started()
+@pytest.mark.parametrize(
+    ("last", "names"),
+    [(Wanted.RUNNING, ["one"]), (Wanted.STOPPED, ["one"]), (Wanted.CLEARED, ["one"]), (Wanted.RUNNING, ["one", "two"])],
+    ids=["running", "stopped", "cleared", "running on two workers"],
+)
+async def test_requests_at_will_end_in_the_state_of_the_last_one(stage: Scene, last: Wanted, names: list[str]) -> None:
+    script = random.Random(f"requests-{last}-{len(names)}")
+    workers = [stage.started(name) for name in names]
     async with somebody_scans(stage.phone):
         await stage.want()
         await stage.until("connected")
@@ -53,8 +57,8 @@ async def test_requests_at_will_end_in_the_state_of_the_last_one(stage: Scene, l
             await stage.want(script.choice([Wanted.RUNNING, Wanted.RUNNING, Wanted.STOPPED, Wanted.CLEARED]))
             await asyncio.sleep(script.choice([0.0, 0.05, 0.3, 1.0, 2.5]))
         request = await stage.want(last)
-        await ends_in(stage, worker, last, request)
-    assert not worker.exceptions()
+        await ends_in(stage, workers[0], last, request)
+    assert not [found for worker in workers for found in worker.exceptions()]
     assert max(device.max_simultaneous for device in stage.phone.devices()) == 1
 
 
@@ -62,13 +66,16 @@ async def ends_in(stage: Scene, worker: WorkerProcess, wanted: Wanted, request: 
     if wanted is Wanted.RUNNING:
         await stage.until("connected", where=lambda status: status.request == request, timeout=60)
         return
-    await stage.until("stopped", where=lambda status: status.request == request, timeout=60)
+    if wanted is Wanted.CLEARED:
+        await stage.until("stopped", where=lambda status: status.request == request, timeout=60)
 
-    async def released() -> bool:
-        lease = await stage.lease()
-        return lease is not None and lease.released
+    async def ended() -> bool:
+        status, lease = await stage.status(), await stage.lease()
+        return status is not None and status.state == "stopped" and lease is not None and lease.released
 
-    await eventually(released, timeout=15)
+    await eventually(ended, timeout=15)
+    await asyncio.sleep(1)
+    assert await ended()
     assert not worker.browser()
     assert (worker.profile / "Default").exists() is (wanted is Wanted.STOPPED)
     if wanted is Wanted.CLEARED:

@@ -530,3 +530,28 @@ async def test_a_profile_from_after_a_clear_is_used_although_the_store_still_sho
     async with running(world, epoch=7):
         await until(world, "connected")
     assert "set_aside" not in world.store.calls
+
+
+async def test_a_clear_waits_for_a_page_that_is_on_its_way_so_that_the_phone_is_told() -> None:
+    world = World()
+    connected_profile(world)
+    world.browser.after_launch = lambda: world.browser.shows(PageState.LOADING)
+    async with running(world) as runner:
+        await eventually(lambda: world.browser.alive)
+        runner.post(Event.CLEAR)
+        await until(world, "stopped", "cleared")
+        world.browser.shows(PageState.CONNECTED)
+        world.browser.after_launch = None
+    assert "unlink" in world.browser.calls
+    assert "wipe" in world.store.calls
+
+
+async def test_a_clear_does_not_wait_for_a_page_that_will_not_connect() -> None:
+    world = World()
+    connected_profile(world)
+    world.browser.after_launch = lambda: world.browser.shows(PageState.BANNED)
+    async with running(world) as runner:
+        await until(world, "needs_attention")
+        runner.post(Event.CLEAR)
+        await eventually(lambda: "wipe" in world.store.calls, timeout=0.5)
+    assert "unlink" not in world.browser.calls

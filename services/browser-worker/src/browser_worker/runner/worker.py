@@ -199,8 +199,7 @@ class Worker:
             await runner.report(State.FAILED, "profile_in_use")
             await self._until_changed(session, PROFILE_IN_USE_SECONDS)
             if self._records[session].wanted == Wanted.STOPPED:
-                await runner.report(State.STOPPED, "stopped")
-                await runner.stopped(self._records[session].request)
+                await self._report_stopped(runner, self._records[session])
         finally:
             await tasks.stop()
 
@@ -208,6 +207,9 @@ class Worker:
         record = self._records[session]
         if record.wanted == Wanted.CLEARED:
             await self._clear(runner, record)
+            return
+        if record.wanted == Wanted.STOPPED:
+            await self._report_stopped(runner, record)
             return
         self._renewed.setdefault(session, self._clock.monotonic())
         self._owned[session] = runner
@@ -225,6 +227,12 @@ class Worker:
         finally:
             self._owned.pop(session, None)
             await commands.stop()
+
+    @staticmethod
+    async def _report_stopped(runner: SessionRunner, record: SessionRecord) -> None:
+        """Of a session that is not running here."""
+        await runner.report(State.STOPPED, "stopped")
+        await runner.stopped(record.request)
 
     async def _until_changed(self, session: str, seconds: float) -> None:
         """Until something else is asked of the session or the worker stops, at most so long."""
