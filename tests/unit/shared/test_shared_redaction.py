@@ -103,6 +103,14 @@ def test_lines_below_the_level_are_not_written(lines: io.StringIO) -> None:
     assert lines.getvalue() == ""
 
 
+@pytest.mark.parametrize("library", ["httpx", "httpcore.connection", "botocore.hooks", "aiohttp.access"])
+def test_what_a_library_says_of_every_request_is_not_written(lines: io.StringIO, library: str) -> None:
+    logging.getLogger(library).info("HTTP Request: GET http://127.0.0.1/varz")
+    assert lines.getvalue() == ""
+    logging.getLogger(library).error("it broke")
+    assert "it broke" in lines.getvalue()
+
+
 @given(
     number=st.from_regex(r"[1-9][0-9]{6,14}", fullmatch=True), before=st.sampled_from(["", "to ", "(", '"', "to=", "["])
 )

@@ -10,7 +10,10 @@ import structlog
 
 from .redaction import redact
 
-NOISY = ("botocore", "boto3", "urllib3", "s3transfer", "nats", "asyncio", "werkzeug")
+NOISY = (
+    "aiohttp", "asyncio", "boto3", "botocore", "httpcore", "httpx", "nats", "playwright", "s3transfer", "urllib3",
+    "werkzeug",
+)  # fmt: skip
 """Libraries whose lines below a warning help nobody."""
 
 
