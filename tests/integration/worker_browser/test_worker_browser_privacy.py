@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,16 @@ async def test_the_hosts_of_analytics_do_not_even_resolve(stage: BrowserStage) -
             await asyncio.sleep(0)
             await page.evaluate("(url) => fetch(url).catch(() => 0)", f"https://{host}/collect")
             assert (await failed).failure == "net::ERR_NAME_NOT_RESOLVED"
+
+
+async def test_every_folder_made_for_the_profile_is_for_its_owner_alone(stage: BrowserStage) -> None:
+    there = stage.folder / "there"
+    there.mkdir()
+    there.chmod(0o755)
+    stage.profile = there / "sessions" / "profile"
+    async with stage.launched():
+        modes = [stat.S_IMODE(folder.stat().st_mode) for folder in (there, stage.profile.parent, stage.profile)]
+    assert modes == [0o755, 0o700, 0o700]
 
 
 def _events(record: Path) -> Iterator[tuple[str, dict[str, Any]]]:

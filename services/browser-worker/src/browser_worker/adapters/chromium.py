@@ -26,6 +26,7 @@ from shared.clock import Clock
 from shared.runtime import get_logger
 
 from .driver import Driver
+from .durable_files import private_folder
 from .executables import Engine, NoBrowser, VersionOf, find_executable
 from .launch_flags import NOT_WANTED, arguments, environment
 from .page_driver import GRACE_SECONDS, PageBusy, PageDriver, ended
@@ -98,7 +99,7 @@ class ChromiumBrowser:
     async def launch(self, profile: Path, carried: CarriedStorage | None) -> None:
         await self._end_strays(profile)
         _clear_singletons(profile)
-        profile.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(profile)
         self._profile = profile
         self._processes = BrowserProcesses(profile)
         self._crashed = self._frozen = self._logged_out = False
