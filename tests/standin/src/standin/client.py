@@ -48,6 +48,7 @@ class PageState(msgspec.Struct, frozen=True, kw_only=True):
     """A connected page: what the server thinks of it, and what it says of itself (`socket`, `stream`, `info`)."""
 
     id: str
+    since: str
     state: str
     ref: str | None
     device: int | None

@@ -24,6 +24,7 @@ class PageSocket:
     def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         self.id = secrets.token_hex(4)
         self.nonce = secrets.token_hex(32)
+        self.since = ""
         self.state: State = "connecting"
         self.device: int | None = None
         self.ref: str | None = None

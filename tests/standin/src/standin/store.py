@@ -113,12 +113,13 @@ class Store:
         ).fetchone()
         return bool(row["copies"] == 1)
 
-    def messages(self) -> list[dict[str, Any]]:
-        """Oldest first: {id, to, text, at, device, copies}."""
+    def messages(self, last: int | None = None) -> list[dict[str, Any]]:
+        """All or the last few, oldest first: {id, to, text, at, device, copies}."""
         rows = self._db.execute(
-            'select id, recipient as "to", body as text, at, device, copies from messages order by rowid'
+            'select id, recipient as "to", body as text, at, device, copies from messages order by rowid desc limit ?',
+            (_limit(last),),
         )
-        return [dict(row) for row in rows]
+        return [dict(row) for row in rows][::-1]
 
     def queue_incoming(self, device: int, *, id_: str, sender: str, body: str, at: str) -> None:
         self._db.execute(
@@ -140,11 +141,14 @@ class Store:
             (at, device, id_),
         )
 
-    def incoming(self) -> list[dict[str, Any]]:
+    def incoming(self, last: int | None = None) -> list[dict[str, Any]]:
+        """All or the last few, oldest first."""
         rows = self._db.execute(
-            'select id, device, sender as "from", body as text, at, delivered_at from incoming order by seq'
+            'select id, device, sender as "from", body as text, at, delivered_at from incoming'
+            " order by seq desc limit ?",
+            (_limit(last),),
         )
-        return [dict(row) for row in rows]
+        return [dict(row) for row in rows][::-1]
 
     def choose(self, name: str, value: Mapping[str, Any]) -> None:
         self._db.execute("insert or replace into chosen (name, value) values (?, ?)", (name, json.dumps(value)))
@@ -158,6 +162,11 @@ class Store:
         """Forget messages, queues and choices; devices stay listed, all unlinked, so that no id returns."""
         for table in ("messages", "incoming", "chosen"):
             self._db.execute(f"delete from {table}")
+
+
+def _limit(last: int | None) -> int:
+    """As SQLite counts: a negative limit is none."""
+    return -1 if last is None else last
 
 
 def _device(row: sqlite3.Row) -> Device:

@@ -17,9 +17,11 @@ from aiohttp.typedefs import Handler, Middleware
 
 from standin.page_socket import PageSocket
 from standin.pairing import NotDisplayedError
+from standin.phone_page import phone_app
 from standin.world import World
 
 PAGE = Path(__file__).parent / "page"
+PHONE = "/phone"
 SCRIPTS = (
     "runtime.js",
     "storage.js",
@@ -62,19 +64,25 @@ def page_app(world: World) -> web.Application:
             web.static("/page", PAGE),
         ]
     )
+    app.add_subapp(PHONE, phone_app(world))
     return app
 
 
 def _faulty(world: World) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path != "/ws/chat" and world.faults.http == "error":
+        if _is_site(request.path) and world.faults.http == "error":
             raise web.HTTPServiceUnavailable(text="the stand-in was told to fail")
-        if request.path != "/ws/chat" and world.faults.http == "hang":
+        if _is_site(request.path) and world.faults.http == "hang":
             await asyncio.Event().wait()
         return await handler(request)
 
     return middleware
+
+
+def _is_site(path: str) -> bool:
+    """The site's pages feel the HTTP faults; its websocket has faults of its own, and a phone is not the site."""
+    return path not in ("/ws/chat", PHONE) and not path.startswith(f"{PHONE}/")
 
 
 async def _fresh(request: web.Request, response: web.StreamResponse) -> None:

@@ -36,7 +36,7 @@ class World:
     def __init__(self, store: Store, clock: Clock, *, number: str, defaults: Settings) -> None:
         self._store = store
         self._clock = clock
-        self._number = number
+        self.number = number
         self._defaults = defaults
         self.faults = updated(Faults(), store.chosen("faults"))
         self.settings = updated(defaults, store.chosen("settings"))
@@ -49,6 +49,7 @@ class World:
 
     def arrive(self, page: PageSocket) -> None:
         """A page has connected."""
+        page.since = self._at()
         self._pages.append(page)
         page.send("challenge", nonce=page.nonce, page=page.id)
         if self.faults.dialog:
@@ -111,8 +112,8 @@ class World:
 
     def _introduction(self, device: Device) -> dict[str, Any]:
         return {
-            "wid": f"{self._number}:{device.id}@c.us",
-            "lid": f"{int(self._number) * 7 + 90_000_000_000_000}:{device.id}@lid",
+            "wid": f"{self.number}:{device.id}@c.us",
+            "lid": f"{int(self.number) * 7 + 90_000_000_000_000}:{device.id}@lid",
             "pushname": LINKED_DEVICES_SHOWN_AS,
             "platform": "android",
             "synced_ms": self.settings.synced_ms,
@@ -197,16 +198,17 @@ class World:
             page.send("receipt", ids=[id_], kind=kind)
         return len(told)
 
-    def messages(self) -> list[dict[str, Any]]:
-        return self._store.messages()
+    def messages(self, *, last: int | None = None) -> list[dict[str, Any]]:
+        return self._store.messages(last)
 
-    def queue(self) -> list[dict[str, Any]]:
-        return self._store.incoming()
+    def queue(self, *, last: int | None = None) -> list[dict[str, Any]]:
+        return self._store.incoming(last)
 
     def pages(self) -> list[dict[str, Any]]:
         return [
             {
                 "id": page.id,
+                "since": page.since,
                 "state": page.state,
                 "ref": page.ref,
                 "device": page.device,

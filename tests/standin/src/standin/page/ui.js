@@ -97,7 +97,17 @@ __d('StandInUI', ['WAWebSocketModel', 'WAWebStreamModel', 'WAWebConnModel'], fun
       element('div', { class: 'qr' },
         element('div', { id: 'qr-box' }),
         button({ id: 'virtual-scan', class: 'primary', onclick: scan }, 'Scan with the virtual phone', 'امسح بالهاتف الافتراضي'),
-        element('p', { id: 'scan-error', role: 'alert' })));
+        element('p', { id: 'scan-error', role: 'alert' }),
+        ...phoneLink()));
+  }
+
+  // The phone answers under loopback's names only, not under the TLS port's.
+  function phoneLink() {
+    if (!['127.0.0.1', 'localhost'].includes(location.hostname)) {
+      return [];
+    }
+    return [element('a', { id: 'open-phone', href: '/phone', target: '_blank', rel: 'noopener' },
+      ...both('Open the virtual phone', 'افتح الهاتف الافتراضي'))];
   }
 
   function drawQR() {
