@@ -13,7 +13,8 @@ from standin.process import StandInProcess
 
 JSON = "application/json"
 POST = """([url, type]) => fetch(url, {
-    method: 'POST', body: '{"device": 1}', headers: {'Content-Type': type}, ...(type === 'text/plain' && {mode: 'no-cors'})
+    method: 'POST', body: '{"device": 1}', headers: {'Content-Type': type},
+    ...(type === 'text/plain' && {mode: 'no-cors'})
 }).then((answer) => answer.type)"""
 
 
