@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -164,3 +170,48 @@ def test_the_doctor_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> No
     for said in ("/bin/false does not start", "chmod 600", "api-key is empty", f"{port} is taken", "make up"):
         assert said in found.out
     assert stat.S_IMODE(keys.path("master-key").stat().st_mode) == 0o644, "the doctor looks and changes nothing"
+
+
+class _Gateway(BaseHTTPRequestHandler):
+    """Says what the class holds; the last answer for ever."""
+
+    said: ClassVar[list[dict[str, Any]]] = []
+
+    def do_GET(self) -> None:
+        answer = self.said.pop(0) if len(self.said) > 1 else self.said[0]
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def _saying(*answers: dict[str, Any]) -> Iterator[str]:
+    handler = type("_Said", (_Gateway,), {"said": list(answers)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def _connected(updated_at: str) -> dict[str, Any]:
+    status = {"isConnected": True, "state": "connected", "workerAlive": True, "updatedAt": updated_at}
+    return {"success": True, "status": status}
+
+
+def test_a_wait_does_not_believe_the_last_word_of_a_worker_that_speaks_no_more(tmp_path: Path) -> None:
+    with _saying(_connected("12:00")) as url:
+        found = _run(tmp_path, "wait", "--timeout", "2", "--url", url, API_KEY="k")
+        assert found.code == Exit.FAILED
+        assert "no sign of life" in found.err
+        assert _run(tmp_path, "wait", "--timeout", "0", "--url", url, API_KEY="k").code == 0
+        assert _run(tmp_path, "wait", "--ready", "--timeout", "2", "--url", url, API_KEY="k").code == 0
+
+
+def test_a_wait_ends_with_the_next_word_of_a_living_worker(tmp_path: Path) -> None:
+    with _saying(_connected("12:00"), _connected("12:00"), _connected("12:05")) as url:
+        assert _run(tmp_path, "wait", "--timeout", "20", "--url", url, API_KEY="k").out == "connected\n"

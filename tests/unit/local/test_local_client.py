@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from persistent_session.client import answers
-from persistent_session.client.gateway import Gateway
+from persistent_session.client.gateway import AsyncGateway, Gateway
 from persistent_session.client.phone import VirtualPhone
 from persistent_session.client.target import find_target
 from persistent_session.faults import Exit, Fault
@@ -151,6 +151,40 @@ def _running(folder: Path, url: str, *, own_api_key: bool = False) -> _Running:
 @pytest.mark.parametrize("answer", [{}, {"status": None}, {"status": []}, {"status": {"isConnected": "true"}}])
 def test_an_answer_that_does_not_say_connected_is_not_connected(answer: Mapping[str, Any]) -> None:
     assert not answers.is_connected(answer)
+
+
+def _said(updated_at: str, worker: str = "first", uptime: float = 10.0, *, connected: bool = True) -> dict[str, Any]:
+    status = {
+        "state": "connected" if connected else "starting", "isConnected": connected, "workerAlive": True,
+        "updatedAt": updated_at,
+    }  # fmt: skip
+    return {"success": True, "status": status, "systemInfo": {"worker": {"name": worker, "uptime": uptime}}}
+
+
+@pytest.mark.parametrize(
+    ("later", "lives"),
+    [
+        (_said("12:00"), False),
+        (_said("12:01"), True),
+        (_said("11:59"), True),
+        (_said("12:00", uptime=12.0), True),
+        (_said("12:00", uptime=1.0), False),
+        (_said("12:00", worker="second", uptime=12.0), False),
+        ({"status": {"updatedAt": "12:00"}, "systemInfo": {"worker": None}}, False),
+    ],
+)
+def test_a_worker_lives_when_it_has_said_something_since_the_first_look(later: dict[str, Any], lives: bool) -> None:
+    sign = answers.SignOfLife()
+    assert not sign.seen_in(_said("12:00"))
+    assert sign.seen_in(later) is lives
+
+
+async def test_the_supervisor_tells_connected_only_by_the_word_of_a_worker_of_this_run() -> None:
+    said = [_said("12:00"), _said("12:00", uptime=10.0), _said("12:05", connected=False), _said("12:06")]
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=said.pop(0)))
+    async with AsyncGateway("http://gateway", KEY, transport=transport) as gateway:
+        told = [await gateway.one_line() for _ in range(4)]
+    assert told == ["", "", "session starting", "session connected"]
 
 
 def test_why_it_is_not_connected_names_what_a_person_can_do() -> None:

@@ -67,11 +67,15 @@ def wait(
     connected: Annotated[
         bool, typer.Option("--connected/--ready", help="For the session to be connected, or only for the gateway.")
     ] = True,
-    timeout: Annotated[float, typer.Option("--timeout", min=0, help="Seconds.")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0, help="Seconds; 0 takes what the gateway says at once.")
+    ] = 60.0,
     url: options.Url = "",
     demo: options.Demo = False,
 ) -> None:
-    """Wait until the session is connected: exit code 0, or 1 (3: nothing answers) with the reason when time is over."""
+    """Wait until the session is connected by the word of a worker that lives now (it speaks every few seconds): exit
+    code 0, or 1 (3: nothing answers) with the reason when time is over."""
+    sign = answers.SignOfLife()
     why = Fault("no system answers", code=Exit.NOT_RUNNING)
     for _ in _looks(timeout):
         try:
@@ -82,7 +86,8 @@ def wait(
                 raise
             why = fault
             continue
-        if answers.is_connected(answer) or not connected:
+        spoken = sign.seen_in(answer) or timeout == 0
+        if (answers.is_connected(answer) and spoken) or not connected:
             print("connected" if connected else "ready")
             return
         why = Fault(answers.why_not_connected(answer))

@@ -18,6 +18,27 @@ def is_connected(answer: Json) -> bool:
     return part(answer, "status").get("isConnected") is True
 
 
+class SignOfLife:
+    """Whether the session's worker has spoken since the first answer that was looked at: for some seconds after a
+    worker was killed, the gateway still passes on its last word. Compares what one worker said with what it said
+    before, for the clocks of two machines may differ."""
+
+    def __init__(self) -> None:
+        self._first: tuple[object, object, object] | None = None
+
+    def seen_in(self, answer: Json) -> bool:
+        worker = part(part(answer, "systemInfo"), "worker")
+        now = (part(answer, "status").get("updatedAt"), worker.get("name"), worker.get("uptime"))
+        if self._first is None:
+            self._first = now
+        updated_at, name, uptime = self._first
+        return now[0] != updated_at or (now[1] == name and _later(now[2], uptime))
+
+
+def _later(now: object, before: object) -> bool:
+    return isinstance(now, int | float) and isinstance(before, int | float) and now > before
+
+
 def state(answer: Json) -> str:
     return str(part(answer, "status").get("state") or "unknown")
 
@@ -48,6 +69,8 @@ def why_not_connected(answer: Json) -> str:
     said = str(status.get("detail") or status.get("reason") or "")
     if not status.get("workerAlive", True):
         said = "no browser worker answers"
+    elif is_connected(answer):
+        said = "but its worker gave no sign of life meanwhile"
     elif state(answer) == "pairing":
         said = "no phone is linked: scan the code of `persistent-session qr`"
     return f"the session is {state(answer)}" + (f": {said}" if said else "")

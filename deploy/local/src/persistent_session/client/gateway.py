@@ -87,8 +87,11 @@ def _json(response: httpx.Response) -> dict[str, Any]:
 class AsyncGateway:
     """For the supervisor: asks to initialize once, then looks. Its failures are somebody else's to tell."""
 
-    def __init__(self, url: str, key: str) -> None:
-        self._http = httpx.AsyncClient(base_url=url, headers=_header(key), timeout=SECONDS, trust_env=False)
+    def __init__(self, url: str, key: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=_header(key), timeout=SECONDS, trust_env=False, transport=transport
+        )
+        self._sign = answers.SignOfLife()
 
     async def __aenter__(self) -> AsyncGateway:
         return self
@@ -109,9 +112,11 @@ class AsyncGateway:
         return False
 
     async def one_line(self) -> str:
-        """The session's state for a person; "" when it cannot be read now."""
+        """The session's state for a person; "" when it cannot be read now, or is the word of an earlier run."""
         try:
             response = await self._http.get(PATH)
         except httpx.HTTPError:
             return ""
-        return answers.one_line(_json(response)) if response.is_success else ""
+        answer = _json(response)
+        spoken = self._sign.seen_in(answer) or not answers.is_connected(answer)
+        return answers.one_line(answer) if response.is_success and spoken else ""
