@@ -207,9 +207,11 @@ async def test_the_watchdog_ends_a_frozen_browser_when_no_sign_of_life_comes(sta
         browser.freeze()
         assert watchdog._beating is not None
         watchdog._beating.cancel()
-        await eventually(lambda: not processes(stage.profile), timeout=10)
-        assert not browser.alive
-    await watchdog.stop()
+        try:
+            await eventually(lambda: not processes(stage.profile), timeout=10)
+            await eventually(lambda: not browser.alive)
+        finally:
+            await watchdog.stop()
 
 
 async def test_a_watchdog_that_died_is_started_again(stage: BrowserStage) -> None:

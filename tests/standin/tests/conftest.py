@@ -105,7 +105,7 @@ class Driven:
     def processes(self) -> list[psutil.Process]:
         mark = f"--user-data-dir={self.profile}"
         children = psutil.Process().children(recursive=True)
-        roots = [child for child in children if mark in child.cmdline()]
+        roots = [child for child in children if mark in _command_line(child)]
         return [process for root in roots for process in (root, *root.children(recursive=True))]
 
     def signal(self, number: signal.Signals) -> None:
@@ -114,6 +114,14 @@ class Driven:
 
     async def close(self) -> None:
         await self.context.close()
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    """Nothing of a process that has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 Launch = Callable[..., Awaitable[Driven]]
