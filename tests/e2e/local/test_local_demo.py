@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -106,6 +107,10 @@ def test_from_one_command_to_a_message_sent_and_back_after_a_restart(demo: Demo)
     key = (demo.data / "keys" / "api-key").read_text().strip()
     assert demo.said().count(key) == 1, "the key is shown once"
     assert f"http://127.0.0.1:{demo.port}/persistent-session" in demo.said()
+    standin = demo.stack().standin
+    assert standin
+    assert f"virtual phone  {standin.phone_url}   (or: persistent-session demo link)" in demo.said()
+    assert httpx.get(standin.phone_url, trust_env=False).status_code == 200
 
     assert "█" in demo.cli("qr", "--once")
     demo.cli("send-test", NUMBER, "too early", code=1)

@@ -12,6 +12,7 @@ from rich.table import Table
 from persistent_session.client.phone import VirtualPhone
 from persistent_session.client.target import running
 from persistent_session.faults import Exit, Fault
+from persistent_session.stack.holding import StandIn
 from shared.clock import SystemClock, sleep_blocking
 
 _QR_SECONDS = 30.0
@@ -40,7 +41,8 @@ def unlink() -> None:
 
 def phone() -> None:
     """What the virtual phone knows: linked devices, and messages that arrived."""
-    held = _phone()
+    standin = _standin()
+    held = VirtualPhone(standin.control_url)
     table = Table("device", "state", "linked at", "logins", "at once, most")
     for device in held.devices():
         shown = (device["id"], device["state"], device["linked_at"], device["logins"], device["max_simultaneous"])
@@ -48,13 +50,19 @@ def phone() -> None:
     console = Console()
     console.print(table)
     console.print(f"messages that arrived: {len(held.messages())}")
+    if standin.phone_url:
+        console.print(f"its page: {standin.phone_url}", soft_wrap=True)
 
 
 def _phone() -> VirtualPhone:
+    return VirtualPhone(_standin().control_url)
+
+
+def _standin() -> StandIn:
     stack = running(os.environ, Path.cwd(), demo=True)
     if stack is None or stack.standin is None:
         raise Fault("no demo runs here", hint="start it with `make demo`", code=Exit.NOT_RUNNING)
-    return VirtualPhone(stack.standin.control_url)
+    return stack.standin
 
 
 def _scan(held: VirtualPhone) -> int:

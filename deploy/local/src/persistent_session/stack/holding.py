@@ -23,6 +23,8 @@ from shared.clock import sleep_blocking
 class StandIn(msgspec.Struct, frozen=True, kw_only=True):
     web_url: str
     control_url: str
+    phone_url: str = ""
+    """The virtual phone's page, for a browser on this machine."""
 
 
 class RunningStack(msgspec.Struct, frozen=True, kw_only=True):

@@ -141,6 +141,11 @@ def web_url(settings: StackSettings, ports: Mapping[str, int]) -> str:
     return f"http://127.0.0.1:{ports['standin-web']}" if settings.demo else settings.whatsapp_web_url
 
 
+def phone_url(settings: StackSettings, ports: Mapping[str, int]) -> str:
+    """The page of the demo's virtual phone."""
+    return f"{web_url(settings, ports)}/phone"
+
+
 def standin_control_url(ports: Mapping[str, int]) -> str:
     return f"http://127.0.0.1:{ports['standin-control']}"
 

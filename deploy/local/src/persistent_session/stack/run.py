@@ -24,6 +24,7 @@ from persistent_session.stack.plan import (
     STANDIN_PORTS,
     Process,
     Programs,
+    phone_url,
     plan,
     standin_control_url,
     web_url,
@@ -228,9 +229,7 @@ class _Run:
         tell.fact("profile", str(settings.session_path))
         tell.fact("saves", str(settings.backup_session_path))
         if settings.demo:
-            tell.fact(
-                "phone", "persistent-session demo link   (in another terminal: the virtual phone scans the QR code)"
-            )
+            tell.fact("virtual phone", f"{phone_url(settings, self._ports)}   (or: persistent-session demo link)")
         tell.blank()
         tell.note("Ctrl-C stops everything, with a last snapshot")
 
@@ -277,7 +276,8 @@ class _Run:
         settings = self._settings
         leftovers.record(settings.run_dir, (pid for pid in pids.values() if pid))
         standin = holding.StandIn(
-            web_url=web_url(settings, self._ports), control_url=standin_control_url(self._ports)
+            web_url=web_url(settings, self._ports), control_url=standin_control_url(self._ports),
+            phone_url=phone_url(settings, self._ports),
         ) if settings.demo else None  # fmt: skip
         stack = holding.RunningStack(
             pid=os.getpid(),

@@ -26,7 +26,7 @@ class Telling:
         self._line((text, "bold"))
 
     def fact(self, name: str, text: str) -> None:
-        self._line((f"  {name:<12}", "dim"), (text, "bold"))
+        self._line((f"  {name:<15}", "dim"), (text, "bold"))
 
     def blank(self) -> None:
         self._console.print()
