@@ -1,0 +1,99 @@
+"""Snapshots of the product's own browser while the stand-in writes its history at full rate: every copy is whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser_stage import BrowserStage, browser_stage, link
+from playwright.async_api import BrowserType, async_playwright
+
+from browser_worker.adapters.chromium import ChromiumBrowser
+from browser_worker.adapters.executables import find_executable
+from browser_worker.adapters.profile_store import DiskProfileStore
+from shared.clock import SystemClock
+from shared.testing import eventually
+
+pytestmark = pytest.mark.browser
+
+FULL_RATE = 500.0
+"""Records a second that the page is asked to write."""
+
+
+async def test_twenty_snapshots_under_a_writing_page_all_open_with_every_invariant(tmp_path: Path) -> None:
+    await take_and_open(tmp_path, 20)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+async def test_two_hundred_snapshots_under_a_writing_page_all_open_with_every_invariant(tmp_path: Path) -> None:
+    for turn in range(10):
+        folder = tmp_path / str(turn)
+        await take_and_open(folder, 20)
+        shutil.rmtree(folder)
+
+
+async def take_and_open(folder: Path, count: int) -> None:
+    with browser_stage(folder) as stage:
+        async with writing(stage) as (browser, store):
+            copies = [await copy_of(store, browser, folder / f"copy-{number}") for number in range(count)]
+        stage.phone.set_faults(accept_sockets=False)
+        async with async_playwright() as playwright:
+            checks = [await opened(playwright.chromium, copy, stage.standin.web_url) for copy in copies]
+        assert [check["problems"] for check in checks] == [[] for _ in checks]
+        assert all(check["ok"] and check["loginPresent"] for check in checks)
+        written = [check["lastSeq"] for check in checks]
+        assert written == sorted(written)
+        assert written[-1] > written[0], "the page wrote while the snapshots were taken"
+
+
+@asynccontextmanager
+async def writing(stage: BrowserStage) -> AsyncIterator[tuple[ChromiumBrowser, DiskProfileStore]]:
+    """A linked browser whose page writes history as fast as it can."""
+    store = DiskProfileStore(stage.folder / "sessions", stage.folder / "saves", "shop", SystemClock())
+    browser = stage.browser()
+    async with store.lock():
+        await browser.launch(store.profile, None)
+        try:
+            await link(browser, stage.phone)
+            await browser.reopen_page()
+            stage.phone.set_history(target_mb=200, rate_per_s=FULL_RATE)
+            yield browser, store
+        finally:
+            await browser.close(timeout=5)
+            await browser.dispose()
+
+
+async def copy_of(store: DiskProfileStore, browser: ChromiumBrowser, target: Path) -> Path:
+    await store.write_carried(await browser.capture_storage())
+    snapshot = await store.snapshot(
+        freeze=browser.freeze, thaw=browser.thaw, epoch=1, browser_version=await browser.version()
+    )
+    shutil.copytree(snapshot.folder / "profile", target)
+    return target
+
+
+async def opened(chromium: BrowserType, profile: Path, url: str) -> dict[str, Any]:
+    """What the page itself finds in a copy, without a connection to its server."""
+    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+    context = await chromium.launch_persistent_context(
+        profile, executable_path=find_executable("headless-shell", None), args=flags
+    )
+    try:
+        page = context.pages[0]
+        await page.goto(url, wait_until="commit")
+
+        async def checked() -> dict[str, Any] | None:
+            found: dict[str, Any] | None = await page.evaluate("() => window.__standin?.checkInvariants?.()")
+            return found
+
+        found = await eventually(checked, timeout=20)
+        assert found is not None
+        return found
+    finally:
+        await context.close()
