@@ -38,6 +38,37 @@ async def test_two_hundred_snapshots_under_a_writing_page_all_open_with_every_in
         shutil.rmtree(folder)
 
 
+async def test_nothing_of_the_databases_changes_during_the_pause_of_a_snapshot(tmp_path: Path) -> None:
+    changed: list[set[Path]] = []
+    with browser_stage(tmp_path) as stage:
+        async with writing(stage) as (browser, store):
+            before: dict[Path, tuple[int, int]] = {}
+
+            def freeze() -> None:
+                browser.freeze()
+                before.update(state_of(store.profile))
+
+            def thaw() -> None:
+                after = state_of(store.profile)
+                changed.append({path for path in before.keys() | after.keys() if before.get(path) != after.get(path)})
+                before.clear()
+                browser.thaw()
+
+            for _ in range(10):
+                await store.snapshot(freeze=freeze, thaw=thaw, epoch=1, browser_version="1")
+    assert changed == [set()] * 10
+
+
+def state_of(profile: Path) -> dict[Path, tuple[int, int]]:
+    """Size and time of every file of the databases. The clone links logs, which changes neither."""
+    files = [path for path in (profile / "Default").glob("IndexedDB/*.leveldb/*") if path.is_file()]
+    found = {}
+    for path in files:
+        stat = path.stat()
+        found[path] = (stat.st_size, stat.st_mtime_ns)
+    return found
+
+
 async def take_and_open(folder: Path, count: int) -> None:
     with browser_stage(folder) as stage:
         async with writing(stage) as (browser, store):
