@@ -95,6 +95,25 @@ def test_a_worker_counts_as_gone_after_six_silent_seconds(view: Observed) -> Non
     assert (gone.owner, gone.workers, gone.connected, gone.state) == (None, 0, False, State.CONNECTED)
 
 
+def test_a_killed_workers_last_word_ends_with_the_first_claim_of_its_successor(view: Observed) -> None:
+    view.put_status(SESSION, status(), 0.0)
+    view.put_heartbeat(beat(), 0.0)
+    assert view.facts(SESSION, 2.0).connected
+    view.put_heartbeat(beat("worker-2"), 2.0)
+    facts = view.facts(SESSION, 2.0)
+    assert facts.owner == beat("worker-2")
+    assert not facts.connected
+    view.put_status(SESSION, status(epoch=8, worker="worker-2"), 3.0)
+    assert view.facts(SESSION, 3.0).connected
+
+
+def test_a_worker_that_lost_the_session_and_lives_on_is_no_owner_beside_the_new_one(view: Observed) -> None:
+    view.put_status(SESSION, status(), 0.0)
+    view.put_heartbeat(beat("worker-2"), 1.0)
+    view.put_heartbeat(beat(sessions=()), 2.0)
+    assert view.facts(SESSION, 2.0).owner == beat("worker-2")
+
+
 def test_another_living_worker_is_no_owner(view: Observed) -> None:
     view.put_status(SESSION, status(), 0.0)
     view.put_heartbeat(beat("worker-2", sessions=()), 0.0)

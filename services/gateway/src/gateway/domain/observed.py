@@ -50,8 +50,12 @@ class Facts:
 
     @property
     def connected(self) -> bool:
-        """Connected, by the word of a worker that is alive now."""
-        return self.owner is not None and self.state is State.CONNECTED
+        """Connected, by the word of a worker that is alive now: what the one before the present owner said is over."""
+        return self._by_owner and self.state is State.CONNECTED
+
+    @property
+    def _by_owner(self) -> bool:
+        return self.owner is not None and self.status is not None and self.status.worker == self.owner.worker
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,13 @@ class Observed:
         )
 
     def _owner(self, session: str, status: SessionStatus | None, at: float) -> WorkerHeartbeat | None:
-        for beat in self._beats.values():
-            owns = session in beat.heartbeat.sessions or (status is not None and status.worker == beat.heartbeat.worker)
-            if owns and _alive(beat, at):
-                return beat.heartbeat
-        return None
+        """The newest to claim the session, for one that was killed counts as alive for some seconds more; when none
+        claims it, the one that reported it."""
+        alive = [beat for beat in self._beats.values() if _alive(beat, at)]
+        claiming = [beat for beat in alive if session in beat.heartbeat.sessions]
+        reporting = [beat for beat in alive if status is not None and status.worker == beat.heartbeat.worker]
+        newest = max(claiming or reporting, key=lambda beat: beat.at, default=None)
+        return newest.heartbeat if newest else None
 
     def _believes(self, held: SessionStatus, new: SessionStatus, at: float) -> bool:
         """The epoch guard. An older epoch is a worker that lost its lease, unless the holder of the newer one has long
