@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import signal
 
@@ -26,7 +27,12 @@ async def two_workers(stage: Scene) -> tuple[WorkerProcess, WorkerProcess]:
 
 
 async def standing_by(stage: Scene, worker: WorkerProcess) -> None:
+    """It competes, and a living owner keeps what it has."""
     await eventually(lambda: worker.lines("worker_started"), timeout=20)
+    await asyncio.sleep(1)
+    lease = await stage.lease()
+    assert lease is not None
+    assert (lease.owner, lease.released) == ("first", False)
 
 
 async def refuses_epoch(stage: Scene, epoch: int) -> None:

@@ -109,6 +109,23 @@ async def test_a_site_that_is_away_at_the_start_is_waited_for(stage: Scene, faul
     assert not worker.exceptions()
 
 
+async def test_a_network_that_goes_away_is_waited_for_with_the_same_profile(stage: Scene) -> None:
+    worker = stage.started()
+    before = await stage.link()
+    stage.phone.set_faults(accept_sockets=False)
+    stage.phone.drop_sockets()
+    await stage.until("reconnecting", reason="offline")
+
+    await stays_away(stage, 4)
+    stage.phone.set_faults(accept_sockets=True)
+    after = await stage.until("connected", where=lambda status: status.since > before.since)
+
+    assert "restoring" not in [change.state for change in after.history if change.at > before.since]
+    assert not worker.lines("restored")
+    assert stage.phone.device().max_simultaneous == 1
+    assert not worker.exceptions()
+
+
 async def stays_away(stage: Scene, seconds: int) -> SessionStatus:
     """The site is down for so long."""
     status = None
