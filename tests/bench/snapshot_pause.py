@@ -2,7 +2,8 @@
 
     python tests/bench/snapshot_pause.py [megabytes …]      (16 and 100 unless told)
 
-Prints for each size the median of eleven pauses each way, while the page writes on.
+Prints for each size the median of eleven pauses each way, while the page writes on. The browser is stopped and
+continued as the worker does it, until the last of its threads stands still.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration/worker_storage"))
 
-from writing_browser import WritingBrowser, browser_on, playwright_running, serving
+from writing_browser import browser_on, playwright_running, serving
 
+from browser_worker.adapters.processes import BrowserProcesses
 from browser_worker.adapters.profile_store import DiskProfileStore
 from shared.clock import SystemClock
 
@@ -26,17 +28,22 @@ RECORD_BYTES = 50_000
 CLOCK = SystemClock()
 
 
-def plain_pause(browser: WritingBrowser, profile: Path, place: Path) -> float:
+def plain_pause(browser: BrowserProcesses, profile: Path, place: Path) -> float:
     """Milliseconds for freeze, a copy of every file, thaw."""
     started = CLOCK.monotonic()
-    browser.freeze()
+    freeze(browser)
     try:
         shutil.copytree(profile, place, symlinks=True)
     finally:
-        browser.thaw()
+        browser.resume()
     pause = (CLOCK.monotonic() - started) * 1000
     shutil.rmtree(place)
     return pause
+
+
+def freeze(browser: BrowserProcesses) -> None:
+    if not browser.stop():
+        print("snapshot_pause a thread did not stop in time", file=sys.stderr)
 
 
 async def measure(root: Path, megabytes: int, url: str) -> None:
@@ -45,13 +52,15 @@ async def measure(root: Path, megabytes: int, url: str) -> None:
         await browser.link()
         await browser.written(megabytes * 1_000_000 // RECORD_BYTES, RECORD_BYTES)
         await browser.start_writing(3000, pause_ms=1)
+        processes = BrowserProcesses(store.profile)
+        processes.refresh()
         plain, ours = [], []
         for _ in range(ROUNDS):
             await CLOCK.sleep(0.4)
-            plain.append(await asyncio.to_thread(plain_pause, browser, store.profile, root / "plain"))
+            plain.append(await asyncio.to_thread(plain_pause, processes, store.profile, root / "plain"))
             await CLOCK.sleep(0.4)
             snapshot = await store.snapshot(
-                freeze=browser.freeze, thaw=browser.thaw, epoch=1, browser_version="156.0.8078.79"
+                freeze=lambda: freeze(processes), thaw=processes.resume, epoch=1, browser_version="156.0.8078.79"
             )
             await store.keep(snapshot)
             ours.append(snapshot.pause_ms)

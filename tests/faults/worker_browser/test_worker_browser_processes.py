@@ -39,6 +39,15 @@ def states(profile: Path) -> set[str]:
     return found
 
 
+def thread_states(pid: int) -> list[str]:
+    try:
+        return [
+            (task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()
+        ]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 async def test_freezing_stops_every_write_and_thawing_resumes(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
         stage.phone.set_history(target_mb=1, rate_per_s=200)
@@ -58,6 +67,32 @@ async def test_freezing_stops_every_write_and_thawing_resumes(stage: BrowserStag
         browser.thaw()
         await eventually(lambda: _written(folder) != still, message="the page writes again")
         await shows(browser, PageState.CONNECTED)
+
+
+async def test_a_stop_returns_when_the_last_thread_of_a_busy_browser_stands_still(stage: BrowserStage) -> None:
+    async with stage.linked() as browser:
+        stage.phone.set_history(target_mb=20, rate_per_s=1000)
+        found = BrowserProcesses(stage.profile)
+        pids = [process.pid for process in found.refresh()]
+        for _ in range(30):
+            assert found.stop(wait_seconds=5)
+            moving = [state for pid in pids for state in thread_states(pid) if state not in "TXZ"]
+            found.resume()
+            assert moving == []
+            await asyncio.sleep(0.05)
+        await shows(browser, PageState.CONNECTED)
+
+
+async def test_a_stop_waits_no_longer_than_it_may_and_says_so(
+    stage: BrowserStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage.launched() as browser:
+        monkeypatch.setattr("browser_worker.adapters.processes._state", lambda stat: "D")
+        with structlog.testing.capture_logs() as logs:
+            browser.freeze()
+        assert "browser_not_still" in [line["event"] for line in logs]
+        browser.thaw()
+        await shows(browser, PageState.QR)
 
 
 async def test_a_call_waits_for_the_end_of_a_short_pause(stage: BrowserStage) -> None:

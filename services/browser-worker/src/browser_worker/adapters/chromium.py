@@ -324,7 +324,8 @@ class ChromiumBrowser:
     def freeze(self) -> None:
         if self._processes is not None:
             self._frozen = True
-            self._processes.stop()
+            if not self._processes.stop():
+                log.warning("browser_not_still", hint="a disk that answers slowly keeps a thread of it busy")
 
     def thaw(self) -> None:
         if self._processes is not None:

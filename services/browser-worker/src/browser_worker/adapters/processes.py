@@ -12,12 +12,17 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+STILL_SECONDS = 0.02
+"""How long a stop waits for the last thread. SIGSTOP only asks: a thread inside a system call ends that call first, and
+a write under way would fall into the copy."""
+_STILL = frozenset("TtXxZ")
 _ROUNDS = 10
 _GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, ProcessLookupError)
 
@@ -50,16 +55,28 @@ class BrowserProcesses:
         """Whether any known process lives; cheap, looks for no new ones."""
         return any(_lives(process) for process in self._known.values())
 
-    def stop(self) -> None:
-        """SIGSTOP. Idempotent; quick, for the browser stands still meanwhile."""
+    def stop(self, *, wait_seconds: float = STILL_SECONDS) -> bool:
+        """SIGSTOP, then wait until every thread stands still; False when one did not within `wait_seconds` (one that
+        waits for a disk stops at the end of its system call). Idempotent; quick, for the browser stands still
+        meanwhile."""
         if not self._known:
             self.refresh()
         self._signal(signal.SIGSTOP)
         for _ in range(_ROUNDS):
             new = self._unseen()
             if not new:
-                return
+                break
             _each(new, signal.SIGSTOP)
+        return self._until_still(wait_seconds)
+
+    def _until_still(self, seconds: float) -> bool:
+        """Asks again and again without a pause: it is a matter of microseconds, and sleeping takes longer."""
+        moving = set(self._known) | _members(self._groups)
+        until = time.perf_counter() + seconds
+        while moving := {pid for pid in moving if not _stands_still(pid)}:
+            if time.perf_counter() > until:
+                return False
+        return True
 
     def resume(self) -> None:
         """SIGCONT. Idempotent; never raises."""
@@ -128,6 +145,24 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
     with suppress(psutil.Error):
         return process.children(recursive=True)
     return []
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread of the process is stopped or dead, or the process gone."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (quick: it is asked while the browser stands)
+    except OSError:
+        return True
+    return all(_state(f"/proc/{pid}/task/{task}/stat") in _STILL for task in tasks)
+
+
+def _state(stat: str) -> str:
+    """The state in a line of /proc; a name in it may hold brackets and blanks."""
+    try:
+        with open(stat, "rb", buffering=0) as file:  # noqa: PTH123
+            return chr(file.read(512).rpartition(b")")[2].split()[0][0])
+    except (OSError, IndexError):
+        return "X"
 
 
 def _lives(process: psutil.Process) -> bool:
