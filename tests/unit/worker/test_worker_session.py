@@ -555,3 +555,15 @@ async def test_a_clear_does_not_wait_for_a_page_that_will_not_connect() -> None:
         runner.post(Event.CLEAR)
         await eventually(lambda: "wipe" in world.store.calls, timeout=0.5)
     assert "unlink" not in world.browser.calls
+
+
+async def test_a_clear_undoes_a_link_that_is_just_being_made() -> None:
+    world = World()
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    async with running(world) as runner:
+        await until(world, "pairing")
+        world.browser.shows(PageState.PAIRING)
+        runner.post(Event.CLEAR)
+        await until(world, "stopped", "cleared")
+        world.browser.shows(PageState.CONNECTED)
+    assert "unlink" in world.browser.calls

@@ -27,7 +27,8 @@ log = get_logger()
 ANCHOR_SECONDS = 3.0
 LONGEST_PAUSE = 30.0
 """Seconds between two looks at a store that cannot be asked, or at a disk that gives errors."""
-ON_ITS_WAY = frozenset({PageState.UNKNOWN, PageState.LOADING, PageState.SYNCING, PageState.OFFLINE})
+LINKING = frozenset({PageState.PAIRING, PageState.SYNCING})
+ON_ITS_WAY = LINKING | {PageState.UNKNOWN, PageState.LOADING, PageState.OFFLINE}
 SEND_LOOKS = 24
 """Half seconds, a little longer than a page may take to settle."""
 
@@ -317,22 +318,22 @@ class Effects:
 
     async def _unlink(self) -> bool:
         """Log out at the phone, starting the browser for it when a login is known to exist, and waiting for a page that
-        is still on its way."""
+        is still on its way. A link that is just being made is undone as well."""
         linked = self._context.remembered.linked or self._context.session.linked
         try:
             if not self._context.launched and linked and (await self._parts.store.inspect()).valid:
                 await self._parts.browser.launch(self._parts.store.profile, await self._parts.store.carried())
                 self._context.launched = True
-            if self._context.launched and await self._connects(within=self._parts.times.unlink if linked else 0.0):
+            if self._context.launched and await self._connects(ON_ITS_WAY if linked else LINKING):
                 return await self._parts.browser.unlink()
         except (BrowserGone, BrowserHangs, OSError) as error:
             log.warning("not_unlinked", session=self._parts.session, error=type(error).__name__)
         return False
 
-    async def _connects(self, *, within: float) -> bool:
+    async def _connects(self, on_its_way: frozenset[PageState]) -> bool:
         """False as soon as the page shows that it will not."""
-        deadline = self._parts.clock.monotonic() + within
-        while (state := (await self._parts.browser.read()).state) in ON_ITS_WAY:
+        deadline = self._parts.clock.monotonic() + self._parts.times.unlink
+        while (state := (await self._parts.browser.read()).state) in on_its_way:
             if self._parts.clock.monotonic() >= deadline:
                 return False
             await self._parts.clock.sleep(0.2)
