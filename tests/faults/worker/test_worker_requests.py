@@ -18,7 +18,7 @@ from shared.contracts.errors import ServiceError
 from shared.contracts.sessions import Wanted
 from shared.contracts.snapshots import digest
 from shared.testing import eventually
-from standin.client import Phone, RefusedError
+from standin.client import RefusedError
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
 
@@ -28,13 +28,15 @@ SEED = os.environ.get("REQUESTS_SEED", "")
 
 
 @asynccontextmanager
-async def somebody_scans(phone: Phone) -> AsyncIterator[None]:
-    """Whatever QR is shown is scanned at once."""
+async def somebody_scans(stage: Scene) -> AsyncIterator[None]:
+    """Whatever QR the status shows is scanned at once."""
 
     async def scanning() -> None:
         while True:
-            with suppress(RefusedError):
-                phone.scan()
+            status = await stage.status()
+            if status is not None and status.pairing.qr:
+                with suppress(RefusedError):
+                    stage.phone.scan(text=status.pairing.qr)
             await asyncio.sleep(0.1)
 
     task = asyncio.create_task(scanning())
@@ -53,7 +55,7 @@ async def somebody_scans(phone: Phone) -> AsyncIterator[None]:
 async def test_requests_at_will_end_in_the_state_of_the_last_one(stage: Scene, last: Wanted, names: list[str]) -> None:
     script = random.Random(f"{SEED}requests-{last}-{len(names)}")
     workers = [stage.started(name) for name in names]
-    async with somebody_scans(stage.phone):
+    async with somebody_scans(stage):
         await stage.want()
         await stage.until("connected")
         for _ in range(REQUESTS - 2):

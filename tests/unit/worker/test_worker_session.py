@@ -567,3 +567,44 @@ async def test_a_clear_undoes_a_link_that_is_just_being_made() -> None:
         await until(world, "stopped", "cleared")
         world.browser.shows(PageState.CONNECTED)
     assert "unlink" in world.browser.calls
+
+
+@pytest.mark.parametrize("left", ["an empty page", "no page"])
+async def test_a_clear_amid_work_on_the_page_brings_it_back_to_tell_the_phone(left: str) -> None:
+    world = World()
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    cut_off = asyncio.Event()
+
+    async def reopen_page() -> None:
+        world.browser.shows(PageState.UNKNOWN)
+        world.browser.alive = left == "an empty page"
+        cut_off.set()
+        await asyncio.Event().wait()
+
+    async def reload() -> None:
+        world.browser.shows(PageState.CONNECTED)
+
+    async with running(world) as runner:
+        await until(world, "pairing")
+        world.browser.reopen_page, world.browser.reload = reopen_page, reload  # type: ignore[method-assign]
+        world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
+        world.store.exists = True
+        world.browser.shows(PageState.CONNECTED)
+        await cut_off.wait()
+        runner.post(Event.CLEAR)
+        await eventually(lambda: "wipe" in world.store.calls)
+    assert "unlink" in world.browser.calls
+
+
+async def test_a_worker_whose_lease_can_have_passed_on_says_nothing() -> None:
+    world = World()
+    connected_profile(world)
+    owns = True
+    runner = SessionRunner(world.parts(), epoch=1, owns=lambda: owns)
+    runner.anchored(1)
+    task = asyncio.create_task(runner.run(1))
+    await until(world, "connected")
+    owns, said = False, len(world.statuses)
+    runner.post(Event.LEASE_LOST)
+    await task
+    assert len(world.statuses) == said

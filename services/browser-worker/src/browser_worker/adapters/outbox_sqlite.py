@@ -1,6 +1,7 @@
 """The journal that makes a command's send happen at most once, in SQLite beside the profile.
 
-Holds command ids, message ids and outcomes; never a number or a text. Each change is on the disk when the call returns.
+Holds command ids, message ids and outcomes, never a text. WhatsApp makes the number of the recipient a part of the
+message id, so the file is private and rows go after a week. Each change is on the disk when the call returns.
 The trap: a row that is still `intended` after a restart may have been sent, so it is asked for and never sent again.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ class Context:
     `unproven`: launches since one was connected; `quiet`: somebody is working on the page, so what the reader would see
     means nothing."""
 
-    def __init__(self, parts: Parts, *, epoch: int) -> None:
+    def __init__(self, parts: Parts, *, epoch: int, owns: Callable[[], bool]) -> None:
         self.parts = parts
         self.remembered = parts.memory.load()
         self.previous_epoch = self.remembered.epoch
@@ -38,7 +38,7 @@ class Context:
         self.anchored_epoch: int | None = None
         self.anchored = asyncio.Event()
         self.session = Session(linked=self.remembered.linked, fresh=self.remembered.revoked and not self.was_elsewhere)
-        self.reporter = Reporter(parts, epoch)
+        self.reporter = Reporter(parts, epoch, owns)
         self.reporter.set(request=self.remembered.request)
         self.stillness = Stillness(parts.browser)
         self.keeper = Keeper(parts, self.reporter, self.stillness, epoch=lambda: self.anchored_epoch)

@@ -321,14 +321,27 @@ class Effects:
         is still on its way. A link that is just being made is undone as well."""
         linked = self._context.remembered.linked or self._context.session.linked
         try:
-            if not self._context.launched and linked and (await self._parts.store.inspect()).valid:
-                await self._parts.browser.launch(self._parts.store.profile, await self._parts.store.carried())
-                self._context.launched = True
+            if linked:
+                await self._bring_a_page()
             if self._context.launched and await self._connects(ON_ITS_WAY if linked else LINKING):
                 return await self._parts.browser.unlink()
         except (BrowserGone, BrowserHangs, OSError) as error:
             log.warning("not_unlinked", session=self._parts.session, error=type(error).__name__)
         return False
+
+    async def _bring_a_page(self) -> None:
+        """Work on the page may have been cut off in the middle, and have left none or an empty one."""
+        if self._context.launched:
+            try:
+                if (await self._parts.browser.read()).state is PageState.UNKNOWN:
+                    await self._parts.browser.reload()
+                return
+            except BrowserGone:
+                self._context.launched = False
+                await self._close_or_kill()
+        if (await self._parts.store.inspect()).valid:
+            await self._parts.browser.launch(self._parts.store.profile, await self._parts.store.carried())
+            self._context.launched = True
 
     async def _connects(self, on_its_way: frozenset[PageState]) -> bool:
         """False as soon as the page shows that it will not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -24,8 +25,11 @@ log = get_logger()
 class Reporter:
     """Holds the newest SessionStatus. Publishing is best effort: the next one carries everything again."""
 
-    def __init__(self, parts: Parts, epoch: int) -> None:
+    def __init__(self, parts: Parts, epoch: int, owns: Callable[[], bool]) -> None:
+        """`owns`: whether the lease can still be ours. A worker that wakes from a long sleep does not know yet that
+        another has taken over, and its old word must not stand in the place of the newer one."""
         self._parts = parts
+        self._owns = owns
         self._clock: Clock = parts.clock
         now = self._clock.now()
         self._silent = False
@@ -50,7 +54,7 @@ class Reporter:
         self._silent = True
 
     async def publish(self) -> None:
-        if self._silent:
+        if self._silent or not self._owns():
             return
         self.set(updated_at=self._clock.now())
         try:

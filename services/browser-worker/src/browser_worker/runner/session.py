@@ -7,6 +7,7 @@ machine cancels the work under way: a wait on the ladder ends when the page conn
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -34,8 +35,9 @@ FINAL = frozenset({Event.STOP, Event.CLEAR, Event.LEASE_LOST})
 class SessionRunner:
     """Runs one session from START to STOP, CLEAR or LEASE_LOST. The caller holds the lease and the profile's lock."""
 
-    def __init__(self, parts: Parts, *, epoch: int) -> None:
-        self._context = Context(parts, epoch=epoch)
+    def __init__(self, parts: Parts, *, epoch: int, owns: Callable[[], bool] = lambda: True) -> None:
+        """`owns`: whether the lease can still be ours, by the time of its newest renewal."""
+        self._context = Context(parts, epoch=epoch, owns=owns)
         self._parts = parts
         self._observer = Observer(self._context)
         sending = Sending(self._context)

@@ -95,9 +95,12 @@ class Worker:
     def doubt(self) -> float:
         """Seconds since the newest renewal, of the lease that was renewed longest ago, of the sessions whose browser
         runs now. A frozen browser needs nobody to end it while this process lives."""
-        now = self._clock.monotonic()
-        ages = [now - self._renewed[session] for session, runner in self._owned.items() if not runner.frozen]
+        ages = [self._age(session) for session, runner in self._owned.items() if not runner.frozen]
         return max(ages, default=0.0)
+
+    def _age(self, session: str) -> float:
+        """Seconds since the newest renewal of the session's lease was sent."""
+        return self._clock.monotonic() - self._renewed[session]
 
     @property
     def owned(self) -> tuple[str, ...]:
@@ -181,7 +184,8 @@ class Worker:
             await asyncio.gather(competing, return_exceptions=True)
 
     async def _run_owned(self, session: str, parts: Parts, lease: Lease) -> None:
-        runner = SessionRunner(parts, epoch=lease.epoch)
+        self._renewed[session] = self._clock.monotonic() - lease.seconds_since_renewal
+        runner = SessionRunner(parts, epoch=lease.epoch, owns=lambda: self._age(session) < self._parts.ttl)
         tasks = Tasks(self._clock)
         tasks.spawn(
             "lease", lambda: lease.keep(lambda outcome, since: self._lease_said(session, runner, outcome, since))
@@ -211,7 +215,6 @@ class Worker:
         if record.wanted == Wanted.STOPPED:
             await self._report_stopped(runner, record)
             return
-        self._renewed.setdefault(session, self._clock.monotonic())
         self._owned[session] = runner
         commands = self._parts.commands_of(session, runner.control)
         try:
