@@ -42,6 +42,8 @@ QUICK = {
     "STOP_BUDGET_MS": "10000",
 }
 """Intervals of the workers: short, but not so short that a busy machine alone makes a fault."""
+OF_A_LAUNCH_CUT_OFF = "self._browser._browser_type._contexts.pop"
+"""Playwright's own complaint about a browser that is killed while its launch is being called off; nothing follows."""
 _FOREIGN = ("NATS_", "S3_", "API_KEY", "RAILWAY_", "MASTER_KEY")
 
 
@@ -177,7 +179,7 @@ class WorkerProcess:
         text = self.log.read_text() if self.log.exists() else ""
         crashed = [str(line) for line in self.lines() if line.get("event") == "task_crashed" or "exception" in line]
         foreign = [line for line in text.splitlines() if line.startswith("Traceback")]
-        return crashed + foreign
+        return [each for each in crashed + foreign if OF_A_LAUNCH_CUT_OFF not in each]
 
 
 class Scene:
