@@ -243,7 +243,10 @@ class Scene:
 
         async def reached() -> SessionStatus | None:
             nonlocal last
-            last = await self.status()
+            try:
+                last = await self.status()
+            except ServiceError:
+                return None  # NATS is on its way back
             if last is None or (states and last.state not in states) or (by and last.worker != by):
                 return None
             return last if (not reason or last.reason == reason) and (where is None or where(last)) else None
