@@ -340,11 +340,8 @@ async def test_a_disk_error_while_looking_for_the_profile_brings_no_qr_and_is_tr
     assert "pairing" not in world.states
 
 
-async def test_an_unforeseen_error_of_the_store_is_unknown_and_not_absent() -> None:
-    world = World()
-    world.backups.has("b1")
-    broken = ServiceError("unexpected KeyError", code="internal")
-    restore, errors = world.store.restore_backup, [broken]
+def first_restore_fails(world: World, error: Exception) -> None:
+    restore, errors = world.store.restore_backup, [error]
 
     async def failing(source: object, *, browser_version: str) -> object:
         if errors:
@@ -352,6 +349,12 @@ async def test_an_unforeseen_error_of_the_store_is_unknown_and_not_absent() -> N
         return await restore(source, browser_version=browser_version)
 
     world.store.restore_backup = failing  # type: ignore[assignment, method-assign]
+
+
+async def test_an_unforeseen_error_of_the_store_is_unknown_and_not_absent() -> None:
+    world = World()
+    world.backups.has("b1")
+    first_restore_fails(world, ServiceError("unexpected KeyError", code="internal"))
     world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
     async with running(world):
         await until(world, "connected")
@@ -374,14 +377,7 @@ async def test_copies_that_are_only_too_new_for_this_browser_call_a_person_and_s
 async def test_a_full_disk_during_a_restore_is_waited_out() -> None:
     world = World()
     world.backups.has("b1")
-    restore, errors = world.store.restore_backup, [OSError(28, "No space left")]
-
-    async def failing(source: object, *, browser_version: str) -> object:
-        if errors:
-            raise errors.pop()
-        return await restore(source, browser_version=browser_version)
-
-    world.store.restore_backup = failing  # type: ignore[assignment, method-assign]
+    first_restore_fails(world, OSError(28, "No space left"))
     world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
     async with running(world):
         await until(world, "connected")

@@ -110,7 +110,6 @@ class Effects:
             self._context.reporter.set(
                 browser=BrowserFacts(version=await self._parts.browser.version(), started_at=now)
             )
-        self._context.wake.set()
 
     async def _restore(self) -> None:
         await self._context.pay_tombstone()
