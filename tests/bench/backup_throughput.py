@@ -49,16 +49,16 @@ async def restore(client: Client, backup: str) -> dict[str, bytes]:
     manifest = decode(zstandard.ZstdDecompressor().stream_reader(packed).read(), SnapshotManifest)
     room = asyncio.Semaphore(OUTSTANDING)
 
-    async def piece(name: str) -> bytes:
+    async def chunk(name: str) -> bytes:
         async with room:
-            data = await client.piece(backup, name)
+            data = await client.chunk(backup, name)
         if digest(data) != name:
-            raise RuntimeError("a wrong piece")
+            raise RuntimeError("a wrong chunk")
         return data
 
-    names = [name for file in manifest.files for name in file.pieces]
-    pieces = dict(zip(names, await asyncio.gather(*(piece(name) for name in names)), strict=True))
-    return {file.path: b"".join(pieces[name] for name in file.pieces) for file in manifest.files}
+    names = [name for file in manifest.files for name in file.chunks]
+    chunks = dict(zip(names, await asyncio.gather(*(chunk(name) for name in names)), strict=True))
+    return {file.path: b"".join(chunks[name] for name in file.chunks) for file in manifest.files}
 
 
 def plain(s3: S3Server, data: bytes) -> tuple[Callable[[], None], Callable[[], None]]:
@@ -123,7 +123,7 @@ async def measure(megabytes: int, client: Client, s3: S3Server, service: BackupS
         raise RuntimeError("the restored tree differs")
     tree["f0"] = tree["f0"][:-1] + b"!"
     seconds, second = await timed(client.keep(tree))
-    print(f"{'store after one changed byte':<34}{seconds:8.2f} s, {second.new_pieces} new piece(s)")
+    print(f"{'store after one changed byte':<34}{seconds:8.2f} s, {second.new_chunks} new chunk(s)")
     seconds, _ = await timed(client.backups())
     print(f"{'list':<34}{seconds * 1000:8.1f} ms")
     memory = psutil.Process(service.process.pid).memory_info().rss / 1e6 if service.process else 0.0

@@ -17,10 +17,10 @@ from browser_worker.domain.watching import Patience
 from browser_worker.ports import BrowserGone, BrowserMeasure, ProfileDamaged, Remembered, Save, Snapshot
 from browser_worker.runner.options import Parts, Times
 from shared.clock import SystemClock
-from shared.contracts.backups import BackupFact, Backups, EpochClaimed, Stored
+from shared.contracts.backups import BackupEntry, Backups, EpochClaimed, Stored
 from shared.contracts.commands import SendResult
 from shared.contracts.errors import NotFound, ServiceError
-from shared.contracts.sessions import ProfileFacts, SessionStatus
+from shared.contracts.sessions import ProfileStatus, SessionStatus
 from shared.contracts.snapshots import SnapshotManifest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -143,8 +143,8 @@ class FakeStore:
     async def lock(self) -> AsyncIterator[None]:
         yield
 
-    async def inspect(self) -> ProfileFacts:
-        return ProfileFacts(exists=self.exists, valid=self.exists and self.valid)
+    async def inspect(self) -> ProfileStatus:
+        return ProfileStatus(exists=self.exists, valid=self.exists and self.valid)
 
     async def carried(self) -> CarriedStorage | None:
         return None
@@ -203,7 +203,7 @@ class FakeStore:
         self.exists = False
         self.kept.clear()
 
-    async def read_piece(self, snapshot_id: str, sha256: str) -> bytes:
+    async def read_chunk(self, snapshot_id: str, sha256: str) -> bytes:
         return b""
 
     @asynccontextmanager
@@ -220,13 +220,13 @@ class FakeStore:
 class FakeBackups:
     def __init__(self) -> None:
         self.error: ServiceError | None = None
-        self.found: list[BackupFact] = []
+        self.found: list[BackupEntry] = []
         self.stored: list[str] = []
         self.tombstones: list[int] = []
 
     def has(self, *ids: str, epoch: int = 1, state: str = "scrubbed") -> None:
         self.found = [
-            BackupFact(
+            BackupEntry(
                 id=each,
                 epoch=epoch,
                 sequence=1,
@@ -243,7 +243,7 @@ class FakeBackups:
         self._check()
         return EpochClaimed(epoch=at_least)
 
-    async def store(self, snapshot: Snapshot, manifest_pieces: tuple[str, ...], *, epoch: int, reason: str) -> Stored:
+    async def store(self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, reason: str) -> Stored:
         self._check()
         self.stored.append(reason)
         return Stored(backup=f"b-{len(self.stored)}")

@@ -22,7 +22,7 @@ import msgspec
 from shared.bus import Bus, BusOptions, Call, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
-from shared.contracts.backups import BackupFact, Backups, ListBackups
+from shared.contracts.backups import BackupEntry, Backups, ListBackups
 from shared.contracts.commands import (
     Accepted,
     BackedUp,
@@ -40,11 +40,11 @@ from shared.contracts.health import CheckResult, HealthReport, Issue, Judge, Rec
 from shared.contracts.message import Message
 from shared.contracts.sessions import (
     Account,
-    BackupFacts,
-    BrowserFacts,
+    BackupsStatus,
+    BrowserStatus,
     Pairing,
-    ProfileFacts,
-    SaveFacts,
+    ProfileStatus,
+    SavesStatus,
     SessionRecord,
     SessionStatus,
     Transition,
@@ -74,7 +74,7 @@ def status(session: str = SESSION, **changes: Any) -> SessionStatus:
         worker="worker-1",
         request=1,
         account=Account(number="201234567890", name="Mona Store", platform="android"),
-        profile=ProfileFacts(
+        profile=ProfileStatus(
             exists=True,
             valid=True,
             bytes=38 * 1024 * 1024,
@@ -82,8 +82,10 @@ def status(session: str = SESSION, **changes: Any) -> SessionStatus:
             validated_at=NOON,
             critical_files=("Default/Local Storage/leveldb", "Default/IndexedDB", "Default/Preferences"),
         ),
-        saves=SaveFacts(count=3, newest_at=NOON, newest_bytes=12 * 1024 * 1024, bytes=36 * 1024 * 1024, pause_ms=21.4),
-        backups=BackupFacts(
+        saves=SavesStatus(
+            count=3, newest_at=NOON, newest_bytes=12 * 1024 * 1024, bytes=36 * 1024 * 1024, pause_ms=21.4
+        ),
+        backups=BackupsStatus(
             known=True,
             count=12,
             newest_id="7-41-20261122T115800Z",
@@ -91,7 +93,7 @@ def status(session: str = SESSION, **changes: Any) -> SessionStatus:
             newest_bytes=11 * 1024 * 1024,
             stored_bytes=44 * 1024 * 1024,
         ),
-        browser=BrowserFacts(
+        browser=BrowserStatus(
             version="156.0.8078.79",
             memory_bytes=214 * 1024 * 1024,
             processes=6,
@@ -110,7 +112,7 @@ def status(session: str = SESSION, **changes: Any) -> SessionStatus:
             Transition(at=NOON, state="connected", reason="connected", seconds=4.2),
         ),
         session_path="/data/persistent-session",
-        backup_path="/data/session-backup",
+        saves_path="/data/session-backup",
         probed_at=NOON,
     )
     return msgspec.structs.replace(healthy, **changes)
@@ -124,8 +126,8 @@ def pairing(**changes: Any) -> SessionStatus:
         "detail": "Scan the QR with the phone: WhatsApp → Linked devices → Link a device.",
         "account": None,
         "pairing": Pairing(qr=QR_TEXT, qr_at=NOON),
-        "saves": SaveFacts(),
-        "backups": BackupFacts(known=True),
+        "saves": SavesStatus(),
+        "backups": BackupsStatus(known=True),
         "history": (Transition(at=NOON, state="pairing", reason="scan_the_qr", seconds=2.1),),
     }
     return status(**(waiting | changes))
@@ -181,7 +183,7 @@ class Owner:
             Judge: report(session),
             ListBackups: Backups(
                 backups=(
-                    BackupFact(
+                    BackupEntry(
                         id="7-41-20261122T115800Z",
                         epoch=7,
                         sequence=41,
@@ -305,7 +307,7 @@ class Owner:
                         worker=self.worker,
                         at=self._clock.now(),
                         sessions=sessions,
-                        room=3,
+                        free_capacity=3,
                         memory_bytes=90 * 1024 * 1024,
                         uptime_seconds=3600.0,
                         disk_free_bytes=10 * 1024**3,

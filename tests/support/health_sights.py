@@ -18,10 +18,10 @@ from health.domain.verdict import judge
 from shared.contracts.health import CheckResult, HealthReport
 from shared.contracts.sessions import (
     Account,
-    BackupFacts,
-    BrowserFacts,
-    ProfileFacts,
-    SaveFacts,
+    BackupsStatus,
+    BrowserStatus,
+    ProfileStatus,
+    SavesStatus,
     SessionRecord,
     SessionStatus,
     State,
@@ -50,12 +50,12 @@ def status(**changes: Any) -> SessionStatus:
         "epoch": 4,
         "worker": WORKER,
         "account": Account(number=NUMBER, name="A name"),
-        "profile": ProfileFacts(exists=True, valid=True, bytes=60 * MB, validated_at=ago(30), critical_files=("one",)),
-        "saves": SaveFacts(count=3, newest_at=ago(60), newest_bytes=20 * MB, bytes=60 * MB, pause_ms=24.5),
-        "backups": BackupFacts(
+        "profile": ProfileStatus(exists=True, valid=True, bytes=60 * MB, validated_at=ago(30), critical_files=("one",)),
+        "saves": SavesStatus(count=3, newest_at=ago(60), newest_bytes=20 * MB, bytes=60 * MB, pause_ms=24.5),
+        "backups": BackupsStatus(
             known=True, count=12, newest_id="b", newest_at=ago(120), newest_bytes=20 * MB, stored_bytes=90 * MB
         ),
-        "browser": BrowserFacts(
+        "browser": BrowserStatus(
             version="156.0.8078.79",
             memory_bytes=270 * MB,
             processes=6,
@@ -72,14 +72,14 @@ def status(**changes: Any) -> SessionStatus:
 
 
 def record(wanted: str = "running", asked: float = 4000.0) -> SessionRecord:
-    return SessionRecord(session=SESSION, wanted=wanted, requested_at=ago(asked))
+    return SessionRecord(session=SESSION, desired=wanted, requested_at=ago(asked))
 
 
 def worker(**changes: Any) -> WorkerSight:
     facts: dict[str, Any] = {
         "worker": WORKER,
         "seen_at": ago(1),
-        "room": 3,
+        "free_capacity": 3,
         "disk_free_bytes": 9000 * MB,
         "holding_since": ago(3600),
     }
@@ -165,7 +165,7 @@ _states = st.one_of(st.sampled_from([state.value for state in State]), st.text(m
 _names = st.sampled_from([WORKER, "worker-b", "worker-c"])
 
 _profiles = st.builds(
-    ProfileFacts,
+    ProfileStatus,
     exists=st.booleans(),
     valid=st.booleans(),
     bytes=_bytes,
@@ -173,9 +173,9 @@ _profiles = st.builds(
     missing_files=st.lists(_texts, max_size=7).map(tuple),
     problems=st.lists(_texts, max_size=7).map(tuple),
 )
-_saves = st.builds(SaveFacts, count=st.integers(0, 3), newest_at=_maybe_ages, pause_ms=st.floats(0, 1e6))
+_saves = st.builds(SavesStatus, count=st.integers(0, 3), newest_at=_maybe_ages, pause_ms=st.floats(0, 1e6))
 _backups = st.builds(
-    BackupFacts,
+    BackupsStatus,
     known=st.booleans(),
     count=st.integers(0, 50),
     newest_at=_maybe_ages,
@@ -183,7 +183,7 @@ _backups = st.builds(
     last_error=_texts,
 )
 _browsers = st.builds(
-    BrowserFacts,
+    BrowserStatus,
     memory_bytes=_bytes,
     page_version=_texts,
     read_ok=st.booleans(),
@@ -211,14 +211,14 @@ statuses = st.builds(
 _records = st.builds(
     SessionRecord,
     session=st.just(SESSION),
-    wanted=st.one_of(st.sampled_from(["running", "stopped", "cleared"]), st.text(max_size=5)),
+    desired=st.one_of(st.sampled_from(["running", "stopped", "cleared"]), st.text(max_size=5)),
     requested_at=_ages,
 )
 _workers = st.builds(
     WorkerSight,
     worker=_names,
     seen_at=_ages,
-    room=st.integers(-1, 4),
+    free_capacity=st.integers(-1, 4),
     disk_free_bytes=_bytes,
     holding_since=_maybe_ages,
 )

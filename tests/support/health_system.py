@@ -109,7 +109,7 @@ class Others:
         self.store_ok = True
 
     async def wish(self, wanted: str = "running") -> None:
-        record = SessionRecord(session=self.session, wanted=wanted, requested_at=SystemClock().now())
+        record = SessionRecord(session=self.session, desired=wanted, requested_at=SystemClock().now())
         await self.bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord).put(self.session, record)
 
     async def say(self, status: SessionStatus) -> None:
@@ -128,7 +128,9 @@ class Others:
         if self.worker_alive:
             await self.bus.publish(
                 subjects.telemetry("browser-worker", "heartbeat", WORKER),
-                WorkerHeartbeat(worker=WORKER, at=now, sessions=(self.session,), room=3, disk_free_bytes=9000 * MB),
+                WorkerHeartbeat(
+                    worker=WORKER, at=now, sessions=(self.session,), free_capacity=3, disk_free_bytes=9000 * MB
+                ),
             )
         await self.bus.publish(
             subjects.telemetry("backup", "heartbeat", "b"),

@@ -21,10 +21,10 @@ import psutil
 from shared.bus import Bus, BusOptions, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
-from shared.contracts.backups import BackupFact, Backups, ListBackups
+from shared.contracts.backups import BackupEntry, Backups, ListBackups
 from shared.contracts.errors import ServiceError
 from shared.contracts.message import Message
-from shared.contracts.sessions import LeaseRecord, SessionRecord, SessionStatus, Wanted
+from shared.contracts.sessions import DesiredState, LeaseRecord, SessionRecord, SessionStatus
 from shared.testing import NatsServer, S3Server, eventually
 from shared.testing.process import Process
 from standin.client import Phone
@@ -217,11 +217,11 @@ class Scene:
         made.start()
         return made
 
-    async def want(self, wanted: Wanted = Wanted.RUNNING) -> int:
+    async def want(self, wanted: DesiredState = DesiredState.RUNNING) -> int:
         """What the gateway does on initialize, stop and clear; the request's number."""
         self._request += 1
         record = SessionRecord(
-            session=self.session, wanted=wanted, requested_at=self._clock.now(), request=self._request
+            session=self.session, desired=wanted, requested_at=self._clock.now(), request=self._request
         )
         await self._sessions.put(self.session, record)
         return self._request
@@ -259,7 +259,7 @@ class Scene:
         return found
 
     async def link(self) -> SessionStatus:
-        """Wanted running, scanned, connected."""
+        """DesiredState running, scanned, connected."""
         await self.want()
         await self.until("pairing", where=lambda status: bool(status.pairing.qr))
         self.phone.scan()
@@ -269,14 +269,14 @@ class Scene:
         options.setdefault("timeout", 8.0)
         return await self.bus.request(subjects.command(verb, self.session), message, reply, **options)
 
-    async def backups(self) -> tuple[BackupFact, ...]:
+    async def backups(self) -> tuple[BackupEntry, ...]:
         answer: Backups = await self.request(subjects.LIST, ListBackups(), Backups)
         return answer.backups
 
-    async def backed_up(self, *, beyond: int = 0, timeout: float = 20.0) -> tuple[BackupFact, ...]:
+    async def backed_up(self, *, beyond: int = 0, timeout: float = 20.0) -> tuple[BackupEntry, ...]:
         """The backups in the store, once there are more than `beyond`."""
 
-        async def more() -> tuple[BackupFact, ...]:
+        async def more() -> tuple[BackupEntry, ...]:
             found = await self.backups()
             return found if len(found) > beyond else ()
 

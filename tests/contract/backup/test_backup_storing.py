@@ -21,13 +21,13 @@ from backup.domain.retention import Policy
 from shared.clock import SystemClock
 from shared.contracts.backups import Store
 from shared.contracts.errors import Fenced, Invalid, NotFound, Unavailable
-from shared.contracts.snapshots import PIECE_BYTES, FileEntry, SnapshotManifest, digest
+from shared.contracts.snapshots import CHUNK_BYTES, FileEntry, SnapshotManifest, digest
 from shared.testing import FakeClock, S3Server
 
 SESSION = "shop"
 TREE: Tree = {
     "Default/Local Storage/leveldb/CURRENT": b"MANIFEST-000001\n",
-    "Default/IndexedDB/1.ldb": os.urandom(3 * PIECE_BYTES + 17),
+    "Default/IndexedDB/1.ldb": os.urandom(3 * CHUNK_BYTES + 17),
     "Default/Preferences": b'{"a": 1}' * 4000,
     "Default/empty": b"",
 }
@@ -85,7 +85,7 @@ async def test_twenty_stores_with_changing_files_restore_each_as_it_was(desk: De
     tree = dict(TREE)
     kept: list[tuple[str, Tree]] = []
     for number in range(20):
-        tree[f"Default/{number % 6}.log"] = chance.randbytes(chance.randrange(0, 2 * PIECE_BYTES))
+        tree[f"Default/{number % 6}.log"] = chance.randbytes(chance.randrange(0, 2 * CHUNK_BYTES))
         if number % 5 == 4:
             del tree[f"Default/{number % 3}.log"]
         stored = await desk.keep(SESSION, tree)
@@ -100,20 +100,20 @@ async def test_the_second_backup_uploads_only_what_changed(desk: Desk) -> None:
     first = await desk.keep(SESSION, TREE)
     desk.owner.reads.clear()
     second = await desk.keep(SESSION, {**TREE, "Default/new": b"new"})
-    assert first.new_pieces == first.pieces
-    assert (second.pieces, second.new_pieces, second.new_bytes) == (first.pieces + 1, 1, 3)
+    assert first.new_chunks == first.chunks
+    assert (second.chunks, second.new_chunks, second.new_bytes) == (first.chunks + 1, 1, 3)
     assert len(desk.owner.reads) == 2
     generations = {fact.generation for fact in (await desk.backups(SESSION)).backups}
     assert len(generations) == 1
 
 
-async def test_pieces_of_any_earlier_backup_of_the_generation_are_used_again(desk: Desk) -> None:
+async def test_chunks_of_any_earlier_backup_of_the_generation_are_used_again(desk: Desk) -> None:
     await desk.claim(SESSION)
-    big = os.urandom(PIECE_BYTES)
+    big = os.urandom(CHUNK_BYTES)
     await desk.keep(SESSION, {**TREE, "b": big})
     await desk.keep(SESSION, TREE)
     third = await desk.keep(SESSION, {**TREE, "c": big, "d": b"d"})
-    assert third.new_pieces == 1
+    assert third.new_chunks == 1
     assert (await desk.restore(SESSION, third.backup))["c"] == big
 
 
@@ -258,17 +258,17 @@ async def test_what_does_not_exist_is_not_found(desk: Desk) -> None:
     with pytest.raises(NotFound):
         await desk.restore(SESSION, "0000000001-00000009-20260101T000000000Z")
     with pytest.raises(NotFound) as error:
-        await desk.shelf.piece(SESSION, stored.backup, digest(b"never"))
+        await desk.shelf.chunk(SESSION, stored.backup, digest(b"never"))
     assert error.value.code == "not_found"
 
 
 BAD_OFFERS = {
     "another session": {"session": "other"},
     "another epoch": {"epoch": 2},
-    "a path out of the folder": {"files": (FileEntry(path="../x", bytes=1, pieces=(digest(b"x"),)),)},
-    "an absolute path": {"files": (FileEntry(path="/x", bytes=1, pieces=(digest(b"x"),)),)},
-    "too few pieces": {"files": (FileEntry(path="x", bytes=1, pieces=()),)},
-    "no hash": {"files": (FileEntry(path="x", bytes=1, pieces=("../../../etc",)),)},
+    "a path out of the folder": {"files": (FileEntry(path="../x", bytes=1, chunks=(digest(b"x"),)),)},
+    "an absolute path": {"files": (FileEntry(path="/x", bytes=1, chunks=(digest(b"x"),)),)},
+    "too few chunks": {"files": (FileEntry(path="x", bytes=1, chunks=()),)},
+    "no hash": {"files": (FileEntry(path="x", bytes=1, chunks=("../../../etc",)),)},
     "a path twice": {"files": (FileEntry(path="x", bytes=0), FileEntry(path="x", bytes=0))},
     "no files": {"files": ()},
     "a directory out of the folder": {"directories": ("a/../../b",)},
@@ -283,11 +283,11 @@ async def test_an_offer_that_could_not_be_restored_is_refused(quick: Desk, chang
         "epoch": 1,
         "taken_at": SystemClock().now(),
         "browser_version": "1",
-        "files": (FileEntry(path="x", bytes=1, pieces=(digest(b"x"),)),),
+        "files": (FileEntry(path="x", bytes=1, chunks=(digest(b"x"),)),),
     }
     await quick.claim(SESSION)
     offer = quick.owner.offer_manifest(SnapshotManifest(**{**fields, **change}))  # type: ignore[arg-type]
-    offer = Store(snapshot="s", epoch=1, manifest_pieces=offer.manifest_pieces, total_bytes=offer.total_bytes)
+    offer = Store(snapshot="s", epoch=1, manifest_chunks=offer.manifest_chunks, total_bytes=offer.total_bytes)
     with pytest.raises(Invalid):
         await quick.storing.store(SESSION, offer)
     assert (await quick.backups(SESSION)).backups == ()
@@ -310,9 +310,9 @@ async def test_an_owner_that_lies_about_a_size_is_refused(quick: Desk) -> None:
         epoch=1,
         taken_at=SystemClock().now(),
         browser_version="1",
-        files=(FileEntry(path="x", bytes=5, pieces=(digest(b"xyz"),)),),
+        files=(FileEntry(path="x", bytes=5, chunks=(digest(b"xyz"),)),),
     )
-    quick.owner.pieces[digest(b"xyz")] = b"xyz"
+    quick.owner.chunks[digest(b"xyz")] = b"xyz"
     with pytest.raises(Invalid):
         await quick.storing.store(SESSION, quick.owner.offer_manifest(manifest))
     assert (await quick.backups(SESSION)).backups == ()
@@ -397,17 +397,17 @@ async def test_a_tombstone_clears_fences_and_after_its_grace_time_removes(
     epoch = await quick.claim(SESSION)
     await quick.keep(SESSION, TREE, epoch=epoch)
     grave = await quick.guard.bury(SESSION, epoch)
-    assert (await quick.guard.bury(SESSION, epoch)).cleared_at == grave.cleared_at
+    assert (await quick.guard.bury(SESSION, epoch)).tombstoned_at == grave.tombstoned_at
     listed = await quick.backups(SESSION)
     assert [fact.state for fact in listed.backups] == ["cleared"]
-    assert listed.cleared_at == grave.cleared_at
+    assert listed.tombstoned_at == grave.tombstoned_at
     with pytest.raises(Fenced):
         await quick.keep(SESSION, {"a": b"1"}, epoch=epoch)
     after = await quick.claim(SESSION)
     assert after > epoch
     fake.advance(3600)
     new = await quick.keep(SESSION, {**TREE, "x": b"1"}, epoch=after)
-    assert new.new_pieces == new.pieces
+    assert new.new_chunks == new.chunks
     assert len([key for key in memory.data if "/keys/" in key]) == 2
     fake.advance(22.9 * 3600)
     await quick.upkeep.tidy_all()
@@ -463,7 +463,7 @@ async def test_another_master_key_is_unknown_not_damage_and_the_previous_one_hel
     rotating = Desk(memory, fake, quick.owner, master=new, previous=(old,))
     assert await rotating.restore(SESSION, stored.backup) == TREE
     second = await rotating.keep(SESSION, {**TREE, "x": b"1"})
-    assert second.new_pieces == 1
+    assert second.new_chunks == 1
     # the key's object is now under the new master, so that both backups open without the old one
     after = Desk(memory, fake, quick.owner, master=new)
     assert await after.restore(SESSION, stored.backup) == TREE
@@ -495,7 +495,7 @@ trees = st.dictionaries(
     st.lists(names, min_size=1, max_size=3).map("/".join),
     st.one_of(
         st.binary(max_size=200),
-        st.tuples(st.binary(min_size=1, max_size=9), st.integers(1, PIECE_BYTES // 3)).map(lambda t: t[0] * t[1]),
+        st.tuples(st.binary(min_size=1, max_size=9), st.integers(1, CHUNK_BYTES // 3)).map(lambda t: t[0] * t[1]),
     ),
     min_size=1,
     max_size=8,

@@ -326,14 +326,14 @@ def test_two_writers_at_once_both_count(gateway: Gateway, owner: Owner, client: 
     def meddled(record: SessionRecord, revision: int, *, timeout: float) -> None:
         if not met:
             met.append(record)
-            owner.put(SessionRecord(session=SESSION, wanted="stopped", requested_at=NOON, request=5))
+            owner.put(SessionRecord(session=SESSION, desired="stopped", requested_at=NOON, request=5))
         real(record, revision, timeout=timeout)
 
     gateway.bus.write = meddled  # type: ignore[method-assign]
     post(client, {"action": "initialize"})
     wanted = owner.wanted()
     assert wanted is not None
-    assert (wanted.wanted, wanted.request) == ("running", 6)
+    assert (wanted.desired, wanted.request) == ("running", 6)
 
 
 def test_a_verdict_reaches_the_status(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:

@@ -42,7 +42,7 @@ def check(name: str, status_code: int, body: Any) -> None:
 
 def settle(gateway: Gateway, owner: Owner, said: SessionStatus, wanted: str = "running", request: int = 1) -> None:
     """Until the gateway has seen the status, the wish and a verdict."""
-    owner.put(SessionRecord(session=SESSION, wanted=wanted, requested_at=NOON, request=request))
+    owner.put(SessionRecord(session=SESSION, desired=wanted, requested_at=NOON, request=request))
     owner.say(said)
 
     def seen() -> bool:

@@ -53,7 +53,7 @@ def session() -> str:
 
 
 def record(session: str, request: int = 1) -> SessionRecord:
-    return SessionRecord(session=session, wanted="running", requested_at=SystemClock().now(), request=request)
+    return SessionRecord(session=session, desired="running", requested_at=SystemClock().now(), request=request)
 
 
 async def accept(_: BackUpNow, call: Call) -> Accepted:
@@ -70,13 +70,13 @@ async def test_a_request_is_answered_with_the_session_of_its_subject(bus: Bus, s
 
 
 async def test_raw_bytes_come_back_as_they_were(bus: Bus, session: str) -> None:
-    piece = bytes(range(256)) * 2048
+    chunk = bytes(range(256)) * 2048
 
     async def read(_: BackUpNow, __: Call) -> bytes:
-        return piece
+        return chunk
 
-    await bus.serve(subjects.command("snapshot.read-piece", session), BackUpNow, read)
-    assert await bus.request_bytes(f"wa.cmd.snapshot.read-piece.{session}", BackUpNow(), timeout=5) == piece
+    await bus.serve(subjects.command("snapshot.read-chunk", session), BackUpNow, read)
+    assert await bus.request_bytes(f"wa.cmd.snapshot.read-chunk.{session}", BackUpNow(), timeout=5) == chunk
 
 
 async def test_the_command_id_and_a_deadline_reach_the_handler(bus: Bus, session: str) -> None:
@@ -254,11 +254,13 @@ async def test_telemetry_reaches_every_listener_in_order(new_bus: NewBus, sessio
     sender, listener = await new_bus(), await new_bus()
     seen: list[tuple[int, str]] = []
     await listener.subscribe(
-        "wa.tel.browser-worker.heartbeat.*", WorkerHeartbeat, lambda beat, subject: seen.append((beat.room, subject))
+        "wa.tel.browser-worker.heartbeat.*",
+        WorkerHeartbeat,
+        lambda beat, subject: seen.append((beat.free_capacity, subject)),
     )
     subject = subjects.telemetry("browser-worker", "heartbeat", session)
     for room in range(50):
-        await sender.publish(subject, WorkerHeartbeat(worker=session, at=SystemClock().now(), room=room))
+        await sender.publish(subject, WorkerHeartbeat(worker=session, at=SystemClock().now(), free_capacity=room))
     await eventually(lambda: len(seen) == 50)
     assert seen == [(room, subject) for room in range(50)]
 
@@ -278,14 +280,14 @@ async def test_a_listener_that_raises_is_counted_and_hears_the_next_message(bus:
     seen: list[int] = []
 
     async def hear(beat: WorkerHeartbeat, _: str) -> None:
-        if beat.room == 0:
+        if beat.free_capacity == 0:
             raise RuntimeError("no")
-        seen.append(beat.room)
+        seen.append(beat.free_capacity)
 
     subject = subjects.telemetry("browser-worker", "heartbeat", session)
     await bus.subscribe(subject, WorkerHeartbeat, hear)
     for room in range(3):
-        await bus.publish(subject, WorkerHeartbeat(worker=session, at=SystemClock().now(), room=room))
+        await bus.publish(subject, WorkerHeartbeat(worker=session, at=SystemClock().now(), free_capacity=room))
     await eventually(lambda: seen == [1, 2])
     assert bus.counts["handler_failed"] == 1
 

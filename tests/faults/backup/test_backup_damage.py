@@ -150,7 +150,7 @@ async def test_damage_found_at_a_restore_is_listed_and_ends_the_generation(fake:
     epoch = (await cold.shelf.catalogue(SESSION)).backups[0].ref.name.epoch
     stored = await cold.keep(SESSION, NEWER, epoch=epoch)
     assert not stored.unchanged
-    assert stored.new_pieces == stored.pieces
+    assert stored.new_chunks == stored.chunks
     listed = (await cold.backups(SESSION)).backups
     assert listed[0].generation != generation
     assert listed[0].state == "scrubbed"
@@ -195,7 +195,7 @@ async def test_a_lost_key_object_is_written_anew_from_a_manifest(fake: FakeClock
     await store.write(key, b"garbage")
     cold = Desk(store, fake, desk.owner)
     second = await cold.keep(SESSION, {**OLD, "x": b"1"})
-    assert second.new_pieces == 1
+    assert second.new_chunks == 1
     assert store.data[key] != b"garbage"
     assert [name for name in store.data if "/keys/" in name] == [key]
     for name in [name for name in store.data if "/manifests/" in name]:

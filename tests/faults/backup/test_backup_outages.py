@@ -83,7 +83,7 @@ async def test_a_store_that_cannot_be_asked_is_unavailable_and_comes_back_by_its
 
     await eventually(back, timeout=15)
     assert await site.worker.restore(stored.backup) == TREE
-    assert (await site.worker.keep({**TREE, "x": b"1"})).new_pieces == 1
+    assert (await site.worker.keep({**TREE, "x": b"1"})).new_chunks == 1
 
 
 @pytest.mark.parametrize("mode", ["refuse", "hang", "403"])
@@ -182,7 +182,7 @@ async def test_a_second_replica_takes_over_when_one_is_killed(
         site.service.process.kill()
         for name, tree in zip(kept, trees, strict=True):
             assert await site.worker.restore(name) == tree
-        assert (await site.worker.keep({**TREE, "n": b"after"})).new_pieces == 1
+        assert (await site.worker.keep({**TREE, "n": b"after"})).new_chunks == 1
     finally:
         other.stop()
 

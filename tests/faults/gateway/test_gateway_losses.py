@@ -49,7 +49,7 @@ def test_a_worker_that_falls_silent_is_gone_and_comes_back(gateway: GatewayProce
     assert owner.heard == []
     wanted = owner.wanted()
     assert wanted is not None
-    assert wanted.wanted == "running", "a refused initialize is kept for the next worker, a refused clear is not"
+    assert wanted.desired == "running", "a refused initialize is kept for the next worker, a refused clear is not"
     owner.beats = True
     eventually_sync(lambda: connected(gateway))
 

@@ -55,7 +55,7 @@ async def lose_everything(server: NatsServer, bus: Bus) -> None:
 
 
 def record(session: str, request: int = 1) -> SessionRecord:
-    return SessionRecord(session=session, wanted="running", requested_at=CLOCK.now(), request=request)
+    return SessionRecord(session=session, desired="running", requested_at=CLOCK.now(), request=request)
 
 
 class Counting:
@@ -113,7 +113,7 @@ async def test_serving_and_listening_go_on_after_nats_was_killed(server: NatsSer
     worker, gateway = await connect(buses, server.url), await connect(buses, server.url)
     heard: list[int] = []
     await worker.serve(SUBJECT, BackUpNow, Counting())
-    await gateway.subscribe("wa.tel.>", WorkerHeartbeat, lambda beat, _: heard.append(beat.room))
+    await gateway.subscribe("wa.tel.>", WorkerHeartbeat, lambda beat, _: heard.append(beat.free_capacity))
     lost, back = asyncio.Event(), asyncio.Event()
 
     def raises() -> None:
@@ -126,13 +126,13 @@ async def test_serving_and_listening_go_on_after_nats_was_killed(server: NatsSer
     await asyncio.wait_for(lost.wait(), 5.0)
     subject = subjects.telemetry("browser-worker", "heartbeat", "w")
     await eventually(lambda: not worker.connected)
-    await worker.publish(subject, WorkerHeartbeat(worker="w", at=CLOCK.now(), room=1))
+    await worker.publish(subject, WorkerHeartbeat(worker="w", at=CLOCK.now(), free_capacity=1))
     assert worker.counts["dropped"] == 1
     server.restart()
     await asyncio.wait_for(back.wait(), 10.0)
     await eventually(lambda: worker.connected)
     await gateway.request(SUBJECT, BackUpNow(), Accepted, timeout=5)
-    await worker.publish(subject, WorkerHeartbeat(worker="w", at=CLOCK.now(), room=2))
+    await worker.publish(subject, WorkerHeartbeat(worker="w", at=CLOCK.now(), free_capacity=2))
     await eventually(lambda: heard == [2])
 
 
@@ -366,7 +366,7 @@ async def test_an_outage_of_nats_longer_than_the_ttl_changes_no_owner(server: Na
     first, second = await lease(first_bus, "first"), await lease(second_bus, "second")
     await first.acquire()
     outcomes: list[Outcome] = []
-    keeping = asyncio.create_task(first.keep(lambda outcome, _seconds: outcomes.append(outcome)))
+    keeping = asyncio.create_task(first.maintain(lambda outcome, _seconds: outcomes.append(outcome)))
     acquiring = asyncio.create_task(second.acquire())
     server.kill()
     await eventually(lambda: outcomes.count(Outcome.UNKNOWN) >= 12, timeout=20.0)
@@ -387,7 +387,7 @@ async def test_a_frozen_holder_learns_that_it_was_followed(server: NatsServer, b
         first, second = await lease(first_bus, "first"), await lease(second_bus, "second")
         await first.acquire()
         told: list[tuple[Outcome, float]] = []
-        keeping = asyncio.create_task(first.keep(lambda outcome, seconds: told.append((outcome, seconds))))
+        keeping = asyncio.create_task(first.maintain(lambda outcome, seconds: told.append((outcome, seconds))))
         proxy.mode = "hang"
         assert await asyncio.wait_for(second.acquire(), 10.0) == 2
         assert [seconds for outcome, seconds in told if outcome is Outcome.UNKNOWN][-1] > TTL / 2

@@ -12,7 +12,7 @@ from worker_processes import Scene, WorkerProcess, lives
 from shared.contracts import subjects
 from shared.contracts.backups import Store, Stored
 from shared.contracts.errors import Fenced
-from shared.contracts.sessions import Wanted
+from shared.contracts.sessions import DesiredState
 from shared.testing import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -36,7 +36,7 @@ async def standing_by(stage: Scene, worker: WorkerProcess) -> None:
 
 
 async def refuses_epoch(stage: Scene, epoch: int) -> None:
-    late = Store(snapshot=secrets.token_hex(16), epoch=epoch, manifest_pieces=("0" * 64,), total_bytes=1)
+    late = Store(snapshot=secrets.token_hex(16), epoch=epoch, manifest_chunks=("0" * 64,), total_bytes=1)
     with pytest.raises(Fenced):
         await stage.request(subjects.STORE, late, Stored)
 
@@ -138,7 +138,7 @@ async def test_a_worker_that_gets_the_session_back_takes_the_newest_copy_and_not
 async def test_a_worker_whose_old_profile_was_cleared_elsewhere_offers_a_new_link(stage: Scene) -> None:
     first, second = await handed_to_the_second(stage)
     await stage.backed_up()
-    request = await stage.want(Wanted.CLEARED)
+    request = await stage.want(DesiredState.CLEARED)
     await stage.until("stopped", where=lambda status: status.request == request)
     assert second.stop() == 0
 

@@ -15,7 +15,7 @@ from browser_worker.adapters.backup_client import BusBackupService
 from shared.contracts import subjects
 from shared.contracts.commands import BackedUp, BackUpNow
 from shared.contracts.errors import ServiceError
-from shared.contracts.sessions import Wanted
+from shared.contracts.sessions import DesiredState
 from shared.contracts.snapshots import digest
 from shared.testing import eventually
 from standin.client import RefusedError
@@ -49,17 +49,26 @@ async def somebody_scans(stage: Scene) -> AsyncIterator[None]:
 
 @pytest.mark.parametrize(
     ("last", "names"),
-    [(Wanted.RUNNING, ["one"]), (Wanted.STOPPED, ["one"]), (Wanted.CLEARED, ["one"]), (Wanted.RUNNING, ["one", "two"])],
+    [
+        (DesiredState.RUNNING, ["one"]),
+        (DesiredState.STOPPED, ["one"]),
+        (DesiredState.CLEARED, ["one"]),
+        (DesiredState.RUNNING, ["one", "two"]),
+    ],
     ids=["running", "stopped", "cleared", "running on two workers"],
 )
-async def test_requests_at_will_end_in_the_state_of_the_last_one(stage: Scene, last: Wanted, names: list[str]) -> None:
+async def test_requests_at_will_end_in_the_state_of_the_last_one(
+    stage: Scene, last: DesiredState, names: list[str]
+) -> None:
     script = random.Random(f"{SEED}requests-{last}-{len(names)}")
     workers = [stage.started(name) for name in names]
     async with somebody_scans(stage):
         await stage.want()
         await stage.until("connected")
         for _ in range(REQUESTS - 2):
-            await stage.want(script.choice([Wanted.RUNNING, Wanted.RUNNING, Wanted.STOPPED, Wanted.CLEARED]))
+            await stage.want(
+                script.choice([DesiredState.RUNNING, DesiredState.RUNNING, DesiredState.STOPPED, DesiredState.CLEARED])
+            )
             await asyncio.sleep(script.choice([0.0, 0.05, 0.3, 1.0, 2.5]))
         request = await stage.want(last)
         await ends_in(stage, workers[0], last, request)
@@ -67,11 +76,11 @@ async def test_requests_at_will_end_in_the_state_of_the_last_one(stage: Scene, l
     assert max(device.max_simultaneous for device in stage.phone.devices()) == 1
 
 
-async def ends_in(stage: Scene, worker: WorkerProcess, wanted: Wanted, request: int) -> None:
-    if wanted is Wanted.RUNNING:
+async def ends_in(stage: Scene, worker: WorkerProcess, wanted: DesiredState, request: int) -> None:
+    if wanted is DesiredState.RUNNING:
         await stage.until("connected", where=lambda status: status.request == request, timeout=60)
         return
-    if wanted is Wanted.CLEARED:
+    if wanted is DesiredState.CLEARED:
         await stage.until("stopped", where=lambda status: status.request == request, timeout=60)
 
     async def ended() -> bool:
@@ -82,7 +91,7 @@ async def ends_in(stage: Scene, worker: WorkerProcess, wanted: Wanted, request: 
     await asyncio.sleep(1)
     assert await ended()
     assert not worker.browser()
-    if wanted is Wanted.CLEARED:
+    if wanted is DesiredState.CLEARED:
         assert not (worker.profile / "Default").exists()
         assert {backup.state for backup in await stage.backups()} <= {"cleared"}
         assert {device.state for device in stage.phone.devices()} == {"unlinked"}
@@ -100,7 +109,7 @@ async def test_what_interrupts_a_backup_leaves_none_that_is_torn(stage: Scene, i
     backup = asyncio.create_task(stage.request(subjects.BACK_UP_NOW, BackUpNow(), BackedUp, timeout=40))
     await eventually(lambda: len(worker.lines("saved")) > saves, interval=0.01)
     if interruption == "clear":
-        request = await stage.want(Wanted.CLEARED)
+        request = await stage.want(DesiredState.CLEARED)
         await stage.until("stopped", where=lambda status: status.request == request)
     else:
         stage.phone.unlink()
@@ -127,9 +136,9 @@ def profile_bytes(worker: WorkerProcess) -> int:
 
 
 async def whole(stage: Scene, backup_id: str) -> bool:
-    """Every piece of it can be fetched, and is what the manifest says."""
+    """Every chunk of it can be fetched, and is what the manifest says."""
     source = BusBackupService(stage.bus, stage.session).source(backup_id)
     manifest = await source.manifest()
-    pieces = {piece for file in manifest.files for piece in file.pieces}
-    assert pieces
-    return all([digest(await source.piece(piece)) == piece for piece in pieces])
+    chunks = {chunk for file in manifest.files for chunk in file.chunks}
+    assert chunks
+    return all([digest(await source.chunk(chunk)) == chunk for chunk in chunks])

@@ -21,7 +21,7 @@ from backup_support import MASTER_KEY, BackupService, Client, Owner, Tree, conne
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.contracts import subjects
-from shared.contracts.backups import BackupFact
+from shared.contracts.backups import BackupEntry
 from shared.contracts.errors import Fenced, Invalid, NotFound, NotRunning
 from shared.contracts.events import BackupFailed, BackupStored
 from shared.contracts.message import decode
@@ -57,7 +57,7 @@ async def test_a_snapshot_goes_to_s3_and_comes_back_bit_by_bit(client: Client) -
     claimed = await client.claim()
     assert claimed.conditional_writes
     stored = await client.keep(TREE, epoch=claimed.epoch)
-    assert stored.new_pieces == stored.pieces == 4
+    assert stored.new_chunks == stored.chunks == 4
     assert await client.restore(stored.backup) == TREE
     listed = await client.backups()
     assert [(fact.id, fact.state, fact.browser_version) for fact in listed.backups] == [
@@ -113,7 +113,7 @@ async def test_errors_arrive_as_what_they_are(client: Client, bus: Bus) -> None:
     with pytest.raises(NotFound):
         await client.restore("0000000001-00000001-20260101T000000000Z")
     with pytest.raises(Invalid):
-        await client.piece("x", "../head.json")
+        await client.chunk("x", "../head.json")
     with pytest.raises(Invalid):
         await Client(bus, "UPPER", client.owner).backups()
     with pytest.raises(Invalid):
@@ -232,7 +232,7 @@ async def test_retention_in_a_real_bucket_leaves_what_restores(tmp_path: Path, n
             if number % 2:
                 await asyncio.sleep(1.2)
 
-        async def only_few() -> tuple[BackupFact, ...]:
+        async def only_few() -> tuple[BackupEntry, ...]:
             backups = (await worker.backups()).backups
             # two when a five-minute border fell between them
             assert len(backups) <= 2

@@ -66,11 +66,11 @@ def test_403_is_what_a_client_sees_as_access_denied(s3: S3Server, proxy: FaultPr
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_403_is_answered_only_when_the_whole_body_was_read(s3: S3Server, chunked: bool) -> None:
-    pieces = [b"x" * 50_000] * 40
+    chunks = [b"x" * 50_000] * 40
     with FaultProxy(s3.endpoint, mode="403") as proxy:
         for _ in range(20):
             connection = HTTPConnection(proxy.url.removeprefix("http://"), timeout=10)
-            connection.request("PUT", "/bucket/key", iter(pieces) if chunked else b"".join(pieces))
+            connection.request("PUT", "/bucket/key", iter(chunks) if chunked else b"".join(chunks))
             answer = connection.getresponse()
             assert answer.status == 403
             assert b"AccessDenied" in answer.read()

@@ -12,7 +12,7 @@ from shared.bus.permissions import BACKUP, GATEWAY, HEALTH, SERVICES, SETUP, WOR
 from shared.bus.server_config import server_config
 from shared.clock import SystemClock
 from shared.contracts import subjects
-from shared.contracts.backups import Backups, ListBackups, ReadPiece
+from shared.contracts.backups import Backups, ListBackups, ReadChunk
 from shared.contracts.commands import Accepted, BackUpNow, SendResult, SendTest
 from shared.contracts.errors import Refused, Unavailable
 from shared.contracts.events import BackupFailed, SessionCleared
@@ -57,7 +57,7 @@ async def connect_as(guarded: NatsServer, seeds: dict[str, str]) -> AsyncIterato
 
 
 def record(session: str) -> SessionRecord:
-    return SessionRecord(session=session, wanted="running", requested_at=CLOCK.now())
+    return SessionRecord(session=session, desired="running", requested_at=CLOCK.now())
 
 
 def status(session: str) -> SessionStatus:
@@ -105,18 +105,18 @@ async def test_the_worker_sees_what_is_wanted_holds_a_lease_and_serves_commands(
     assert answer.outcome == "sent"
 
 
-async def test_backup_is_asked_by_the_worker_and_reads_its_pieces(connect_as: As) -> None:
+async def test_backup_is_asked_by_the_worker_and_reads_its_chunks(connect_as: As) -> None:
     worker, backup = await connect_as(WORKER), await connect_as(BACKUP)
 
-    async def piece(_: ReadPiece, __: Call) -> bytes:
-        return b"piece"
+    async def chunk(_: ReadChunk, __: Call) -> bytes:
+        return b"chunk"
 
     async def backups(_: ListBackups, call: Call) -> Backups:
-        read = subjects.command(subjects.READ_PIECE, call.session)
-        assert await backup.request_bytes(read, ReadPiece(snapshot="1", sha256="x"), timeout=5) == b"piece"
+        read = subjects.command(subjects.READ_CHUNK, call.session)
+        assert await backup.request_bytes(read, ReadChunk(snapshot="1", sha256="x"), timeout=5) == b"chunk"
         return Backups(stored_bytes=5)
 
-    await worker.serve(subjects.command(subjects.READ_PIECE, "b1"), ReadPiece, piece)
+    await worker.serve(subjects.command(subjects.READ_CHUNK, "b1"), ReadChunk, chunk)
     await backup.serve(subjects.command(subjects.LIST, "*"), ListBackups, backups, queue=subjects.BACKUP_QUEUE)
     answer = await worker.request(subjects.command(subjects.LIST, "b1"), ListBackups(), Backups, timeout=5)
     assert answer.stored_bytes == 5
@@ -194,7 +194,7 @@ async def test_a_service_cannot_write_a_bucket_of_another(connect_as: As, servic
     [
         (GATEWAY, subjects.command(subjects.SEND_TEST, "x")),
         (WORKER, subjects.command(subjects.LIST, "*")),
-        (BACKUP, subjects.command(subjects.READ_PIECE, "x")),
+        (BACKUP, subjects.command(subjects.READ_CHUNK, "x")),
         (HEALTH, subjects.command(subjects.CHECK, "*")),
         (BACKUP, "_INBOX.gateway.>"),
         (WORKER, "wa.tel.>"),
@@ -214,7 +214,7 @@ async def test_a_service_cannot_listen_where_another_serves(connect_as: As, serv
     ("service", "subject"),
     [
         (GATEWAY, subjects.command(subjects.STORE, "x")),
-        (GATEWAY, subjects.command(subjects.READ_PIECE, "x")),
+        (GATEWAY, subjects.command(subjects.READ_CHUNK, "x")),
         (HEALTH, subjects.command(subjects.SEND_TEST, "x")),
         (BACKUP, subjects.command(subjects.SEND_TEST, "x")),
         (WORKER, subjects.command(subjects.JUDGE, "x")),

@@ -20,8 +20,8 @@ from shared.contracts.backups import (
     Backups,
     ClaimEpoch,
     EpochClaimed,
+    FetchChunk,
     FetchManifest,
-    FetchPiece,
     ListBackups,
     Store,
     Stored,
@@ -55,27 +55,27 @@ async def serve(bus: Bus) -> AsyncIterator[Callable[[str, type[Message], Handler
 
 
 class PlayedService:
-    """Keeps one backup in memory, as the pieces that it was given."""
+    """Keeps one backup in memory, as the chunks that it was given."""
 
-    def __init__(self, manifest: SnapshotManifest, pieces: dict[str, bytes]) -> None:
+    def __init__(self, manifest: SnapshotManifest, chunks: dict[str, bytes]) -> None:
         self.packed = zstandard.ZstdCompressor().compress(encode(manifest))
-        self.pieces = pieces
+        self.chunks = chunks
         self.failures = 0
         self.part = 1000
 
     async def manifest(self, message: FetchManifest, call: Call) -> bytes:
         return self.packed[message.offset : message.offset + self.part]
 
-    async def piece(self, message: FetchPiece, call: Call) -> bytes:
+    async def chunk(self, message: FetchChunk, call: Call) -> bytes:
         if self.failures:
             self.failures -= 1
             raise Unavailable("the store does not answer")
-        if message.sha256 not in self.pieces:
-            raise NotFound("no such piece")
-        return self.pieces[message.sha256]
+        if message.sha256 not in self.chunks:
+            raise NotFound("no such chunk")
+        return self.chunks[message.sha256]
 
 
-def pieces_of(snapshot: Snapshot) -> dict[str, bytes]:
+def chunks_of(snapshot: Snapshot) -> dict[str, bytes]:
     found = {}
     for entry in snapshot.manifest.files:
         data = (snapshot.folder / "profile" / entry.path).read_bytes()
@@ -85,9 +85,9 @@ def pieces_of(snapshot: Snapshot) -> dict[str, bytes]:
 
 @pytest.fixture
 async def played(snapshot: Snapshot, serve: Callable[..., Awaitable[None]]) -> PlayedService:
-    service = PlayedService(snapshot.manifest, pieces_of(snapshot))
+    service = PlayedService(snapshot.manifest, chunks_of(snapshot))
     await serve(subjects.FETCH_MANIFEST, FetchManifest, service.manifest)
-    await serve(subjects.FETCH_PIECE, FetchPiece, service.piece)
+    await serve(subjects.FETCH_CHUNK, FetchChunk, service.chunk)
     return service
 
 
@@ -103,27 +103,27 @@ async def test_a_backup_comes_back_over_the_bus_as_it_was(
     assert (await locked_store.inspect()).valid
 
 
-async def test_a_piece_is_asked_for_again_while_the_store_is_away_for_a_moment(
+async def test_a_chunk_is_asked_for_again_while_the_store_is_away_for_a_moment(
     bus: Bus, played: PlayedService, snapshot: Snapshot
 ) -> None:
     played.failures = 2
     source = BusBackupService(bus, "shop").source("b1")
-    sha256 = snapshot.manifest.files[0].pieces[0]
-    assert digest(await source.piece(sha256)) == sha256
+    sha256 = snapshot.manifest.files[0].chunks[0]
+    assert digest(await source.chunk(sha256)) == sha256
     played.failures = 3
     with pytest.raises(Unavailable):
-        await source.piece(sha256)
+        await source.chunk(sha256)
 
 
-async def test_a_piece_that_is_not_what_was_asked_for_is_damage(
+async def test_a_chunk_that_is_not_what_was_asked_for_is_damage(
     bus: Bus, played: PlayedService, snapshot: Snapshot
 ) -> None:
-    sha256 = snapshot.manifest.files[0].pieces[0]
-    played.pieces[sha256] += b"!"
+    sha256 = snapshot.manifest.files[0].chunks[0]
+    played.chunks[sha256] += b"!"
     with pytest.raises(ProfileDamaged):
-        await BusBackupService(bus, "shop").source("b1").piece(sha256)
+        await BusBackupService(bus, "shop").source("b1").chunk(sha256)
     with pytest.raises(NotFound):
-        await BusBackupService(bus, "shop").source("b1").piece("0" * 64)
+        await BusBackupService(bus, "shop").source("b1").chunk("0" * 64)
 
 
 @pytest.mark.parametrize("packed", [b"no zstd", zstandard.ZstdCompressor().compress(b"no manifest"), b""])
@@ -142,7 +142,7 @@ async def test_each_request_goes_to_the_session_and_brings_its_answer(
         (subjects.CLAIM_EPOCH, ClaimEpoch, EpochClaimed(epoch=8)),
         (subjects.STORE, Store, Stored(backup="b1")),
         (subjects.LIST, ListBackups, Backups(stored_bytes=5)),
-        (subjects.TOMBSTONE, Tombstone, Tombstoned(cleared_at=now)),
+        (subjects.TOMBSTONE, Tombstone, Tombstoned(tombstoned_at=now)),
     ]
     for verb, kind, answer in answers:
 
@@ -159,7 +159,7 @@ async def test_each_request_goes_to_the_session_and_brings_its_answer(
     total = snapshot.manifest.total_bytes()
     assert seen == [
         ("shop", ClaimEpoch(owner="w", nonce="n", at_least=4)),
-        ("shop", Store(snapshot=snapshot.id, epoch=8, manifest_pieces=("p1", "p2"), total_bytes=total, reason="link")),
+        ("shop", Store(snapshot=snapshot.id, epoch=8, manifest_chunks=("p1", "p2"), total_bytes=total, reason="link")),
         ("shop", ListBackups()),
         ("shop", Tombstone(epoch=8)),
     ]

@@ -100,7 +100,7 @@ async def test_a_restored_save_opens_with_the_login_and_the_browser_never_writes
             assert found.count == 500
             await restored.written(1500, 8000)
         await store.set_aside()
-        await store.restore_save(save, browser_version=VERSION)  # checks every piece of the save again
+        await store.restore_save(save, browser_version=VERSION)  # checks every chunk of the save again
         assert (await invariants_of(playwright, store.profile, url)).count == 500
 
 

@@ -13,61 +13,61 @@ from backup.adapters.encryption import (
     Vault,
     decompress,
     open_body,
-    open_piece,
+    open_chunk,
     seal_body,
-    seal_piece,
+    seal_chunk,
 )
 from backup.domain.epochs import Damaged
 from backup.domain.manifests import read_key, write_key
 from backup.ports import DataKey
-from shared.contracts.snapshots import PIECE_BYTES, digest
+from shared.contracts.snapshots import CHUNK_BYTES, digest
 
 KEY = DataKey("k1", os.urandom(32))
 VAULT = Vault(os.urandom(32))
 
 
 @given(st.binary(max_size=5000), st.integers(1, 100))
-def test_a_piece_opens_to_what_was_sealed(seed: bytes, times: int) -> None:
-    piece = (seed * times)[:PIECE_BYTES]
-    record, compressed = seal_piece(KEY, "shop", digest(piece), piece)
-    assert open_piece(KEY, "shop", digest(piece), record, compressed=compressed) == piece
+def test_a_chunk_opens_to_what_was_sealed(seed: bytes, times: int) -> None:
+    chunk = (seed * times)[:CHUNK_BYTES]
+    record, compressed = seal_chunk(KEY, "shop", digest(chunk), chunk)
+    assert open_chunk(KEY, "shop", digest(chunk), record, compressed=compressed) == chunk
 
 
 def test_what_zstd_cannot_shrink_is_stored_as_it_is() -> None:
-    piece = os.urandom(PIECE_BYTES)
-    record, compressed = seal_piece(KEY, "shop", digest(piece), piece)
+    chunk = os.urandom(CHUNK_BYTES)
+    record, compressed = seal_chunk(KEY, "shop", digest(chunk), chunk)
     assert not compressed
-    assert len(record) == len(piece) + 28
-    assert seal_piece(KEY, "shop", digest(b"a" * 9999), b"a" * 9999)[1]
+    assert len(record) == len(chunk) + 28
+    assert seal_chunk(KEY, "shop", digest(b"a" * 9999), b"a" * 9999)[1]
 
 
 @settings(max_examples=60)
 @given(st.data())
 def test_a_flipped_byte_anywhere_in_a_record_is_found(data: st.DataObject) -> None:
-    piece = b"profile " * 50
-    record, compressed = seal_piece(KEY, "shop", digest(piece), piece)
+    chunk = b"profile " * 50
+    record, compressed = seal_chunk(KEY, "shop", digest(chunk), chunk)
     place = data.draw(st.integers(0, len(record) - 1))
     flipped = bytearray(record)
     flipped[place] ^= data.draw(st.integers(1, 255))
     with pytest.raises(Damaged):
-        open_piece(KEY, "shop", digest(piece), bytes(flipped), compressed=compressed)
+        open_chunk(KEY, "shop", digest(chunk), bytes(flipped), compressed=compressed)
 
 
-def test_a_record_opens_only_for_its_session_key_and_piece() -> None:
-    piece = b"x" * 100
-    record, compressed = seal_piece(KEY, "shop", digest(piece), piece)
+def test_a_record_opens_only_for_its_session_key_and_chunk() -> None:
+    chunk = b"x" * 100
+    record, compressed = seal_chunk(KEY, "shop", digest(chunk), chunk)
     for key, session, name in (
-        (KEY, "other", digest(piece)),
+        (KEY, "other", digest(chunk)),
         (KEY, "shop", digest(b"y")),
-        (DataKey("k2", KEY.secret), "shop", digest(piece)),
-        (DataKey("k1", os.urandom(32)), "shop", digest(piece)),
+        (DataKey("k2", KEY.secret), "shop", digest(chunk)),
+        (DataKey("k1", os.urandom(32)), "shop", digest(chunk)),
     ):
         with pytest.raises(Damaged):
-            open_piece(key, session, name, record, compressed=compressed)
+            open_chunk(key, session, name, record, compressed=compressed)
 
 
-def test_the_same_piece_is_never_sealed_the_same_way_twice() -> None:
-    assert seal_piece(KEY, "shop", digest(b"x"), b"x") != seal_piece(KEY, "shop", digest(b"x"), b"x")
+def test_the_same_chunk_is_never_sealed_the_same_way_twice() -> None:
+    assert seal_chunk(KEY, "shop", digest(b"x"), b"x") != seal_chunk(KEY, "shop", digest(b"x"), b"x")
 
 
 def test_a_manifest_moved_to_another_name_does_not_open() -> None:

@@ -62,8 +62,8 @@ def test_a_rebuilt_head_is_not_below_any_backup(highest: int, asked: int) -> Non
 def test_what_was_written_reads_back() -> None:
     head = read_head(write_head(Head(epoch=7, owner="w", nonce="n", updated_at=NOW)))
     assert (head.epoch, head.owner, head.nonce, head.updated_at) == (7, "w", "n", NOW)
-    grave = read_grave(write_grave(Grave(epoch=7, cleared_at=NOW)))
-    assert (grave.epoch, grave.cleared_at) == (7, NOW)
+    grave = read_grave(write_grave(Grave(epoch=7, tombstoned_at=NOW)))
+    assert (grave.epoch, grave.tombstoned_at) == (7, NOW)
 
 
 @pytest.mark.parametrize("bit", [1, 128])
@@ -78,7 +78,7 @@ def test_a_flipped_byte_in_a_head_is_always_found(bit: int) -> None:
 
 @pytest.mark.parametrize("bit", [1, 128])
 def test_a_flipped_byte_in_a_tombstone_never_changes_what_it_says(bit: int) -> None:
-    data = write_grave(Grave(epoch=7, cleared_at=NOW))
+    data = write_grave(Grave(epoch=7, tombstoned_at=NOW))
     for place in range(len(data)):
         flipped = bytearray(data)
         flipped[place] ^= bit

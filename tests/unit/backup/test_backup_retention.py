@@ -42,7 +42,7 @@ def test_the_newest_good_backup_is_always_kept(backups: list[Candidate]) -> None
 @given(candidates)
 def test_something_is_kept_unless_all_was_cleared(backups: list[Candidate]) -> None:
     if any(backup.state != CLEARED for backup in backups):
-        assert kept(backups, cleared_at=NOW - timedelta(days=9))
+        assert kept(backups, tombstoned_at=NOW - timedelta(days=9))
 
 
 @given(candidates)
@@ -107,9 +107,9 @@ def test_a_backup_dated_in_the_future_does_not_push_out_the_others() -> None:
 
 def test_cleared_backups_go_only_after_the_grace_time_of_the_tombstone() -> None:
     backups = [Candidate("a", (1, 1), NOW - timedelta(days=3), CLEARED)]
-    assert "a" in kept(backups, cleared_at=NOW - timedelta(hours=23, minutes=59))
-    assert "a" not in kept(backups, cleared_at=NOW - timedelta(hours=24))
-    assert "a" in kept(backups, cleared_at=None)
+    assert "a" in kept(backups, tombstoned_at=NOW - timedelta(hours=23, minutes=59))
+    assert "a" not in kept(backups, tombstoned_at=NOW - timedelta(hours=24))
+    assert "a" in kept(backups, tombstoned_at=None)
 
 
 def test_a_bad_backup_stays_for_examination_and_goes_when_good_ones_are_much_newer() -> None:

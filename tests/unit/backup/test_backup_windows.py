@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup.domain.packs import OpenPack, PieceSpot
+from backup.domain.packs import ChunkSpot, OpenPack
 from backup.domain.windows import windows_of
 
 layouts = st.lists(
@@ -13,12 +13,12 @@ layouts = st.lists(
 )  # pack, record's length, is it needed
 
 
-def place(records: list[tuple[str, int, bool]]) -> dict[str, PieceSpot]:
+def place(records: list[tuple[str, int, bool]]) -> dict[str, ChunkSpot]:
     ends = {"a": 0, "b": 0}
     spots = {}
     for number, (pack, length, needed) in enumerate(records):
         if needed:
-            spots[str(number)] = PieceSpot(pack=pack, offset=ends[pack], bytes=length, compressed=False)
+            spots[str(number)] = ChunkSpot(pack=pack, offset=ends[pack], bytes=length, compressed=False)
         ends[pack] += length
     return spots
 

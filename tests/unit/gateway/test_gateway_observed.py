@@ -134,7 +134,7 @@ def test_readers_are_told_of_news_only(view: Observed) -> None:
     assert view.put_heartbeat(beat(), 0.0)
     assert not view.put_heartbeat(beat(), 2.0)
     assert view.put_heartbeat(beat(), 20.0), "it had been gone"
-    record = SessionRecord(session=SESSION, wanted="running", requested_at=NOON)
+    record = SessionRecord(session=SESSION, desired="running", requested_at=NOON)
     assert view.put_record(SESSION, record)
     assert not view.put_record(SESSION, record)
     assert view.put_record(SESSION, None)

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from gateway.domain import old_shape
 from gateway.domain.observed import Facts
 from shared.contracts.errors import NotConnected
-from shared.contracts.sessions import BackupFacts, ProfileFacts, SaveFacts, SessionStatus, State
+from shared.contracts.sessions import BackupsStatus, ProfileStatus, SavesStatus, SessionStatus, State
 from shared.contracts.telemetry import WorkerHeartbeat
 
 BEAT = WorkerHeartbeat(worker="worker-1", at=NOON)
@@ -72,7 +72,7 @@ def facts(said: SessionStatus | None, *, alive: bool = True, **more: Any) -> Fac
     return Facts(session=SESSION, status=said, owner=BEAT if alive else None, workers=int(alive), **more)
 
 
-@pytest.mark.parametrize("said", [None, status(), pairing(), status(profile=ProfileFacts(), saves=SaveFacts())])
+@pytest.mark.parametrize("said", [None, status(), pairing(), status(profile=ProfileStatus(), saves=SavesStatus())])
 @pytest.mark.parametrize("alive", [True, False])
 def test_every_old_field_is_there_with_its_type(said: SessionStatus | None, alive: bool) -> None:
     answer = old_shape.answer(facts(said, alive=alive), SYSTEM, None)
@@ -90,7 +90,7 @@ def test_every_old_field_is_there_with_its_type(said: SessionStatus | None, aliv
     some.integers(min_value=0, max_value=99),
 )
 def test_types_hold_for_every_state_and_size(state: str, alive: bool, size: int, attempts: int) -> None:
-    said = status(state=str(state), profile=ProfileFacts(exists=True, bytes=size), reconnect_attempts=attempts)
+    said = status(state=str(state), profile=ProfileStatus(exists=True, bytes=size), reconnect_attempts=attempts)
     answer = old_shape.answer(facts(said, alive=alive), SYSTEM, None)
     for path, kind in OLD_TYPES.items():
         assert isinstance(at(answer, path), kind), path
@@ -113,11 +113,11 @@ def test_the_code_is_shown_only_while_pairing() -> None:
 
 
 def test_a_save_or_an_offsite_backup_counts_as_backup() -> None:
-    none = {"saves": SaveFacts(), "backups": BackupFacts()}
+    none = {"saves": SavesStatus(), "backups": BackupsStatus()}
     for changes, expected in (
         (none, False),
-        (none | {"saves": SaveFacts(count=1)}, True),
-        (none | {"backups": BackupFacts(count=1)}, True),
+        (none | {"saves": SavesStatus(count=1)}, True),
+        (none | {"backups": BackupsStatus(count=1)}, True),
     ):
         answer = old_shape.answer(facts(status(**changes)), SYSTEM, None)
         seen = {answer["hasBackup"], answer["sessionInfo"]["hasBackup"], answer["status"]["sessionHealth"]["hasBackup"]}

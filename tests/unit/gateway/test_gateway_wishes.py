@@ -11,7 +11,7 @@ from shared.contracts.sessions import SessionRecord, SessionStatus
 
 
 def record(wanted: str, request: int) -> SessionRecord:
-    return SessionRecord(session=SESSION, wanted=wanted, requested_at=NOON, request=request)
+    return SessionRecord(session=SESSION, desired=wanted, requested_at=NOON, request=request)
 
 
 def facts(said: SessionStatus | None) -> Facts:

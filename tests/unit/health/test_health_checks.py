@@ -190,7 +190,7 @@ def _browser() -> list[Example]:
 
 def _system() -> list[Example]:
     silent = worker(seen_at=ago(7))
-    busy = (worker(room=0),)
+    busy = (worker(free_capacity=0),)
     bad_store = store(store_ok=False, bad_since=ago(60))
     full = NatsSight(seen_at=NOW, storage_bytes=90, storage_limit_bytes=100)
     return [

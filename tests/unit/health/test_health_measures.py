@@ -25,7 +25,9 @@ def well() -> Watch:
     watch.bus_back(NOW)
     watch.saw_record(SESSION, record())
     watch.saw_status(SESSION, status(), NOW, live=True)
-    watch.saw_worker(WorkerHeartbeat(worker=WORKER, at=NOW, sessions=(SESSION,), room=1, disk_free_bytes=2**33), NOW)
+    watch.saw_worker(
+        WorkerHeartbeat(worker=WORKER, at=NOW, sessions=(SESSION,), free_capacity=1, disk_free_bytes=2**33), NOW
+    )
     watch.saw_store(BackupHeartbeat(instance="b", at=NOW, store_ok=True), NOW)
     return watch
 

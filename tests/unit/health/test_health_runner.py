@@ -40,7 +40,7 @@ class Stage:
     def worker(self) -> None:
         now = self.clock.now()
         self.runner.on_worker(
-            WorkerHeartbeat(worker=WORKER, at=now, sessions=(SESSION,), room=1, disk_free_bytes=2**40), ""
+            WorkerHeartbeat(worker=WORKER, at=now, sessions=(SESSION,), free_capacity=1, disk_free_bytes=2**40), ""
         )
         self.runner.on_store(BackupHeartbeat(instance="b", at=now, store_ok=True), "")
 

@@ -34,7 +34,7 @@ def said(**changes: Any) -> SessionStatus:
 
 
 def beat(worker: str = WORKER, sessions: tuple[str, ...] = ("shop",)) -> WorkerHeartbeat:
-    return WorkerHeartbeat(worker=worker, at=NOW, sessions=sessions, room=1, disk_free_bytes=2**40)
+    return WorkerHeartbeat(worker=worker, at=NOW, sessions=sessions, free_capacity=1, disk_free_bytes=2**40)
 
 
 def changed(epoch: int, at: datetime = NOW, session: str = "shop", state: str = "connected") -> StateChanged:

@@ -63,7 +63,7 @@ async def test_a_held_lease_is_not_taken_while_it_is_renewed(
 ) -> None:
     mine = lease(bucket, time, "a")
     await mine.acquire()
-    keeping = asyncio.create_task(mine.keep(lambda _outcome, _seconds: None))
+    keeping = asyncio.create_task(mine.maintain(lambda _outcome, _seconds: None))
     other = asyncio.create_task(lease(bucket, time, "b").acquire())
     competing.update({other})
     await time.pass_time(60.0)
@@ -170,7 +170,7 @@ async def test_the_lease_is_lost_when_another_nonce_holds_it(
     await mine.acquire()
     await bucket.put(KEY, LeaseRecord(owner="b", nonce="other", epoch=2))
     told: list[Outcome] = []
-    await mine.keep(lambda outcome, _seconds: told.append(outcome))
+    await mine.maintain(lambda outcome, _seconds: told.append(outcome))
     assert told == [Outcome.LOST]
     assert await mine.renew() is Outcome.LOST
     await mine.release()
@@ -230,7 +230,7 @@ async def test_keep_renews_six_times_a_ttl_and_tells_the_seconds_since_the_last_
     mine = lease(bucket, time, "a")
     await mine.acquire()
     told: list[tuple[Outcome, float]] = []
-    keeping = asyncio.create_task(mine.keep(lambda outcome, seconds: told.append((outcome, seconds))))
+    keeping = asyncio.create_task(mine.maintain(lambda outcome, seconds: told.append((outcome, seconds))))
     await time.pass_time(2.5)
     bucket.store.lost = True
     await time.pass_time(2.0)
@@ -265,7 +265,7 @@ async def _compete(steps: list[tuple[str, float]]) -> None:
         while True:
             epochs.append(await mine.acquire())
             holding[name] = mine
-            await mine.keep(lambda outcome, seconds: check())
+            await mine.maintain(lambda outcome, seconds: check())
             holding.pop(name, None)
 
     def check() -> None:

@@ -27,27 +27,27 @@ async def snap(store: DiskProfileStore) -> Snapshot:
 
 
 class MemorySource:
-    """A backup in memory; `spoil` changes what a piece gives."""
+    """A backup in memory; `spoil` changes what a chunk gives."""
 
     def __init__(self, snapshot: Snapshot, spoil: Callable[[str, bytes], bytes] = lambda _, data: data) -> None:
         self.answer = snapshot.manifest
         self._spoil = spoil
-        self._pieces: dict[str, bytes] = {}
+        self._chunks: dict[str, bytes] = {}
         self.under_way = 0
         self.most_under_way = 0
         for entry in snapshot.manifest.files:
             data = (snapshot.folder / "profile" / entry.path).read_bytes()
-            self._pieces |= {sha: data[at * 524288 : (at + 1) * 524288] for at, sha in enumerate(entry.pieces)}
+            self._chunks |= {sha: data[at * 524288 : (at + 1) * 524288] for at, sha in enumerate(entry.chunks)}
 
     async def manifest(self) -> SnapshotManifest:
         return self.answer
 
-    async def piece(self, sha256: str) -> bytes:
+    async def chunk(self, sha256: str) -> bytes:
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         await asyncio.sleep(0)
         self.under_way -= 1
-        return self._spoil(sha256, self._pieces[sha256])
+        return self._spoil(sha256, self._chunks[sha256])
 
 
 def state_of(store: DiskProfileStore) -> Path:
@@ -131,7 +131,7 @@ async def test_a_flipped_byte_in_a_save_is_found_and_the_save_is_not_offered_aga
         assert staged(store) == []
 
 
-async def test_a_backup_is_fetched_four_pieces_at_a_time_and_put_in_place(store: DiskProfileStore) -> None:
+async def test_a_backup_is_fetched_four_chunks_at_a_time_and_put_in_place(store: DiskProfileStore) -> None:
     async with store.lock():
         source = MemorySource(await snap(store))
         wanted = contents(store.profile)
@@ -152,7 +152,7 @@ async def test_a_backup_is_restored_where_no_profile_is(store: DiskProfileStore)
 
 
 def _entry(**changes: Any) -> FileEntry:
-    return FileEntry(**{"path": "Default/extra", "bytes": 3, "pieces": (digest(b"abc"),), **changes})
+    return FileEntry(**{"path": "Default/extra", "bytes": 3, "chunks": (digest(b"abc"),), **changes})
 
 
 BAD_ENTRIES = {
@@ -160,9 +160,9 @@ BAD_ENTRIES = {
     "absolute": _entry(path="/etc/passwd"),
     "below a file": _entry(path="Local State/below"),
     "same path twice": _entry(path="Local State"),
-    "too few pieces": _entry(bytes=600_000),
-    "too many pieces": _entry(bytes=0),
-    "negative size": _entry(bytes=-1, pieces=()),
+    "too few chunks": _entry(bytes=600_000),
+    "too many chunks": _entry(bytes=0),
+    "negative size": _entry(bytes=-1, chunks=()),
     "another size": _entry(bytes=2),
 }
 
@@ -173,7 +173,7 @@ async def test_a_manifest_that_cannot_be_true_is_refused_and_nothing_is_touched(
 ) -> None:
     async with store.lock():
         source = MemorySource(await snap(store))
-        source._pieces[digest(b"abc")] = b"abc"
+        source._chunks[digest(b"abc")] = b"abc"
         source.answer = msgspec.structs.replace(source.answer, files=(*source.answer.files, entry))
         before = contents(store.profile)
         with pytest.raises(ProfileDamaged):
@@ -207,7 +207,7 @@ async def test_empty_folders_of_the_manifest_are_made(store: DiskProfileStore) -
 async def test_singleton_files_in_a_backup_are_not_restored(store: DiskProfileStore) -> None:
     async with store.lock():
         source = MemorySource(await snap(store))
-        source._pieces[digest(b"abc")] = b"abc"
+        source._chunks[digest(b"abc")] = b"abc"
         source.answer = msgspec.structs.replace(
             source.answer, files=(*source.answer.files, _entry(path="SingletonLock"), _entry(path="Default/Cache/x"))
         )
@@ -217,7 +217,7 @@ async def test_singleton_files_in_a_backup_are_not_restored(store: DiskProfileSt
 
 
 @pytest.mark.parametrize("what", ["flipped", "short", "long", "empty"])
-async def test_a_spoilt_piece_is_found_and_nothing_is_touched(store: DiskProfileStore, what: str) -> None:
+async def test_a_spoilt_chunk_is_found_and_nothing_is_touched(store: DiskProfileStore, what: str) -> None:
     def spoil(sha256: str, data: bytes) -> bytes:
         if len(data) < 524288:
             return data
@@ -226,13 +226,13 @@ async def test_a_spoilt_piece_is_found_and_nothing_is_touched(store: DiskProfile
     async with store.lock():
         source = MemorySource(await snap(store), spoil)
         before = contents(store.profile)
-        with pytest.raises(ProfileDamaged, match="a piece of"):
+        with pytest.raises(ProfileDamaged, match="a chunk of"):
             await store.restore_backup(source, browser_version=VERSION)
         assert contents(store.profile) == before
         assert staged(store) == []
 
 
-async def test_a_backup_of_a_newer_browser_or_another_session_is_refused_before_a_piece_is_asked_for(
+async def test_a_backup_of_a_newer_browser_or_another_session_is_refused_before_a_chunk_is_asked_for(
     store: DiskProfileStore,
 ) -> None:
     async with store.lock():
@@ -279,7 +279,7 @@ async def test_a_restore_that_is_cancelled_leaves_nothing(store: DiskProfileStor
     reached = asyncio.Event()
 
     class Slow(MemorySource):
-        async def piece(self, sha256: str) -> bytes:
+        async def chunk(self, sha256: str) -> bytes:
             reached.set()
             await asyncio.Event().wait()
             return b""
@@ -320,7 +320,7 @@ async def test_too_little_room_is_seen_before_a_byte_is_written(
         assert await store.saves() == [save]
 
 
-async def test_a_disk_that_fills_up_while_pieces_are_written_leaves_nothing(
+async def test_a_disk_that_fills_up_while_chunks_are_written_leaves_nothing(
     store: DiskProfileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> int:

@@ -9,7 +9,7 @@ import pytest
 from tiny_profile import INDEXED_DB, contents, make_database, names
 from zstandard import ZstdDecompressor
 
-from browser_worker.adapters import piece_hashes, profile_saves
+from browser_worker.adapters import chunk_hashes, profile_saves
 from browser_worker.adapters.profile_store import DiskProfileStore
 from browser_worker.domain.reading import CarriedStorage
 from browser_worker.ports import ProfileDamaged, Snapshot
@@ -31,7 +31,7 @@ async def test_a_manifest_says_what_the_copy_holds(store: DiskProfileStore) -> N
     assert {entry.path: entry.bytes for entry in snapshot.manifest.files} == {n: len(d) for n, d in copied.items()}
     for entry in snapshot.manifest.files:
         data = copied[entry.path]
-        assert entry.pieces == tuple(digest(data[at : at + 524288]) for at in range(0, len(data), 524288))
+        assert entry.chunks == tuple(digest(data[at : at + 524288]) for at in range(0, len(data), 524288))
     assert (snapshot.manifest.session, snapshot.manifest.epoch) == ("shop", 7)
     assert snapshot.manifest.snapshot == snapshot.id
 
@@ -41,13 +41,13 @@ async def test_a_table_is_read_only_once_over_many_snapshots(
 ) -> None:
     first = await snap(store)
     read: list[str] = []
-    pieces_of = piece_hashes.pieces_of
+    chunks_of = chunk_hashes.chunks_of
 
     def watched(path: Path) -> object:
         read.append(path.name)
-        return pieces_of(path)
+        return chunks_of(path)
 
-    monkeypatch.setattr(piece_hashes, "pieces_of", watched)
+    monkeypatch.setattr(chunk_hashes, "chunks_of", watched)
     second = await snap(store)
     assert not [name for name in read if name.endswith(".ldb")]
     assert second.manifest.files == first.manifest.files
@@ -141,29 +141,29 @@ async def test_a_table_that_rots_under_the_snapshot_does_not_become_a_save(store
     assert await store.saves() == []
 
 
-async def test_every_piece_of_an_offer_can_be_read_while_it_is_open(store: DiskProfileStore) -> None:
+async def test_every_chunk_of_an_offer_can_be_read_while_it_is_open(store: DiskProfileStore) -> None:
     snapshot = await snap(store)
-    async with store.offer(snapshot) as pieces:
-        packed = b"".join([await store.read_piece(snapshot.id, sha256) for sha256 in pieces])
+    async with store.offer(snapshot) as chunks:
+        packed = b"".join([await store.read_chunk(snapshot.id, sha256) for sha256 in chunks])
         manifest = decode(ZstdDecompressor().decompress(packed), SnapshotManifest)
         assert manifest == snapshot.manifest
         for entry in manifest.files:
-            data = b"".join([await store.read_piece(snapshot.id, sha256) for sha256 in entry.pieces])
+            data = b"".join([await store.read_chunk(snapshot.id, sha256) for sha256 in entry.chunks])
             assert data == (snapshot.folder / "profile" / entry.path).read_bytes()
     with pytest.raises(NotFound):
-        await store.read_piece(snapshot.id, pieces[0])
+        await store.read_chunk(snapshot.id, chunks[0])
 
 
-async def test_a_piece_that_is_not_there_or_has_rotted_is_not_found(store: DiskProfileStore) -> None:
+async def test_a_chunk_that_is_not_there_or_has_rotted_is_not_found(store: DiskProfileStore) -> None:
     snapshot = await snap(store)
     async with store.offer(snapshot):
         with pytest.raises(NotFound):
-            await store.read_piece(snapshot.id, "0" * 64)
+            await store.read_chunk(snapshot.id, "0" * 64)
         path = snapshot.folder / "profile/Default/Cookies"
         sha256 = digest(path.read_bytes())
         path.write_bytes(b"other bytes")
         with pytest.raises(NotFound):
-            await store.read_piece(snapshot.id, sha256)
+            await store.read_chunk(snapshot.id, sha256)
 
 
 async def test_an_offered_snapshot_outlives_newer_ones_and_others_go(store: DiskProfileStore) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from shared.bus import Bus, Served
 from shared.clock import Clock, SystemClock
+from shared.contracts.units import MEGABYTE
 from shared.runtime import Metrics, OpsServer, Shutdown, Tasks, get_logger
 
 from .adapters.allocator import give_memory_back
@@ -22,8 +23,6 @@ from .domain.retention import Policy
 from .handlers import Handlers, Restoring, StoreOptions, Storing
 from .runner import Heartbeat, StoreWatch, Upkeep
 from .settings import Settings, decode_key
-
-_MEGABYTE = 1024 * 1024
 
 
 @dataclass
@@ -49,7 +48,7 @@ def build(settings: Settings, bus: Bus, metrics: Metrics, clock: Clock) -> Servi
     reports = BusReports(metrics, bus, clock)
     guard = Heads(store, clock)
     shelf = ObjectShelf(store, vault_of(settings), clock)
-    reader = BusSnapshotReader(bus, timeout=settings.piece_timeout_ms / 1000)
+    reader = BusSnapshotReader(bus, timeout=settings.chunk_timeout_ms / 1000)
     storing = Storing(guard, shelf, reader, reports, clock, _store_options(settings, limits))
     handlers = Handlers(store, guard, shelf, storing, Restoring(shelf, reports, clock, policy))
     watch = StoreWatch(store, reports, clock, interval=settings.store_probe_interval_ms / 1000)
@@ -102,8 +101,8 @@ def limits_of(settings: Settings) -> Limits:
 
 def _store_options(settings: Settings, limits: Limits) -> StoreOptions:
     return StoreOptions(
-        max_snapshot_bytes=settings.max_snapshot_mb * _MEGABYTE,
-        max_manifest_bytes=settings.max_manifest_mb * _MEGABYTE,
+        max_snapshot_bytes=settings.max_snapshot_mb * MEGABYTE,
+        max_manifest_bytes=settings.max_manifest_mb * MEGABYTE,
         scrub=settings.scrub_after_store,
         limits=limits,
         timeout=settings.store_timeout_ms / 1000,

@@ -15,7 +15,7 @@ from shared.contracts.backups import Stored
 from .domain.epochs import Grave
 from .domain.inventory import BackupRef, Inventory, Listed
 from .domain.manifests import StoredManifest
-from .domain.packs import ClosedPack, PieceSpot
+from .domain.packs import ChunkSpot, ClosedPack
 
 
 class Taken(Exception):
@@ -68,9 +68,9 @@ class ObjectStore(Protocol):
 
 
 class SnapshotReader(Protocol):
-    """Pieces of a snapshot on offer, from its owner."""
+    """Chunks of a snapshot on offer, from its owner."""
 
-    async def piece(self, session: str, snapshot: str, sha256: str) -> bytes:
+    async def chunk(self, session: str, snapshot: str, sha256: str) -> bytes:
         """Verified against its name. Raises errors of shared.contracts.errors."""
         ...
 
@@ -145,20 +145,20 @@ class Shelf(Protocol):
         """Raises NotFound, with the code "damaged" when it is there but cannot be read."""
         ...
 
-    async def piece(self, session: str, backup: str, sha256: str) -> bytes:
+    async def chunk(self, session: str, backup: str, sha256: str) -> bytes:
         """Verified. Raises NotFound, with the code "damaged" when it cannot be read; the generation is then marked."""
         ...
 
-    async def known_pieces(self, catalogue: Catalogue, generation: str, key: DataKey) -> dict[str, PieceSpot]:
-        """Pieces that lie in the generation under this key and are not known to be damaged."""
+    async def known_chunks(self, catalogue: Catalogue, generation: str, key: DataKey) -> dict[str, ChunkSpot]:
+        """Chunks that lie in the generation under this key and are not known to be damaged."""
         ...
 
     async def data_key(self, catalogue: Catalogue) -> DataKey:
         """The session's present key; made when there is none."""
         ...
 
-    async def seal(self, session: str, key: DataKey, sha256: str, piece: bytes) -> tuple[bytes, bool]:
-        """The record of a piece, and whether it is compressed."""
+    async def seal(self, session: str, key: DataKey, sha256: str, chunk: bytes) -> tuple[bytes, bool]:
+        """The record of a chunk, and whether it is compressed."""
         ...
 
     async def write_pack(self, session: str, generation: str, key: DataKey, pack: ClosedPack, *, scrub: bool) -> None:
@@ -194,7 +194,7 @@ class Reports(Protocol):
     async def stored(self, session: str, epoch: int, stored: Stored, *, bytes: int, seconds: float) -> None: ...
     async def failed(self, session: str, epoch: int, code: str) -> None: ...
     def served(self, bytes: int) -> None:
-        """Bytes of pieces given out for a restore."""
+        """Bytes of chunks given out for a restore."""
         ...
 
     def newest(self, session: str, taken_at: datetime) -> None: ...

@@ -129,9 +129,9 @@ class Upkeep:
             self._reports.newest(catalogue.inventory.session, newest.summary.taken_at)
 
     def _going(self, catalogue: Catalogue) -> list[Shelved]:
-        cleared_at = catalogue.grave.cleared_at if catalogue.grave else None
+        tombstoned_at = catalogue.grave.tombstoned_at if catalogue.grave else None
         candidates = [_candidate(item) for item in catalogue.backups]
-        verdicts = judge(candidates, self._policy, self._clock.now(), cleared_at=cleared_at)
+        verdicts = judge(candidates, self._policy, self._clock.now(), tombstoned_at=tombstoned_at)
         reasons = {verdict.id: verdict.reasons for verdict in verdicts if not verdict.keep}
         going = [item for item in catalogue.backups if item.ref.id in reasons]
         for item in going:
@@ -158,14 +158,14 @@ class Upkeep:
         """Once a cleared session's grace time is over, the data keys of its former life go too, unless a backup that
         stays needs one or cannot tell."""
         grave = catalogue.grave
-        if grave is None or self._clock.now() < grave.cleared_at + self._policy.cleared_for:
+        if grave is None or self._clock.now() < grave.tombstoned_at + self._policy.cleared_for:
             return
         gone = {item.ref.manifest.key for item in going}
         staying = [item for item in catalogue.backups if item.ref.manifest.key not in gone]
         if any(item.summary is None for item in staying):
             return
         needed = {item.summary.key for item in staying if item.summary}
-        old = [name for name in catalogue.inventory.keys if name not in needed and _is_older(name, grave.cleared_at)]
+        old = [name for name in catalogue.inventory.keys if name not in needed and _is_older(name, grave.tombstoned_at)]
         await self._shelf.drop_keys(catalogue.inventory.session, old)
 
 

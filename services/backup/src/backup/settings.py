@@ -34,7 +34,7 @@ class Settings(ServiceSettings):
     max_manifest_mb: int = Field(32, gt=0, description="a larger list of files is refused")
     stores_at_once: int = Field(2, gt=0, description="snapshots stored at the same time; each takes about 40 MB")
     store_timeout_ms: int = Field(900000, gt=0, description="longest time for one store")
-    piece_timeout_ms: int = Field(10000, gt=0, description="longest wait for one piece from the owner, three times")
+    chunk_timeout_ms: int = Field(10000, gt=0, description="longest wait for one chunk from the owner, three times")
     scrub_after_store: bool = Field(True, description="read back and decrypt what was written before calling it stored")
     retention_five_minute: int = Field(12, ge=1, description="five-minute backups kept")
     retention_hourly: int = Field(24, ge=1, description="hourly backups kept")

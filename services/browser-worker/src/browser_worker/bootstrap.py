@@ -31,6 +31,7 @@ from shared.contracts.errors import ServiceError
 from shared.contracts.message import Message
 from shared.contracts.sessions import LeaseRecord, SessionRecord, SessionStatus
 from shared.contracts.telemetry import WorkerHeartbeat
+from shared.contracts.units import MEGABYTE
 from shared.runtime import Metrics, OpsServer, Shutdown, configure_logging, get_logger, load_settings
 
 log = get_logger()
@@ -157,9 +158,9 @@ class _Sessions:
             publish_status=publish_status,
             publish_event=publish_event,
             jitter=random.random,
-            max_bytes=settings.max_session_size_mb * 1_000_000,
+            max_bytes=settings.max_session_size_mb * MEGABYTE,
             session_path=str(settings.session_path),
-            backup_path=str(settings.backup_session_path),
+            saves_path=str(settings.backup_session_path),
             times=_times(settings),
             budget=Budget(
                 attempts=settings.max_reconnect_attempts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.bus import Bus, Call, Served
 from shared.clock import Clock
 from shared.contracts import subjects
-from shared.contracts.backups import ReadPiece
+from shared.contracts.backups import ReadChunk
 from shared.contracts.commands import (
     Accepted,
     AskCommand,
@@ -51,7 +51,7 @@ class SessionCommands:
             await serve(at(subjects.COMMAND_STATUS), AskCommand, self._command_status),
             await serve(at(subjects.BACK_UP_NOW), BackUpNow, self._back_up),
             await serve(at(subjects.RESTORE_NOW), RestoreNow, self._restore),
-            await serve(at(subjects.READ_PIECE), ReadPiece, self._read_piece),
+            await serve(at(subjects.READ_CHUNK), ReadChunk, self._read_chunk),
         ]
 
     async def stop(self) -> None:
@@ -85,8 +85,8 @@ class SessionCommands:
         await self._control.restore(message.backup_id)
         return Accepted(detail="the restore has begun")
 
-    async def _read_piece(self, message: ReadPiece, _call: Call) -> bytes:
-        return await self._control.read_piece(message.snapshot, message.sha256)
+    async def _read_chunk(self, message: ReadChunk, _call: Call) -> bytes:
+        return await self._control.read_chunk(message.snapshot, message.sha256)
 
     def _time_left(self, call: Call) -> float:
         if call.deadline is None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from shared.contracts.backups import Backups, EpochClaimed, Stored
 from shared.contracts.commands import BackedUp, Checked, PairingCode, SendResult
-from shared.contracts.sessions import ProfileFacts
+from shared.contracts.sessions import ProfileStatus
 from shared.contracts.snapshots import SnapshotManifest
 
 from .domain.reading import CarriedStorage, Reading, SelfCheck, SendOutcome
@@ -131,11 +131,11 @@ class BrowserTooOld(ProfileDamaged):
     """The copy was made by a newer browser: sound, but this browser would lose its IndexedDB."""
 
 
-class PieceSource(Protocol):
-    """Where a restore gets its pieces from (the backup service)."""
+class ChunkSource(Protocol):
+    """Where a restore gets its chunks from (the backup service)."""
 
     async def manifest(self) -> SnapshotManifest: ...
-    async def piece(self, sha256: str) -> bytes: ...
+    async def chunk(self, sha256: str) -> bytes: ...
 
 
 class ProfileStore(Protocol):
@@ -149,7 +149,7 @@ class ProfileStore(Protocol):
         browser too, seen by its SingletonLock)."""
         ...
 
-    async def inspect(self) -> ProfileFacts:
+    async def inspect(self) -> ProfileStatus:
         """Offline check of the profile: essential files, LevelDB CURRENT/MANIFEST/tables. `exists` False when there is
         none; `valid` only when a browser would find its login."""
         ...
@@ -191,7 +191,7 @@ class ProfileStore(Protocol):
         ProfileDamaged when the save is not whole or from a newer browser."""
         ...
 
-    async def restore_backup(self, source: PieceSource, *, browser_version: str) -> SnapshotManifest:
+    async def restore_backup(self, source: ChunkSource, *, browser_version: str) -> SnapshotManifest:
         """Fetch into a staging folder, verify every hash, check, swap by rename; the present profile is set aside."""
         ...
 
@@ -215,12 +215,12 @@ class ProfileStore(Protocol):
         """Remove profile, saves, staging and set-aside folders. Only `clear` calls this."""
         ...
 
-    async def read_piece(self, snapshot_id: str, sha256: str) -> bytes:
-        """A piece of the snapshot on offer. Raises NotFound."""
+    async def read_chunk(self, snapshot_id: str, sha256: str) -> bytes:
+        """A chunk of the snapshot on offer. Raises NotFound."""
         ...
 
     def offer(self, snapshot: Snapshot) -> AbstractAsyncContextManager[tuple[str, ...]]:
-        """Keep the snapshot readable by `read_piece` while the context is open; gives the pieces of its manifest
+        """Keep the snapshot readable by `read_chunk` while the context is open; gives the chunks of its manifest
         (zstd-compressed JSON)."""
         ...
 
@@ -233,10 +233,10 @@ class BackupService(Protocol):
 
     async def claim_epoch(self, *, owner: str, nonce: str, at_least: int) -> EpochClaimed: ...
     async def store(
-        self, snapshot: Snapshot, manifest_pieces: tuple[str, ...], *, epoch: int, reason: str
+        self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, reason: str
     ) -> Stored: ...
     async def backups(self) -> Backups: ...
-    def source(self, backup_id: str) -> PieceSource: ...
+    def source(self, backup_id: str) -> ChunkSource: ...
     async def tombstone(self, *, epoch: int) -> None: ...
 
 
@@ -289,4 +289,4 @@ class SessionControl(Protocol):
     async def command_status(self, command_id: str) -> SendResult: ...
     async def back_up(self) -> BackedUp: ...
     async def restore(self, backup_id: str) -> None: ...
-    async def read_piece(self, snapshot: str, sha256: str) -> bytes: ...
+    async def read_chunk(self, snapshot: str, sha256: str) -> bytes: ...

@@ -108,7 +108,7 @@ class Lease:
             except (ServiceError, BadMessage, TimeoutError):
                 return Outcome.UNKNOWN
 
-    async def keep(self, on_outcome: Callable[[Outcome, float], None]) -> None:
+    async def maintain(self, on_outcome: Callable[[Outcome, float], None]) -> None:
         """Renew every sixth of the TTL until the lease is lost. Each outcome is told with the seconds since the newest
         success was sent; it is also told, as UNKNOWN, while NATS is away."""
         pace = self._ttl / RENEWALS_PER_TTL

@@ -82,7 +82,7 @@ def _worker() -> Permissions:
 
 def _backup() -> Permissions:
     return Permissions(
-        publish=(subjects.command(subjects.READ_PIECE, "*"), "wa.evt.backup.>", "wa.tel.backup.>"),
+        publish=(subjects.command(subjects.READ_CHUNK, "*"), "wa.evt.backup.>", "wa.tel.backup.>"),
         subscribe=(_inbox(BACKUP), "wa.cmd.backup.>"),
         answers=True,
     )

@@ -1,9 +1,9 @@
 """What a worker and the backup service say to each other.
 
 Storing: the owner claims its epoch once, then offers a snapshot with Store; the backup service pulls the manifest and
-the pieces that it lacks with ReadPiece from the owner, and answers when the backup is whole (or with an error: nothing
+the chunks that it lacks with ReadChunk from the owner, and answers when the backup is whole (or with an error: nothing
 is stored).
-Restoring: List, FetchManifest, then FetchPiece for each piece. Pieces travel as raw bytes, everything else as messages.
+Restoring: List, FetchManifest, then FetchChunk for each chunk. Chunks travel as raw bytes, everything else as messages.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class EpochClaimed(Message, frozen=True, kw_only=True, tag="wa.backup.v1.epoch_c
 
 
 class Store(Message, frozen=True, kw_only=True, tag="wa.backup.v1.store"):
-    """Offer of a snapshot. The manifest is zstd-compressed JSON, cut into pieces like a file."""
+    """Offer of a snapshot. The manifest is zstd-compressed JSON, cut into chunks like a file."""
 
     snapshot: str
     epoch: int
-    manifest_pieces: tuple[str, ...]
+    manifest_chunks: tuple[str, ...]
     total_bytes: int
     reason: str = "interval"
     """interval, link, stop, request, check"""
@@ -44,14 +44,14 @@ class Stored(Message, frozen=True, kw_only=True, tag="wa.backup.v1.stored"):
 
     backup: str
     unchanged: bool = False
-    pieces: int = 0
-    new_pieces: int = 0
+    chunks: int = 0
+    new_chunks: int = 0
     new_bytes: int = 0
     stored_bytes: int = 0
 
 
-class ReadPiece(Message, frozen=True, kw_only=True, tag="wa.snapshot.v1.read_piece"):
-    """To the owner: the raw bytes of one piece (of a file or of the manifest) of a snapshot on offer."""
+class ReadChunk(Message, frozen=True, kw_only=True, tag="wa.snapshot.v1.read_chunk"):
+    """To the owner: the raw bytes of one chunk (of a file or of the manifest) of a snapshot on offer."""
 
     snapshot: str
     sha256: str
@@ -61,7 +61,7 @@ class ListBackups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.list"):
     pass
 
 
-class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
+class BackupEntry(msgspec.Struct, frozen=True, kw_only=True):
     """`state`: stored, scrubbed, drilled, bad, cleared (before a tombstone), foreign (made with another
     master key); the last three are never restored by themselves."""
 
@@ -79,9 +79,9 @@ class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
 class Backups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backups"):
     """All backups of a session, newest first. An answer at all means that the store could be read."""
 
-    backups: tuple[BackupFact, ...] = ()
+    backups: tuple[BackupEntry, ...] = ()
     stored_bytes: int = 0
-    cleared_at: Instant | None = None
+    tombstoned_at: Instant | None = None
 
 
 class FetchManifest(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_manifest"):
@@ -91,8 +91,8 @@ class FetchManifest(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_
     offset: int = 0
 
 
-class FetchPiece(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_piece"):
-    """The raw, decrypted, verified bytes of one piece."""
+class FetchChunk(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_chunk"):
+    """The raw, decrypted, verified bytes of one chunk."""
 
     backup: str
     sha256: str
@@ -105,5 +105,5 @@ class Tombstone(Message, frozen=True, kw_only=True, tag="wa.backup.v1.tombstone"
 
 
 class Tombstoned(Message, frozen=True, kw_only=True, tag="wa.backup.v1.tombstoned"):
-    cleared_at: Instant
+    tombstoned_at: Instant
     backups: int = 0

@@ -5,7 +5,7 @@ ServiceError
  │   ├─ Invalid      a field is missing or wrong                               (HTTP 400)
  │   ├─ NotConnected the session is not connected to WhatsApp                   (HTTP 409)
  │   ├─ Conflict     somebody else changed it, or another command is under way  (HTTP 409)
- │   ├─ NotFound     no such session, backup or piece                           (HTTP 404)
+ │   ├─ NotFound     no such session, backup or chunk                           (HTTP 404)
  │   └─ Fenced       an owner with a newer epoch exists                         (HTTP 409)
  └─ TryAgain         it may work later
      ├─ NotRunning   nobody serves this command now                             (HTTP 503)

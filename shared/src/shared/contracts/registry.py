@@ -10,10 +10,10 @@ from .backups import (
     Backups,
     ClaimEpoch,
     EpochClaimed,
+    FetchChunk,
     FetchManifest,
-    FetchPiece,
     ListBackups,
-    ReadPiece,
+    ReadChunk,
     Store,
     Stored,
     Tombstone,
@@ -81,12 +81,12 @@ COMMANDS = (
     Command(subjects.COMMAND_STATUS, WORKER, AskCommand, SendResult),
     Command(subjects.BACK_UP_NOW, WORKER, BackUpNow, BackedUp),
     Command(subjects.RESTORE_NOW, WORKER, RestoreNow, Accepted),
-    Command(subjects.READ_PIECE, WORKER, ReadPiece, None),
+    Command(subjects.READ_CHUNK, WORKER, ReadChunk, None),
     Command(subjects.CLAIM_EPOCH, BACKUP, ClaimEpoch, EpochClaimed),
     Command(subjects.STORE, BACKUP, Store, Stored),
     Command(subjects.LIST, BACKUP, ListBackups, Backups),
     Command(subjects.FETCH_MANIFEST, BACKUP, FetchManifest, None),
-    Command(subjects.FETCH_PIECE, BACKUP, FetchPiece, None),
+    Command(subjects.FETCH_CHUNK, BACKUP, FetchChunk, None),
     Command(subjects.TOMBSTONE, BACKUP, Tombstone, Tombstoned),
     Command(subjects.JUDGE, HEALTH, Judge, HealthReport),
 )
@@ -109,7 +109,7 @@ BUCKETS = (
     KeyValue(subjects.LEASES_BUCKET, WORKER, LeaseRecord),
 )
 INSIDE = (ErrorReply, SnapshotManifest)
-"""Messages without a subject of their own: the answer of every failed command, and the file that pieces carry."""
+"""Messages without a subject of their own: the answer of every failed command, and the file that chunks carry."""
 
 
 def messages() -> tuple[type[Message], ...]:

@@ -1,4 +1,4 @@
-"""A session as wanted (by people) and as observed (by its owner)."""
+"""A session as desired (by people) and as observed (by its owner)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from .message import Instant, Message
 
 
-class Wanted(StrEnum):
+class DesiredState(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     CLEARED = "cleared"
@@ -39,18 +39,88 @@ class State(StrEnum):
             return cls.UNKNOWN
 
 
+class Reason(StrEnum):
+    """Why a session is in its state; on the bus plain text, read with `Reason.read`.
+
+    Readers decide by these names and never by parts of their text.
+    """
+
+    NOT_STARTED = "not_started"
+    FINDING_PROFILE = "finding_profile"
+    PROFILE_UNREADABLE = "profile_unreadable"
+    """The disk gave an error: nothing is known of the profile."""
+    PROFILE_IN_USE = "profile_in_use"
+    """Another program runs a browser on the profile."""
+    NO_PROFILE = "no_profile"
+    PROFILE_DAMAGED = "profile_damaged"
+    OWNED_ELSEWHERE = "owned_elsewhere"
+    """Another worker has owned the session since this profile was used."""
+    LOGIN_LOST = "login_lost"
+    """The page shows a QR although a login is known to exist."""
+    RESTORE_REQUESTED = "restore_requested"
+    """A person or a rung of the ladder asked for a restore."""
+    STORE_UNREACHABLE = "store_unreachable"
+    """The object store cannot be asked: whether a backup exists is unknown."""
+    RESTORE_FAILED = "restore_failed"
+    RESTORED = "restored"
+    NOTHING_TO_RESTORE = "nothing_to_restore"
+    KEPT_PROFILE = "kept_profile"
+    """No copy could be put in place, and the present profile is sound."""
+    LOGIN_GONE = "login_gone"
+    """Several good copies were restored, and none of them is logged in any more."""
+    BROWSER_TOO_OLD = "browser_too_old"
+    LAUNCHING = "launching"
+    SCAN_THE_QR = "scan_the_qr"
+    WAITING_FOR_NETWORK = "waiting_for_network"
+    LINKING = "linking"
+    SYNCING = "syncing"
+    SEALING = "sealing"
+    SEALED = "sealed"
+    CONNECTED = "connected"
+    OFFLINE = "offline"
+    BROWSER_GONE = "browser_gone"
+    BROWSER_HANGS = "browser_hangs"
+    LAUNCH_FAILED = "launch_failed"
+    PAGE_SILENT = "page_silent"
+    CANNOT_RECONNECT = "cannot_reconnect"
+    OPEN_ELSEWHERE = "open_elsewhere"
+    TAKING_OVER = "taking_over"
+    UNLINKED_BY_PHONE = "unlinked_by_phone"
+    BANNED = "banned"
+    TERMS_NOT_ACCEPTED = "terms_not_accepted"
+    """WhatsApp's TOS_BLOCK and SMB_TOS_BLOCK."""
+    NETWORK_REFUSED = "network_refused"
+    """WhatsApp's PROXYBLOCK."""
+    PAGE_OUTDATED = "page_outdated"
+    """WhatsApp's DEPRECATED_VERSION."""
+    UNKNOWN_DIALOG = "unknown_dialog"
+    REINITIALIZING = "reinitializing"
+    STOPPED = "stopped"
+    CLEARED = "cleared"
+    LEASE_LOST = "lease_lost"
+    UNKNOWN = "unknown"
+    """A reason that this version does not know."""
+
+    @classmethod
+    def read(cls, text: str) -> Reason:
+        try:
+            return cls(text)
+        except ValueError:
+            return cls.UNKNOWN
+
+
 INITIALIZING = frozenset({State.STARTING, State.RESTORING, State.PAIRING, State.SYNCING})
 """States that the old clients know as `isInitializing`."""
 
 
 class SessionRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.record"):
-    """Wanted state, in the bucket wa-sessions under the session's id."""
+    """DesiredState state, in the bucket wa-sessions under the session's id."""
 
     session: str
-    wanted: str
+    desired: str
     requested_at: Instant
     request: int = 1
-    """Grows with each request, so that a second `clear` or `initialize` is seen although `wanted` is the same."""
+    """Grows with each request, so that a second `clear` or `initialize` is seen although `desired` is the same."""
 
 
 class LeaseRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.lease"):
@@ -84,11 +154,11 @@ class Pairing(msgspec.Struct, frozen=True, kw_only=True):
 
     qr: str | None = None
     qr_at: Instant | None = None
-    link_code: str | None = None
-    link_code_at: Instant | None = None
+    pairing_code: str | None = None
+    pairing_code_at: Instant | None = None
 
 
-class ProfileFacts(msgspec.Struct, frozen=True, kw_only=True):
+class ProfileStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The profile on disk. Sizes in bytes, caches included in `bytes`."""
 
     exists: bool = False
@@ -101,7 +171,7 @@ class ProfileFacts(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
 
 
-class SaveFacts(msgspec.Struct, frozen=True, kw_only=True):
+class SavesStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The saves under BACKUP_SESSION_PATH. `pause_ms` is how long the browser stood still for the newest."""
 
     count: int = 0
@@ -112,7 +182,7 @@ class SaveFacts(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str = ""
 
 
-class BackupFacts(msgspec.Struct, frozen=True, kw_only=True):
+class BackupsStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The backups off-site, as far as the owner knows; `known` is false until the backup service answered once."""
 
     known: bool = False
@@ -125,7 +195,7 @@ class BackupFacts(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str = ""
 
 
-class BrowserFacts(msgspec.Struct, frozen=True, kw_only=True):
+class BrowserStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The browser and the page. Memory is PSS in bytes; `tier` tells how the state was read (wa-js, modules, dom)."""
 
     version: str = ""
@@ -158,14 +228,14 @@ class SessionStatus(Message, frozen=True, kw_only=True, tag="wa.session.v1.statu
     """A sentence for people: what happens now, or what to do."""
     account: Account | None = None
     pairing: Pairing = Pairing()
-    profile: ProfileFacts = ProfileFacts()
-    saves: SaveFacts = SaveFacts()
-    backups: BackupFacts = BackupFacts()
-    browser: BrowserFacts = BrowserFacts()
+    profile: ProfileStatus = ProfileStatus()
+    saves: SavesStatus = SavesStatus()
+    backups: BackupsStatus = BackupsStatus()
+    browser: BrowserStatus = BrowserStatus()
     reconnect_attempts: int = 0
     history: tuple[Transition, ...] = ()
     """The last 100 changes, oldest first."""
     session_path: str = ""
-    backup_path: str = ""
+    saves_path: str = ""
     probed_at: Instant | None = None
     """When the page last answered a probe."""

@@ -1,7 +1,7 @@
-"""A snapshot's manifest: which files, which pieces, which hashes. Pure; `join(split(x)) == x`.
+"""A snapshot's manifest: which files, which chunks, which hashes. Pure; `join(split(x)) == x`.
 
 The manifest is what a backup stores and what a restore checks, so it holds all that is needed to refuse a bad restore:
-sizes, SHA-256 of every piece, the browser's version, the owner's epoch.
+sizes, SHA-256 of every chunk, the browser's version, the owner's epoch.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import msgspec
 
 from .message import Instant, Message
 
-PIECE_BYTES = 512 * 1024
-"""Fixed size of a piece; the bus takes 1 MiB with headers."""
+CHUNK_BYTES = 512 * 1024
+"""Fixed size of a chunk; the bus takes 1 MiB with headers."""
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the snapshot. `path` is relative, with forward slashes; `pieces` are SHA-256 in hex, in order."""
+    """A file of the snapshot. `path` is relative, with forward slashes; `chunks` are SHA-256 in hex, in order."""
 
     path: str
     bytes: int
     mode: int = 0o600
-    pieces: tuple[str, ...] = ()
+    chunks: tuple[str, ...] = ()
 
 
 class SnapshotManifest(Message, frozen=True, kw_only=True, tag="wa.snapshot.v1.manifest"):
@@ -48,18 +48,18 @@ class BadPath(ValueError):
 
 
 def split(data: bytes) -> Iterator[bytes]:
-    """Pieces of PIECE_BYTES, the last one shorter; nothing for empty data."""
-    for start in range(0, len(data), PIECE_BYTES):
-        yield data[start : start + PIECE_BYTES]
+    """Chunks of CHUNK_BYTES, the last one shorter; nothing for empty data."""
+    for start in range(0, len(data), CHUNK_BYTES):
+        yield data[start : start + CHUNK_BYTES]
 
 
-def join(pieces: Iterator[bytes]) -> bytes:
-    return b"".join(pieces)
+def join(chunks: Iterator[bytes]) -> bytes:
+    return b"".join(chunks)
 
 
-def digest(piece: bytes) -> str:
-    """The name of a piece: its SHA-256 in hex."""
-    return hashlib.sha256(piece).hexdigest()
+def digest(chunk: bytes) -> str:
+    """The name of a chunk: its SHA-256 in hex."""
+    return hashlib.sha256(chunk).hexdigest()
 
 
 def safe_path(path: str) -> str:

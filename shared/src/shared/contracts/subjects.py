@@ -7,7 +7,7 @@ WA_EVENTS, telemetry `wa.tel.<service>.<what>.<instance>` is fire and forget.
 from __future__ import annotations
 
 SESSIONS_BUCKET = "wa-sessions"
-"""Wanted state, one SessionRecord a session; written by the gateway."""
+"""DesiredState state, one SessionRecord a session; written by the gateway."""
 STATUS_BUCKET = "wa-status"
 """Observed state, one SessionStatus a session; written by the session's owner."""
 LEASES_BUCKET = "wa-leases"
@@ -26,14 +26,14 @@ SEND_TEST = "message.send-test"
 COMMAND_STATUS = "message.status"
 BACK_UP_NOW = "session.back-up"
 RESTORE_NOW = "session.restore"
-READ_PIECE = "snapshot.read-piece"
+READ_CHUNK = "snapshot.read-chunk"
 
 # commands that the backup service serves
 CLAIM_EPOCH = "backup.claim-epoch"
 STORE = "backup.store"
 LIST = "backup.list"
 FETCH_MANIFEST = "backup.fetch-manifest"
-FETCH_PIECE = "backup.fetch-piece"
+FETCH_CHUNK = "backup.fetch-chunk"
 TOMBSTONE = "backup.tombstone"
 
 # the health service

@@ -11,7 +11,7 @@ class WorkerHeartbeat(Message, frozen=True, kw_only=True, tag="wa.worker.v1.hear
     worker: str
     at: Instant
     sessions: tuple[str, ...] = ()
-    room: int = 0
+    free_capacity: int = 0
     """How many more sessions it would take."""
     memory_bytes: int = 0
     uptime_seconds: float = 0.0

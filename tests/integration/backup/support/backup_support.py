@@ -32,10 +32,10 @@ from shared.contracts.backups import (
     Backups,
     ClaimEpoch,
     EpochClaimed,
+    FetchChunk,
     FetchManifest,
-    FetchPiece,
     ListBackups,
-    ReadPiece,
+    ReadChunk,
     Store,
     Stored,
     Tombstone,
@@ -54,11 +54,11 @@ Tree = Mapping[str, bytes]
 
 @dataclass
 class Owner:
-    """Holds snapshots and gives out their pieces, to a test's parts directly or over the bus."""
+    """Holds snapshots and gives out their chunks, to a test's parts directly or over the bus."""
 
     clock: Clock
     version: str = "156.0.8078.79"
-    pieces: dict[str, bytes] = field(default_factory=dict)
+    chunks: dict[str, bytes] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
     made: int = 0
     before_read: Callable[[int], Awaitable[None]] | None = None
@@ -68,8 +68,8 @@ class Owner:
         files = []
         for path, data in sorted(tree.items()):
             parts = list(split(data))
-            self.pieces.update((digest(part), part) for part in parts)
-            files.append(FileEntry(path=path, bytes=len(data), pieces=tuple(digest(part) for part in parts)))
+            self.chunks.update((digest(part), part) for part in parts)
+            files.append(FileEntry(path=path, bytes=len(data), chunks=tuple(digest(part) for part in parts)))
         manifest = SnapshotManifest(
             session=session,
             snapshot=f"snap-{session}-{epoch}-{self.made}",
@@ -82,27 +82,27 @@ class Owner:
 
     def offer_manifest(self, manifest: SnapshotManifest) -> Store:
         parts = list(split(zstandard.compress(encode(manifest))))
-        self.pieces.update((digest(part), part) for part in parts)
+        self.chunks.update((digest(part), part) for part in parts)
         return Store(
             snapshot=manifest.snapshot,
             epoch=manifest.epoch,
-            manifest_pieces=tuple(digest(part) for part in parts),
+            manifest_chunks=tuple(digest(part) for part in parts),
             total_bytes=manifest.total_bytes(),
         )
 
-    async def piece(self, session: str, snapshot: str, sha256: str) -> bytes:
+    async def chunk(self, session: str, snapshot: str, sha256: str) -> bytes:
         self.reads.append(sha256)
         if self.before_read:
             await self.before_read(len(self.reads))
-        if sha256 not in self.pieces:
-            raise NotFound("no such piece")
-        return self.pieces[sha256]
+        if sha256 not in self.chunks:
+            raise NotFound("no such chunk")
+        return self.chunks[sha256]
 
     async def serve(self, bus: Bus, session: str) -> None:
-        async def read(ask: ReadPiece, call: Call) -> bytes:
-            return await self.piece(call.session, ask.snapshot, ask.sha256)
+        async def read(ask: ReadChunk, call: Call) -> bytes:
+            return await self.chunk(call.session, ask.snapshot, ask.sha256)
 
-        await bus.serve(subjects.command(subjects.READ_PIECE, session), ReadPiece, read)
+        await bus.serve(subjects.command(subjects.READ_CHUNK, session), ReadChunk, read)
 
 
 @dataclass
@@ -174,14 +174,14 @@ class Desk:
         async def part(offset: int) -> bytes:
             return await self.restoring.manifest_part(session, FetchManifest(backup=backup, offset=offset))
 
-        async def piece(sha256: str) -> bytes:
-            return await self.restoring.piece(session, FetchPiece(backup=backup, sha256=sha256))
+        async def chunk(sha256: str) -> bytes:
+            return await self.restoring.chunk(session, FetchChunk(backup=backup, sha256=sha256))
 
-        return await restored(part, piece)
+        return await restored(part, chunk)
 
 
 async def restored(
-    part: Callable[[int], Awaitable[bytes]], piece: Callable[[str], Awaitable[bytes]]
+    part: Callable[[int], Awaitable[bytes]], chunk: Callable[[str], Awaitable[bytes]]
 ) -> dict[str, bytes]:
     """The tree of a backup, every hash and size checked here."""
     packed = b""
@@ -190,8 +190,8 @@ async def restored(
     manifest = decode(zstandard.ZstdDecompressor().stream_reader(packed).read(), SnapshotManifest)
     tree = {}
     for file in manifest.files:
-        parts = [await piece(name) for name in file.pieces]
-        assert [digest(each) for each in parts] == list(file.pieces)
+        parts = [await chunk(name) for name in file.chunks]
+        assert [digest(each) for each in parts] == list(file.chunks)
         tree[file.path] = b"".join(parts)
         assert len(tree[file.path]) == file.bytes
     return tree
@@ -225,16 +225,16 @@ class Client:
     async def bury(self, epoch: int) -> Tombstoned:
         return await self.ask(subjects.TOMBSTONE, Tombstone(epoch=epoch), Tombstoned)
 
-    async def piece(self, backup: str, sha256: str) -> bytes:
-        subject = subjects.command(subjects.FETCH_PIECE, self.session)
-        return await self.bus.request_bytes(subject, FetchPiece(backup=backup, sha256=sha256), timeout=30)
+    async def chunk(self, backup: str, sha256: str) -> bytes:
+        subject = subjects.command(subjects.FETCH_CHUNK, self.session)
+        return await self.bus.request_bytes(subject, FetchChunk(backup=backup, sha256=sha256), timeout=30)
 
     async def part(self, backup: str, offset: int) -> bytes:
         subject = subjects.command(subjects.FETCH_MANIFEST, self.session)
         return await self.bus.request_bytes(subject, FetchManifest(backup=backup, offset=offset), timeout=30)
 
     async def restore(self, backup: str) -> dict[str, bytes]:
-        return await restored(lambda offset: self.part(backup, offset), lambda sha256: self.piece(backup, sha256))
+        return await restored(lambda offset: self.part(backup, offset), lambda sha256: self.chunk(backup, sha256))
 
 
 class BackupService:

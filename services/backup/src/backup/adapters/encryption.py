@@ -1,7 +1,7 @@
-"""Encryption of pieces, manifests and data keys: AES-256-GCM, with zstd before it.
+"""Encryption of chunks, manifests and data keys: AES-256-GCM, with zstd before it.
 
 Knows keys and what each ciphertext is bound to. A data key is one session's; the master key only wraps data keys. The
-trap: everything that tells two ciphertexts apart (session, key, piece or backup) is bound in as associated data, so
+trap: everything that tells two ciphertexts apart (session, key, chunk or backup) is bound in as associated data, so
 that an object moved to another place does not open there.
 """
 
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from backup.domain.epochs import Damaged
 from backup.domain.manifests import WrappedKey
 from backup.ports import DataKey
-from shared.contracts.snapshots import PIECE_BYTES, digest
+from shared.contracts.snapshots import CHUNK_BYTES, digest
 
 NONCE_BYTES = 12
 _WORTH = 0.97
@@ -84,24 +84,24 @@ class Vault:
         return DataKey(wrapped.key, _decrypt(wrapping, wrapped.wrapped, bound, "a data key"))
 
 
-def seal_piece(key: DataKey, session: str, sha256: str, piece: bytes) -> tuple[bytes, bool]:
+def seal_chunk(key: DataKey, session: str, sha256: str, chunk: bytes) -> tuple[bytes, bool]:
     """The record, and whether zstd helped."""
-    packed = _compressor().compress(piece)
-    compressed = len(packed) < _WORTH * len(piece)
-    return _encrypt(key.secret, packed if compressed else piece, _piece_bound(key, session, sha256)), compressed
+    packed = _compressor().compress(chunk)
+    compressed = len(packed) < _WORTH * len(chunk)
+    return _encrypt(key.secret, packed if compressed else chunk, _chunk_bound(key, session, sha256)), compressed
 
 
-def open_piece(key: DataKey, session: str, sha256: str, record: bytes, *, compressed: bool) -> bytes:
-    """The piece, its hash verified. Raises Damaged."""
-    plain = _decrypt(key.secret, record, _piece_bound(key, session, sha256), "a piece")
-    piece = decompress(plain, PIECE_BYTES) if compressed else plain
-    if digest(piece) != sha256:
-        raise Damaged("a piece is damaged")
-    return piece
+def open_chunk(key: DataKey, session: str, sha256: str, record: bytes, *, compressed: bool) -> bytes:
+    """The chunk, its hash verified. Raises Damaged."""
+    plain = _decrypt(key.secret, record, _chunk_bound(key, session, sha256), "a chunk")
+    chunk = decompress(plain, CHUNK_BYTES) if compressed else plain
+    if digest(chunk) != sha256:
+        raise Damaged("a chunk is damaged")
+    return chunk
 
 
-def _piece_bound(key: DataKey, session: str, sha256: str) -> bytes:
-    return _bind("piece", session, key.name, sha256)
+def _chunk_bound(key: DataKey, session: str, sha256: str) -> bytes:
+    return _bind("chunk", session, key.name, sha256)
 
 
 def seal_body(key: DataKey, session: str, generation: str, backup: str, body: bytes) -> bytes:

@@ -63,7 +63,7 @@ class Heads:
             present = _grave(blob)
             if present is not None and present.epoch >= epoch:
                 return present
-            grave = Grave(epoch=epoch, cleared_at=self._clock.now())
+            grave = Grave(epoch=epoch, tombstoned_at=self._clock.now())
             await self._write(layout.tombstone(session), blob, write_grave(grave))
         raise Conflict("the tombstone keeps changing", code="contended")
 

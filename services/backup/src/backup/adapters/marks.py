@@ -1,7 +1,7 @@
-"""The mark of a generation in which damage was found: its object `damaged`, listing the damaged pieces.
+"""The mark of a generation in which damage was found: its object `damaged`, listing the damaged chunks.
 
 The trap: the mark can be damaged too. Then it still says that the generation must not be continued, and no more; every
-piece is verified when it is read.
+chunk is verified when it is read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from backup.domain.inventory import Listed
-from backup.domain.manifests import is_piece
+from backup.domain.manifests import is_chunk
 from backup.ports import Blob, ObjectStore, Taken
 from shared.contracts.errors import Unavailable
 
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     format: int = 1
-    pieces: frozenset[str] = frozenset()
+    chunks: frozenset[str] = frozenset()
 
 
 class Marks:
@@ -35,21 +35,21 @@ class Marks:
         self._read[listed.key] = (listed.etag, mark)
         return mark
 
-    async def add(self, key: str, piece: str) -> None:
+    async def add(self, key: str, chunk: str) -> None:
         """Best effort: damage that is not marked is found again at the next read."""
         try:
             for _ in range(5):
-                if await self._try_to_add(key, piece):
+                if await self._try_to_add(key, chunk):
                     return
         except Unavailable:
             log.warning("damage_not_marked", key=key)
 
-    async def _try_to_add(self, key: str, piece: str) -> bool:
+    async def _try_to_add(self, key: str, chunk: str) -> bool:
         blob = await self._store.read(key)
         mark = _parse(blob)
-        if piece in mark.pieces:
+        if chunk in mark.chunks:
             return True
-        data = msgspec.json.encode(Mark(pieces=mark.pieces | {piece}), order="deterministic")
+        data = msgspec.json.encode(Mark(chunks=mark.chunks | {chunk}), order="deterministic")
         try:
             if blob is None:
                 await self._store.create(key, data)
@@ -67,4 +67,4 @@ def _parse(blob: Blob | None) -> Mark:
         mark = msgspec.json.decode(blob.data, type=Mark)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
         return Mark()
-    return mark if all(is_piece(piece) for piece in mark.pieces) else Mark()
+    return mark if all(is_chunk(chunk) for chunk in mark.chunks) else Mark()

@@ -1,6 +1,6 @@
 """Records out of packs, read a window at a time.
 
-Knows the last few windows and those that are being read, so that the pieces of one window cost one request. The trap: a
+Knows the last few windows and those that are being read, so that the chunks of one window cost one request. The trap: a
 damaged or cut window must not stay: what fails to open is read again by itself, past the windows.
 """
 
@@ -12,7 +12,7 @@ from backup.domain import layout
 from backup.domain.epochs import Damaged
 from backup.domain.inventory import BackupRef
 from backup.domain.manifests import StoredManifest
-from backup.domain.packs import PieceSpot
+from backup.domain.packs import ChunkSpot
 from backup.domain.windows import Window, windows_of
 from backup.ports import ObjectStore
 
@@ -28,16 +28,16 @@ class PackReader:
         self._plans: Recent[dict[str, Window]] = Recent(_PLANS)
         self._windows: Recent[asyncio.Task[bytes]] = Recent(_WINDOWS)
 
-    async def record(self, session: str, ref: BackupRef, manifest: StoredManifest, piece: str) -> bytes:
+    async def record(self, session: str, ref: BackupRef, manifest: StoredManifest, chunk: str) -> bytes:
         """Raises Damaged when the pack is missing; a short record is given as it is."""
         plan = self._plan(ref, manifest)
-        window = plan[piece]
-        spot = manifest.pieces[piece]
+        window = plan[chunk]
+        spot = manifest.chunks[chunk]
         data = await self._window(session, ref.generation, window)
         start = spot.offset - window.start
         return data[start : start + spot.bytes]
 
-    async def record_alone(self, session: str, generation: str, spot: PieceSpot) -> bytes:
+    async def record_alone(self, session: str, generation: str, spot: ChunkSpot) -> bytes:
         """The same from the store itself. Raises Damaged when the pack is missing."""
         return await self._read(session, generation, Window(spot.pack, spot.offset, spot.bytes))
 
@@ -45,7 +45,7 @@ class PackReader:
         place = (ref.manifest.key, ref.manifest.etag)
         plan = self._plans.get(place)
         if plan is None:
-            plan = windows_of(manifest.pieces)
+            plan = windows_of(manifest.chunks)
             self._plans.put(place, plan)
         return plan
 

@@ -37,7 +37,7 @@ class BusReports:
             buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900),
         )
         self._uploaded = metrics.counter("wa_backup_uploaded_bytes_total", "Bytes written into packs.")
-        self._served = metrics.counter("wa_backup_restored_bytes_total", "Bytes of pieces given out to restores.")
+        self._served = metrics.counter("wa_backup_restored_bytes_total", "Bytes of chunks given out to restores.")
         self._bytes = metrics.gauge("wa_backup_newest_bytes", "Size of the newest stored snapshot.", ("session",))
         self._newest = metrics.gauge(
             "wa_backup_newest_timestamp_seconds", "When the newest good backup was taken.", ("session",)

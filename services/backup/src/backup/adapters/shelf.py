@@ -16,14 +16,14 @@ from backup.domain import layout
 from backup.domain.epochs import Damaged, Grave, read_grave
 from backup.domain.inventory import BackupRef, Inventory, take_stock
 from backup.domain.manifests import StoredManifest
-from backup.domain.packs import ClosedPack, PieceSpot
+from backup.domain.packs import ChunkSpot, ClosedPack
 from backup.domain.retention import BAD, CLEARED, DRILLED, FOREIGN, SCRUBBED, STORED
 from backup.domain.windows import Window, windows_of
 from backup.ports import Catalogue, DataKey, ObjectStore, Shelved, Summary
 from shared.clock import Clock
 from shared.contracts.errors import NotFound, Unavailable
 
-from .encryption import ForeignKey, Vault, open_piece, seal_piece
+from .encryption import ForeignKey, Vault, open_chunk, seal_chunk
 from .keyring import Keyring
 from .marks import Mark, Marks
 from .pack_reader import PackReader
@@ -71,20 +71,20 @@ class ObjectShelf:
                 log.error("manifest_damaged", session=session, backup=backup, generation=ref.generation)
         raise _damaged("the backup's manifest is damaged")
 
-    async def piece(self, session: str, backup: str, sha256: str) -> bytes:
+    async def chunk(self, session: str, backup: str, sha256: str) -> bytes:
         failure: Exception | None = None
         for ref in await self._find(session, backup):
             try:
-                return await self._piece(session, ref, sha256)
+                return await self._chunk(session, ref, sha256)
             except (Damaged, ForeignKey) as error:
                 failure = error
                 await self._note_damage(session, ref, sha256)
-        raise _damaged("a piece of the backup is damaged") from failure
+        raise _damaged("a chunk of the backup is damaged") from failure
 
-    async def known_pieces(self, catalogue: Catalogue, generation: str, key: DataKey) -> dict[str, PieceSpot]:
+    async def known_chunks(self, catalogue: Catalogue, generation: str, key: DataKey) -> dict[str, ChunkSpot]:
         session = catalogue.inventory.session
         present = catalogue.inventory.generations[generation]
-        known: dict[str, PieceSpot] = {}
+        known: dict[str, ChunkSpot] = {}
         for item in catalogue.backups:
             if item.ref.generation != generation or item.summary is None or item.summary.key != key.name:
                 continue
@@ -92,18 +92,18 @@ class ObjectShelf:
                 manifest = await self._manifests.full(session, item.ref)
             except (Damaged, ForeignKey, NotFound):
                 continue
-            known.update((name, spot) for name, spot in manifest.pieces.items() if spot.pack in present.packs)
-        for name in (await self._marks.read(present.damaged)).pieces if present.damaged else ():
+            known.update((name, spot) for name, spot in manifest.chunks.items() if spot.pack in present.packs)
+        for name in (await self._marks.read(present.damaged)).chunks if present.damaged else ():
             known.pop(name, None)
         return known
 
     async def data_key(self, catalogue: Catalogue) -> DataKey:
-        buried = catalogue.grave.cleared_at if catalogue.grave else None
+        buried = catalogue.grave.tombstoned_at if catalogue.grave else None
         copies = await self._manifests.key_copies(item.ref for item in catalogue.backups if item.summary)
         return await self._keyring.present(catalogue.inventory, copies, buried=buried)
 
-    async def seal(self, session: str, key: DataKey, sha256: str, piece: bytes) -> tuple[bytes, bool]:
-        return await asyncio.to_thread(seal_piece, key, session, sha256, piece)
+    async def seal(self, session: str, key: DataKey, sha256: str, chunk: bytes) -> tuple[bytes, bool]:
+        return await asyncio.to_thread(seal_chunk, key, session, sha256, chunk)
 
     async def write_pack(self, session: str, generation: str, key: DataKey, pack: ClosedPack, *, scrub: bool) -> None:
         await self._store.write(layout.pack(session, generation, pack.name), pack.data)
@@ -204,27 +204,27 @@ class ObjectShelf:
         if summary is None or not _packs_are_there(inventory, ref, summary):
             return Shelved(ref, BAD, summary)
         mark = marks.get(ref.generation)
-        if mark is not None and mark.pieces and await self._is_hit(inventory.session, ref, mark):
+        if mark is not None and mark.chunks and await self._is_hit(inventory.session, ref, mark):
             return Shelved(ref, BAD, summary)
         state = next((state for state in (DRILLED, SCRUBBED) if state in ref.proofs), STORED)
         return Shelved(ref, state, summary)
 
     async def _is_hit(self, session: str, ref: BackupRef, mark: Mark) -> bool:
         try:
-            return not mark.pieces.isdisjoint((await self._manifests.full(session, ref)).pieces)
+            return not mark.chunks.isdisjoint((await self._manifests.full(session, ref)).chunks)
         except (Damaged, ForeignKey, NotFound):
             return True
 
-    async def _piece(self, session: str, ref: BackupRef, sha256: str) -> bytes:
+    async def _chunk(self, session: str, ref: BackupRef, sha256: str) -> bytes:
         """Read twice before it counts as damaged: a fault on the way is not one in the store."""
         manifest = await self._manifests.full(session, ref)
-        spot = manifest.pieces.get(sha256)
+        spot = manifest.chunks.get(sha256)
         if spot is None:
-            raise NotFound("no such piece in this backup")
+            raise NotFound("no such chunk in this backup")
         key = await self._manifests.key(session, ref)
 
         async def opened(record: bytes) -> bytes:
-            return await asyncio.to_thread(open_piece, key, session, sha256, record, compressed=spot.compressed)
+            return await asyncio.to_thread(open_chunk, key, session, sha256, record, compressed=spot.compressed)
 
         try:
             return await opened(await self._packs.record(session, ref, manifest, sha256))
@@ -236,32 +236,32 @@ class ObjectShelf:
         inventory = await self._inventory(session)
         if all(present.manifest.key != ref.manifest.key for present in inventory.find(ref.id)):
             raise NotFound("no such backup")
-        log.error("piece_damaged", session=session, backup=ref.id, generation=ref.generation)
+        log.error("chunk_damaged", session=session, backup=ref.id, generation=ref.generation)
         await self._marks.add(layout.damaged(session, ref.generation), sha256)
 
     async def _scrub(self, session: str, generation: str, key: DataKey, pack: ClosedPack) -> None:
         """Read the pack back a window at a time and open every record."""
         spots = pack.spots()
         by_window: dict[Window, list[str]] = {}
-        for piece, window in windows_of(spots, limit=_SCRUB_BYTES).items():
-            by_window.setdefault(window, []).append(piece)
+        for chunk, window in windows_of(spots, limit=_SCRUB_BYTES).items():
+            by_window.setdefault(window, []).append(chunk)
         try:
-            for window, pieces in by_window.items():
+            for window, chunks in by_window.items():
                 blob = await self._store.read(
                     layout.pack(session, generation, pack.name), start=window.start, length=window.bytes
                 )
                 if blob is None:
                     raise Damaged("a pack is missing")
-                wanted = {piece: spots[piece] for piece in pieces}
+                wanted = {chunk: spots[chunk] for chunk in chunks}
                 await asyncio.to_thread(_open_all, key, session, wanted, window.start, blob.data)
         except Damaged as error:
             raise Unavailable("a stored pack does not read back", code="scrub_failed") from error
 
 
-def _open_all(key: DataKey, session: str, spots: dict[str, PieceSpot], start: int, data: bytes) -> None:
-    for piece, spot in spots.items():
+def _open_all(key: DataKey, session: str, spots: dict[str, ChunkSpot], start: int, data: bytes) -> None:
+    for chunk, spot in spots.items():
         place = spot.offset - start
-        open_piece(key, session, piece, data[place : place + spot.bytes], compressed=spot.compressed)
+        open_chunk(key, session, chunk, data[place : place + spot.bytes], compressed=spot.compressed)
 
 
 def _packs_are_there(inventory: Inventory, ref: BackupRef, summary: Summary) -> bool:

@@ -62,7 +62,7 @@ class ShelvedManifests:
         return manifest
 
     async def key(self, session: str, ref: BackupRef) -> DataKey:
-        """The key that opens the pieces of this backup."""
+        """The key that opens the chunks of this backup."""
         summary = await self.summary(session, ref)
         return await self._keyring.find(session, summary.key, self._copies.get(_place(ref)))
 

@@ -38,7 +38,7 @@ class Grave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     format: int = FORMAT
     epoch: int
-    cleared_at: Instant
+    tombstoned_at: Instant
     checksum: str = ""
 
 

@@ -23,7 +23,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Standing:
-    """The newest generation as a store finds it. `referenced_bytes` of `pack_bytes` belong to pieces that a backup
+    """The newest generation as a store finds it. `referenced_bytes` of `pack_bytes` belong to chunks that a backup
     which still exists, or the new one, needs."""
 
     name: str

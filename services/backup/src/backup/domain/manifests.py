@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import msgspec
 
 from shared.contracts.message import Instant
-from shared.contracts.snapshots import PIECE_BYTES, BadPath, SnapshotManifest, safe_path
+from shared.contracts.snapshots import CHUNK_BYTES, BadPath, SnapshotManifest, safe_path
 
 from .epochs import Damaged
-from .packs import PieceSpot
+from .packs import ChunkSpot
 
 FORMAT = 1
 MAGIC = b"WABK"
@@ -50,12 +50,12 @@ class StoredManifest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     content: str
     total_bytes: int
-    new_pieces: int
+    new_chunks: int
     new_bytes: int
     stored_bytes: int
     manifest: bytes
     packs: dict[str, int]
-    pieces: dict[str, PieceSpot]
+    chunks: dict[str, ChunkSpot]
 
 
 class BadSnapshot(ValueError):
@@ -94,29 +94,29 @@ def unframe(data: bytes) -> tuple[bytes, bytes]:
 
 
 def content_of(manifest: SnapshotManifest) -> str:
-    """Equal for snapshots with the same files, pieces and browser version, whenever they were taken."""
+    """Equal for snapshots with the same files, chunks and browser version, whenever they were taken."""
     summary = [
         manifest.browser_version,
-        sorted((file.path, file.bytes, file.mode, list(file.pieces)) for file in manifest.files),
+        sorted((file.path, file.bytes, file.mode, list(file.chunks)) for file in manifest.files),
         sorted(manifest.directories),
     ]
     return hashlib.sha256(msgspec.json.encode(summary)).hexdigest()
 
 
-def expected_pieces(manifest: SnapshotManifest) -> dict[str, int]:
-    """Piece → its size in bytes, in the order of the files. Raises BadSnapshot."""
+def expected_chunks(manifest: SnapshotManifest) -> dict[str, int]:
+    """Chunk → its size in bytes, in the order of the files. Raises BadSnapshot."""
     sizes: dict[str, int] = {}
     for file in manifest.files:
-        for piece, size in zip(file.pieces, piece_sizes(file.bytes), strict=True):
-            if sizes.setdefault(piece, size) != size:
-                raise BadSnapshot("one piece has two sizes")
+        for chunk, size in zip(file.chunks, chunk_sizes(file.bytes), strict=True):
+            if sizes.setdefault(chunk, size) != size:
+                raise BadSnapshot("one chunk has two sizes")
     return sizes
 
 
-def piece_sizes(file_bytes: int) -> Iterator[int]:
-    """Sizes of the pieces of a file, in order."""
-    for start in range(0, file_bytes, PIECE_BYTES):
-        yield min(PIECE_BYTES, file_bytes - start)
+def chunk_sizes(file_bytes: int) -> Iterator[int]:
+    """Sizes of the chunks of a file, in order."""
+    for start in range(0, file_bytes, CHUNK_BYTES):
+        yield min(CHUNK_BYTES, file_bytes - start)
 
 
 def check(manifest: SnapshotManifest, *, session: str, snapshot: str, epoch: int, total_bytes: int) -> None:
@@ -133,10 +133,10 @@ def check(manifest: SnapshotManifest, *, session: str, snapshot: str, epoch: int
     for path in (*paths, *manifest.directories):
         _check_path(path)
     for file in manifest.files:
-        if file.bytes < 0 or len(file.pieces) != -(-file.bytes // PIECE_BYTES):
-            raise BadSnapshot("a file's pieces do not fit its size")
-        if not all(is_piece(piece) for piece in file.pieces):
-            raise BadSnapshot("a piece's name is no SHA-256")
+        if file.bytes < 0 or len(file.chunks) != -(-file.bytes // CHUNK_BYTES):
+            raise BadSnapshot("a file's chunks do not fit its size")
+        if not all(is_chunk(chunk) for chunk in file.chunks):
+            raise BadSnapshot("a chunk's name is no SHA-256")
 
 
 def _check_path(path: str) -> None:
@@ -146,6 +146,6 @@ def _check_path(path: str) -> None:
         raise BadSnapshot(str(error)) from error
 
 
-def is_piece(text: str) -> bool:
+def is_chunk(text: str) -> bool:
     """True for a SHA-256 in small hex."""
     return len(text) == 64 and set(text) <= _HEX

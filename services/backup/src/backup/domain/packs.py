@@ -1,6 +1,6 @@
 """How records are laid one after another into packs.
 
-A record is one encrypted piece. A pack is records and nothing between them; where each lies is in the manifest alone.
+A record is one encrypted chunk. A pack is records and nothing between them; where each lies is in the manifest alone.
 Knows sizes and offsets, not what is in a record.
 """
 
@@ -14,8 +14,8 @@ PACK_BYTES = 8 * 1024 * 1024
 """A pack is closed once it has this many bytes, so it is at most one record longer."""
 
 
-class PieceSpot(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a piece lies. `bytes` is the record's length, `compressed` whether zstd was used before encryption."""
+class ChunkSpot(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a chunk lies. `bytes` is the record's length, `compressed` whether zstd was used before encryption."""
 
     pack: str
     offset: int
@@ -31,10 +31,10 @@ class OpenPack:
         self._data: list[bytes] = []
         self._bytes = 0
         self.records: list[tuple[str, int, int, bool]] = []
-        """Piece, offset, length, compressed."""
+        """Chunk, offset, length, compressed."""
 
-    def add(self, piece: str, record: bytes, *, compressed: bool) -> None:
-        self.records.append((piece, self._bytes, len(record), compressed))
+    def add(self, chunk: str, record: bytes, *, compressed: bool) -> None:
+        self.records.append((chunk, self._bytes, len(record), compressed))
         self._data.append(record)
         self._bytes += len(record)
 
@@ -64,8 +64,8 @@ class ClosedPack:
         """Let the bytes go; where the records lie stays known."""
         self.data = b""
 
-    def spots(self) -> dict[str, PieceSpot]:
+    def spots(self) -> dict[str, ChunkSpot]:
         return {
-            piece: PieceSpot(pack=self.name, offset=offset, bytes=length, compressed=compressed)
-            for piece, offset, length, compressed in self.records
+            chunk: ChunkSpot(pack=self.name, offset=offset, bytes=length, compressed=compressed)
+            for chunk, offset, length, compressed in self.records
         }

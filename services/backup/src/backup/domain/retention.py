@@ -54,9 +54,9 @@ class Verdict:
 
 
 def judge(
-    backups: Iterable[Candidate], policy: Policy, now: datetime, *, cleared_at: datetime | None = None
+    backups: Iterable[Candidate], policy: Policy, now: datetime, *, tombstoned_at: datetime | None = None
 ) -> list[Verdict]:
-    """A verdict for each backup, newest first. `cleared_at` is when the tombstone was written; without it a cleared
+    """A verdict for each backup, newest first. `tombstoned_at` is when the tombstone was written; without it a cleared
     backup is kept."""
     ordered = sorted(backups, key=lambda backup: backup.order, reverse=True)
     good = [backup for backup in ordered if backup.state not in (CLEARED, BAD, FOREIGN)]
@@ -64,7 +64,7 @@ def judge(
     verdicts = {backup.id: _verdict_good(backup, reasons) for backup in good}
     for backup in ordered:
         if backup.state == CLEARED:
-            verdicts[backup.id] = _verdict_cleared(backup, policy, now, cleared_at)
+            verdicts[backup.id] = _verdict_cleared(backup, policy, now, tombstoned_at)
         elif backup.state == FOREIGN:
             verdicts[backup.id] = Verdict(backup.id, True, ("made with another master key",))
         elif backup.state == BAD:
@@ -103,8 +103,8 @@ def _verdict_good(backup: Candidate, reasons: dict[str, list[str]]) -> Verdict:
     return Verdict(backup.id, bool(kept), kept or ("no slot left",))
 
 
-def _verdict_cleared(backup: Candidate, policy: Policy, now: datetime, cleared_at: datetime | None) -> Verdict:
-    if cleared_at is None or now < cleared_at + policy.cleared_for:
+def _verdict_cleared(backup: Candidate, policy: Policy, now: datetime, tombstoned_at: datetime | None) -> Verdict:
+    if tombstoned_at is None or now < tombstoned_at + policy.cleared_for:
         return Verdict(backup.id, True, ("cleared, in its grace time",))
     return Verdict(backup.id, False, ("cleared, grace time over",))
 

@@ -1,6 +1,6 @@
-"""Which stretch of a pack to read for a piece.
+"""Which stretch of a pack to read for a chunk.
 
-A restore asks for one piece after another, and their records lie in that order. So records of one backup that touch are
+A restore asks for one chunk after another, and their records lie in that order. So records of one backup that touch are
 read together, up to a limit; records that the backup does not need are never read.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .packs import PieceSpot
+from .packs import ChunkSpot
 
 WINDOW_BYTES = 4 * 1024 * 1024
 
@@ -23,11 +23,11 @@ class Window:
     bytes: int
 
 
-def windows_of(pieces: Mapping[str, PieceSpot], *, limit: int = WINDOW_BYTES) -> dict[str, Window]:
-    """The window of each piece; every record lies wholly in its own."""
+def windows_of(chunks: Mapping[str, ChunkSpot], *, limit: int = WINDOW_BYTES) -> dict[str, Window]:
+    """The window of each chunk; every record lies wholly in its own."""
     found: dict[str, Window] = {}
-    run: list[tuple[str, PieceSpot]] = []
-    for name, spot in sorted(pieces.items(), key=lambda item: (item[1].pack, item[1].offset)):
+    run: list[tuple[str, ChunkSpot]] = []
+    for name, spot in sorted(chunks.items(), key=lambda item: (item[1].pack, item[1].offset)):
         if run and not _fits(run, spot, limit):
             _close(run, found)
             run = []
@@ -36,13 +36,13 @@ def windows_of(pieces: Mapping[str, PieceSpot], *, limit: int = WINDOW_BYTES) ->
     return found
 
 
-def _fits(run: list[tuple[str, PieceSpot]], spot: PieceSpot, limit: int) -> bool:
+def _fits(run: list[tuple[str, ChunkSpot]], spot: ChunkSpot, limit: int) -> bool:
     first, last = run[0][1], run[-1][1]
     touches = spot.pack == last.pack and spot.offset == last.offset + last.bytes
     return touches and spot.offset + spot.bytes - first.offset <= limit
 
 
-def _close(run: list[tuple[str, PieceSpot]], found: dict[str, Window]) -> None:
+def _close(run: list[tuple[str, ChunkSpot]], found: dict[str, Window]) -> None:
     if not run:
         return
     first, last = run[0][1], run[-1][1]

@@ -9,8 +9,8 @@ from shared.contracts.backups import (
     Backups,
     ClaimEpoch,
     EpochClaimed,
+    FetchChunk,
     FetchManifest,
-    FetchPiece,
     ListBackups,
     Store,
     Stored,
@@ -51,7 +51,7 @@ class Handlers:
             await bus.serve(every(subjects.STORE), Store, self.store, queue=queue, concurrency=64),
             await bus.serve(every(subjects.LIST), ListBackups, self.backups, queue=queue),
             await bus.serve(every(subjects.FETCH_MANIFEST), FetchManifest, self.manifest_part, queue=queue),
-            await bus.serve(every(subjects.FETCH_PIECE), FetchPiece, self.piece, queue=queue),
+            await bus.serve(every(subjects.FETCH_CHUNK), FetchChunk, self.chunk, queue=queue),
             await bus.serve(every(subjects.TOMBSTONE), Tombstone, self.tombstone, queue=queue),
         ]
 
@@ -73,8 +73,8 @@ class Handlers:
     async def manifest_part(self, ask: FetchManifest, call: Call) -> bytes:
         return await self._restoring.manifest_part(_session(call), ask)
 
-    async def piece(self, ask: FetchPiece, call: Call) -> bytes:
-        return await self._restoring.piece(_session(call), ask)
+    async def chunk(self, ask: FetchChunk, call: Call) -> bytes:
+        return await self._restoring.chunk(_session(call), ask)
 
     async def tombstone(self, ask: Tombstone, call: Call) -> Tombstoned:
         session = _session(call)
@@ -83,7 +83,7 @@ class Handlers:
         grave = await self._guard.bury(session, ask.epoch)
         catalogue = await self._shelf.catalogue(session)
         cleared = sum(item.ref.name.epoch <= grave.epoch for item in catalogue.backups)
-        return Tombstoned(cleared_at=grave.cleared_at, backups=cleared)
+        return Tombstoned(tombstoned_at=grave.tombstoned_at, backups=cleared)
 
 
 def _session(call: Call) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from backup.domain.packs import PACK_BYTES, ClosedPack, OpenPack, PieceSpot
+from backup.domain.packs import PACK_BYTES, ChunkSpot, ClosedPack, OpenPack
 from backup.ports import DataKey, Shelf
 
 _UPLOADS = 2
@@ -26,12 +26,12 @@ class Packing:
         self._open = OpenPack(target)
         self._room = asyncio.Semaphore(_UPLOADS)
         self._uploads: list[asyncio.Task[None]] = []
-        self.spots: dict[str, PieceSpot] = {}
+        self.spots: dict[str, ChunkSpot] = {}
         self.packs: dict[str, int] = {}
 
-    async def add(self, piece: str, record: bytes, *, compressed: bool) -> None:
+    async def add(self, chunk: str, record: bytes, *, compressed: bool) -> None:
         """Raises what an upload raised before."""
-        self._open.add(piece, record, compressed=compressed)
+        self._open.add(chunk, record, compressed=compressed)
         if self._open.full:
             await self._send()
 

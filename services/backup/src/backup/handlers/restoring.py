@@ -5,13 +5,13 @@ The trap: an answer means that the store was asked. Whatever cannot be known is 
 
 from __future__ import annotations
 
-from backup.domain.manifests import is_piece
+from backup.domain.manifests import is_chunk
 from backup.domain.retention import Candidate, Policy, judge
 from backup.ports import Catalogue, Reports, Shelf, Shelved
 from shared.clock import Clock
-from shared.contracts.backups import BackupFact, Backups, FetchManifest, FetchPiece
+from shared.contracts.backups import BackupEntry, Backups, FetchChunk, FetchManifest
 from shared.contracts.errors import Invalid, Unavailable
-from shared.contracts.snapshots import PIECE_BYTES
+from shared.contracts.snapshots import CHUNK_BYTES
 
 
 class Restoring:
@@ -33,26 +33,26 @@ class Restoring:
         return Backups(
             backups=tuple(_fact(item, reasons[item.ref.id]) for item in _each_once(catalogue)),
             stored_bytes=catalogue.inventory.bytes,
-            cleared_at=catalogue.grave.cleared_at if catalogue.grave else None,
+            tombstoned_at=catalogue.grave.tombstoned_at if catalogue.grave else None,
         )
 
     async def manifest_part(self, session: str, ask: FetchManifest) -> bytes:
         if ask.offset < 0:
             raise Invalid("the offset is negative")
         manifest = await self._shelf.manifest(session, ask.backup)
-        return manifest.manifest[ask.offset : ask.offset + PIECE_BYTES]
+        return manifest.manifest[ask.offset : ask.offset + CHUNK_BYTES]
 
-    async def piece(self, session: str, ask: FetchPiece) -> bytes:
-        if not is_piece(ask.sha256):
-            raise Invalid("a piece's name is no SHA-256")
-        piece = await self._shelf.piece(session, ask.backup, ask.sha256)
-        self._reports.served(len(piece))
-        return piece
+    async def chunk(self, session: str, ask: FetchChunk) -> bytes:
+        if not is_chunk(ask.sha256):
+            raise Invalid("a chunk's name is no SHA-256")
+        chunk = await self._shelf.chunk(session, ask.backup, ask.sha256)
+        self._reports.served(len(chunk))
+        return chunk
 
     def _reasons(self, catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
         candidates = [candidate(item) for item in _each_once(catalogue)]
-        cleared_at = catalogue.grave.cleared_at if catalogue.grave else None
-        verdicts = judge(candidates, self._policy, self._clock.now(), cleared_at=cleared_at)
+        tombstoned_at = catalogue.grave.tombstoned_at if catalogue.grave else None
+        verdicts = judge(candidates, self._policy, self._clock.now(), tombstoned_at=tombstoned_at)
         return {verdict.id: verdict.reasons if verdict.keep else () for verdict in verdicts}
 
 
@@ -71,9 +71,9 @@ def _each_once(catalogue: Catalogue) -> list[Shelved]:
     return list(found.values())
 
 
-def _fact(item: Shelved, reasons: tuple[str, ...]) -> BackupFact:
+def _fact(item: Shelved, reasons: tuple[str, ...]) -> BackupEntry:
     name, summary = item.ref.name, item.summary
-    return BackupFact(
+    return BackupEntry(
         id=item.ref.id,
         epoch=name.epoch,
         sequence=name.sequence,

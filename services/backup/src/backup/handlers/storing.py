@@ -1,6 +1,6 @@
 """Storing a snapshot: from the owner's offer to a whole backup, or to nothing.
 
-Knows the order that makes this so: the epoch, the snapshot's manifest, the lacking pieces into packs, the epoch again,
+Knows the order that makes this so: the epoch, the snapshot's manifest, the lacking chunks into packs, the epoch again,
 the backup's manifest last. A store that ends anywhere before that leaves packs which no backup names; they go with
 their generation. The trap: the same offer may come twice (a retry), also while the first is under way or to
 another replica.
@@ -18,15 +18,15 @@ import zstandard
 
 from backup.domain import layout
 from backup.domain.generations import Choice, Limits, Standing, choose
-from backup.domain.manifests import BadSnapshot, StoredManifest, check, content_of, expected_pieces, is_piece
-from backup.domain.packs import PieceSpot
+from backup.domain.manifests import BadSnapshot, StoredManifest, check, content_of, expected_chunks, is_chunk
+from backup.domain.packs import ChunkSpot
 from backup.domain.retention import CLEARED, SCRUBBED
 from backup.ports import Catalogue, DataKey, EpochGuard, Reports, Shelf, Shelved, SnapshotReader, Taken
 from shared.clock import Clock
 from shared.contracts.backups import Store, Stored
 from shared.contracts.errors import Conflict, Invalid, ServiceError, TimedOut
 from shared.contracts.message import BadMessage, decode
-from shared.contracts.snapshots import PIECE_BYTES, SnapshotManifest
+from shared.contracts.snapshots import CHUNK_BYTES, SnapshotManifest
 
 from .packing import Packing
 from .pulling import in_order
@@ -34,7 +34,7 @@ from .pulling import in_order
 log = structlog.get_logger()
 _OUTSTANDING = 4
 _UNDER_WAY = 8
-"""Pieces asked for, sealed or waiting for their turn; at most `_OUTSTANDING` of them are being asked for."""
+"""Chunks asked for, sealed or waiting for their turn; at most `_OUTSTANDING` of them are being asked for."""
 _NAME_TRIES = 5
 
 
@@ -52,11 +52,11 @@ class StoreOptions:
 
 @dataclass(frozen=True)
 class Offer:
-    """The snapshot as its owner described it. `packed` is its manifest as sent, `pieces` their sizes in bytes."""
+    """The snapshot as its owner described it. `packed` is its manifest as sent, `chunks` their sizes in bytes."""
 
     packed: bytes
     manifest: SnapshotManifest
-    pieces: dict[str, int]
+    chunks: dict[str, int]
     content: str
 
 
@@ -66,7 +66,7 @@ class Plan:
 
     generation: str
     key: DataKey
-    known: dict[str, PieceSpot]
+    known: dict[str, ChunkSpot]
     packs: dict[str, int]
     """Sizes of the packs that are there already."""
 
@@ -141,7 +141,7 @@ class Storing:
         offer = await self._read_offer(session, ask)
         same = _same_content(catalogue, offer)
         if same is not None:
-            return Stored(backup=same.ref.id, unchanged=True, pieces=len(offer.pieces))
+            return Stored(backup=same.ref.id, unchanged=True, chunks=len(offer.chunks))
         plan = await self._plan(catalogue, offer)
         packing = await self._upload(session, ask, offer, plan)
         stored = await self._seal(session, ask, catalogue, offer, plan, packing)
@@ -160,10 +160,10 @@ class Storing:
         """Raises Invalid when the offer contradicts itself or is over a limit."""
         self._check_sizes(ask)
 
-        async def read(piece: str) -> bytes:
-            return await self._ask_owner(session, ask.snapshot, piece)
+        async def read(chunk: str) -> bytes:
+            return await self._ask_owner(session, ask.snapshot, chunk)
 
-        parts = in_order(ask.manifest_pieces, read, width=_OUTSTANDING)
+        parts = in_order(ask.manifest_chunks, read, width=_OUTSTANDING)
         async with aclosing(parts):
             packed = b"".join([part async for part in parts])
         return await asyncio.to_thread(_read_offer, session, ask, packed, self._options.max_manifest_bytes)
@@ -171,14 +171,14 @@ class Storing:
     def _check_sizes(self, ask: Store) -> None:
         if not 0 <= ask.total_bytes <= self._options.max_snapshot_bytes:
             raise Invalid("the snapshot is larger than MAX_SNAPSHOT_MB", code="too_large")
-        if not 0 < len(ask.manifest_pieces) * PIECE_BYTES <= self._options.max_manifest_bytes + PIECE_BYTES:
+        if not 0 < len(ask.manifest_chunks) * CHUNK_BYTES <= self._options.max_manifest_bytes + CHUNK_BYTES:
             raise Invalid("the snapshot's manifest is empty or too large", code="too_large")
-        if not all(is_piece(piece) for piece in ask.manifest_pieces):
-            raise Invalid("a piece's name is no SHA-256")
+        if not all(is_chunk(chunk) for chunk in ask.manifest_chunks):
+            raise Invalid("a chunk's name is no SHA-256")
 
-    async def _ask_owner(self, session: str, snapshot: str, piece: str) -> bytes:
+    async def _ask_owner(self, session: str, snapshot: str, chunk: str) -> bytes:
         async with self._asking:
-            return await self._reader.piece(session, snapshot, piece)
+            return await self._reader.chunk(session, snapshot, chunk)
 
     async def _plan(self, catalogue: Catalogue, offer: Offer) -> Plan:
         key = await self._shelf.data_key(catalogue)
@@ -191,12 +191,12 @@ class Storing:
         log.info("generation_begun", session=catalogue.inventory.session, generation=name, reason=choice.reason)
         return Plan(name, key, {}, {})
 
-    async def _choose(self, catalogue: Catalogue, key: DataKey) -> tuple[Choice, dict[str, PieceSpot]]:
+    async def _choose(self, catalogue: Catalogue, key: DataKey) -> tuple[Choice, dict[str, ChunkSpot]]:
         if not catalogue.backups:
             return choose(None, self._options.limits, self._clock.now()), {}
         newest = catalogue.backups[0]
         generation = catalogue.inventory.generations[newest.ref.generation]
-        known = await self._shelf.known_pieces(catalogue, generation.name, key)
+        known = await self._shelf.known_chunks(catalogue, generation.name, key)
         standing = Standing(
             name=generation.name,
             started_at=generation.started_at,
@@ -210,21 +210,21 @@ class Storing:
         return choose(standing, self._options.limits, self._clock.now()), known
 
     async def _upload(self, session: str, ask: Store, offer: Offer, plan: Plan) -> Packing:
-        """The lacking pieces into the store; nothing names them yet."""
+        """The lacking chunks into the store; nothing names them yet."""
         packing = Packing(self._shelf, session, plan.generation, plan.key, scrub=self._options.scrub)
 
-        async def fetch(piece: str) -> tuple[str, bytes, bool]:
-            data = await self._ask_owner(session, ask.snapshot, piece)
-            if len(data) != offer.pieces[piece]:
-                raise Invalid("a piece has not the size that its file needs", code="bad_piece")
-            return piece, *await self._shelf.seal(session, plan.key, piece, data)
+        async def fetch(chunk: str) -> tuple[str, bytes, bool]:
+            data = await self._ask_owner(session, ask.snapshot, chunk)
+            if len(data) != offer.chunks[chunk]:
+                raise Invalid("a chunk has not the size that its file needs", code="bad_chunk")
+            return chunk, *await self._shelf.seal(session, plan.key, chunk, data)
 
-        lacking = [piece for piece in offer.pieces if piece not in plan.known]
+        lacking = [chunk for chunk in offer.chunks if chunk not in plan.known]
         try:
             sealed = in_order(lacking, fetch, width=_UNDER_WAY)
             async with aclosing(sealed):
-                async for piece, record, compressed in sealed:
-                    await packing.add(piece, record, compressed=compressed)
+                async for chunk, record, compressed in sealed:
+                    await packing.add(chunk, record, compressed=compressed)
             await packing.finish()
         finally:
             await packing.abandon()
@@ -254,7 +254,7 @@ class Storing:
     def _manifest(
         self, session: str, ask: Store, sequence: int, offer: Offer, plan: Plan, packing: Packing
     ) -> StoredManifest:
-        spots = {piece: packing.spots.get(piece) or plan.known[piece] for piece in offer.pieces}
+        spots = {chunk: packing.spots.get(chunk) or plan.known[chunk] for chunk in offer.chunks}
         sizes = {**plan.packs, **packing.packs}
         return StoredManifest(
             session=session,
@@ -269,12 +269,12 @@ class Storing:
             reason=ask.reason,
             content=offer.content,
             total_bytes=ask.total_bytes,
-            new_pieces=len(packing.spots),
-            new_bytes=sum(offer.pieces[piece] for piece in packing.spots),
+            new_chunks=len(packing.spots),
+            new_bytes=sum(offer.chunks[chunk] for chunk in packing.spots),
             stored_bytes=sum(packing.packs.values()),
             manifest=offer.packed,
             packs={spot.pack: sizes[spot.pack] for spot in spots.values()},
-            pieces=spots,
+            chunks=spots,
         )
 
     async def _prove(self, manifest: StoredManifest) -> None:
@@ -302,8 +302,8 @@ def _same_content(catalogue: Catalogue, offer: Offer) -> Shelved | None:
 def _as_stored(manifest: StoredManifest) -> Stored:
     return Stored(
         backup=manifest.backup,
-        pieces=len(manifest.pieces),
-        new_pieces=manifest.new_pieces,
+        chunks=len(manifest.chunks),
+        new_chunks=manifest.new_chunks,
         new_bytes=manifest.new_bytes,
         stored_bytes=manifest.stored_bytes,
     )
@@ -316,6 +316,6 @@ def _read_offer(session: str, ask: Store, packed: bytes, limit: int) -> Offer:
             raise Invalid("the snapshot's manifest is too large", code="too_large")
         manifest = decode(data, SnapshotManifest)
         check(manifest, session=session, snapshot=ask.snapshot, epoch=ask.epoch, total_bytes=ask.total_bytes)
-        return Offer(packed, manifest, expected_pieces(manifest), content_of(manifest))
+        return Offer(packed, manifest, expected_chunks(manifest), content_of(manifest))
     except (zstandard.ZstdError, BadMessage, BadSnapshot) as error:
         raise Invalid(f"the snapshot's manifest is wrong: {error}", code="bad_manifest") from None

@@ -1,7 +1,7 @@
 """The backup service as one session's owner sees it, over the bus.
 
 Errors of the bus pass through: NotRunning, Unavailable and TimedOut mean that nothing is known, never that nothing is
-there. The trap: a piece may be asked for again after a lost answer, a Store may not (the owner offers a new snapshot).
+there. The trap: a chunk may be asked for again after a lost answer, a Store may not (the owner offers a new snapshot).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import TypeVar
 
 import zstandard
 
-from browser_worker.ports import PieceSource, ProfileDamaged, Snapshot
+from browser_worker.ports import ChunkSource, ProfileDamaged, Snapshot
 from shared.bus import Bus
 from shared.contracts import subjects
 from shared.contracts.backups import (
     Backups,
     ClaimEpoch,
     EpochClaimed,
+    FetchChunk,
     FetchManifest,
-    FetchPiece,
     ListBackups,
     Store,
     Stored,
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 STORE_SECONDS = 180.0
 ANSWER_SECONDS = 10.0
-PIECE_SECONDS = 20.0
+CHUNK_SECONDS = 20.0
 _TRIES = 3
 _MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 
@@ -50,13 +50,13 @@ class BusBackupService:
 
     async def claim_epoch(self, *, owner: str, nonce: str, at_least: int) -> EpochClaimed:
         message = ClaimEpoch(owner=owner, nonce=nonce, at_least=at_least)
-        return await self._bus.request(self._to(subjects.CLAIM_EPOCH), message, EpochClaimed, timeout=PIECE_SECONDS)
+        return await self._bus.request(self._to(subjects.CLAIM_EPOCH), message, EpochClaimed, timeout=CHUNK_SECONDS)
 
-    async def store(self, snapshot: Snapshot, manifest_pieces: tuple[str, ...], *, epoch: int, reason: str) -> Stored:
+    async def store(self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, reason: str) -> Stored:
         message = Store(
             snapshot=snapshot.id,
             epoch=epoch,
-            manifest_pieces=manifest_pieces,
+            manifest_chunks=manifest_chunks,
             total_bytes=snapshot.manifest.total_bytes(),
             reason=reason,
         )
@@ -65,19 +65,19 @@ class BusBackupService:
     async def backups(self) -> Backups:
         return await self._bus.request(self._to(subjects.LIST), ListBackups(), Backups, timeout=ANSWER_SECONDS)
 
-    def source(self, backup_id: str) -> PieceSource:
-        return BusPieceSource(self._bus, self._session, backup_id)
+    def source(self, backup_id: str) -> ChunkSource:
+        return BusChunkSource(self._bus, self._session, backup_id)
 
     async def tombstone(self, *, epoch: int) -> None:
         message = Tombstone(epoch=epoch)
-        await self._bus.request(self._to(subjects.TOMBSTONE), message, Tombstoned, timeout=PIECE_SECONDS)
+        await self._bus.request(self._to(subjects.TOMBSTONE), message, Tombstoned, timeout=CHUNK_SECONDS)
 
     def _to(self, area_and_verb: str) -> str:
         return subjects.command(area_and_verb, self._session)
 
 
-class BusPieceSource:
-    """Fulfils ports.PieceSource for one backup; each request is tried three times while trying again can help."""
+class BusChunkSource:
+    """Fulfils ports.ChunkSource for one backup; each request is tried three times while trying again can help."""
 
     def __init__(self, bus: Bus, session: str, backup_id: str) -> None:
         self._bus = bus
@@ -93,22 +93,22 @@ class BusPieceSource:
                 raise ProfileDamaged("the backup's manifest is larger than a manifest can be")
         return _unpacked(bytes(packed))
 
-    async def piece(self, sha256: str) -> bytes:
+    async def chunk(self, sha256: str) -> bytes:
         """Raises ProfileDamaged when the bytes are not those asked for."""
-        data = await _tried(lambda: self._piece(sha256))
+        data = await _tried(lambda: self._chunk(sha256))
         if digest(data) != sha256:
-            raise ProfileDamaged("a piece of the backup is damaged")
+            raise ProfileDamaged("a chunk of the backup is damaged")
         return data
 
     async def _manifest_part(self, offset: int) -> bytes:
         subject = subjects.command(subjects.FETCH_MANIFEST, self._session)
         message = FetchManifest(backup=self._backup_id, offset=offset)
-        return await self._bus.request_bytes(subject, message, timeout=PIECE_SECONDS)
+        return await self._bus.request_bytes(subject, message, timeout=CHUNK_SECONDS)
 
-    async def _piece(self, sha256: str) -> bytes:
-        subject = subjects.command(subjects.FETCH_PIECE, self._session)
-        message = FetchPiece(backup=self._backup_id, sha256=sha256)
-        return await self._bus.request_bytes(subject, message, timeout=PIECE_SECONDS)
+    async def _chunk(self, sha256: str) -> bytes:
+        subject = subjects.command(subjects.FETCH_CHUNK, self._session)
+        message = FetchChunk(backup=self._backup_id, sha256=sha256)
+        return await self._bus.request_bytes(subject, message, timeout=CHUNK_SECONDS)
 
 
 async def _tried(request: Callable[[], Awaitable[T]]) -> T:

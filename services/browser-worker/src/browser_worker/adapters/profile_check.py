@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from browser_worker.domain import profile_rules
-from shared.contracts.sessions import ProfileFacts
+from shared.contracts.sessions import ProfileStatus
 
 from .durable_files import files_under
 from .leveldb_check import check_database, never_opened
@@ -47,13 +47,13 @@ def check_profile(profile: Path) -> ProfileCheck:
     return check
 
 
-def facts(profile: Path, now: datetime) -> ProfileFacts:
+def facts(profile: Path, now: datetime) -> ProfileStatus:
     """What the status says of the profile; times in UTC."""
     if not (profile / "Default").is_dir():
-        return ProfileFacts(validated_at=now)
+        return ProfileStatus(validated_at=now)
     check = check_profile(profile)
     total, newest = _size_and_change(profile)
-    return ProfileFacts(
+    return ProfileStatus(
         exists=True,
         valid=check.valid,
         bytes=total,

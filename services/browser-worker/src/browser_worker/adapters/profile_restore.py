@@ -1,4 +1,4 @@
-"""Building a profile in the staging folder from a save or from an off-site backup, every piece verified.
+"""Building a profile in the staging folder from a save or from an off-site backup, every chunk verified.
 
 Never touches the live profile: it hands over a finished, checked, durable folder or leaves nothing behind. The trap: a
 manifest comes from outside, so its paths, sizes and counts are checked before a byte is written.
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from browser_worker.domain.profile_rules import travels
-from browser_worker.ports import BrowserTooOld, PieceSource, ProfileDamaged
+from browser_worker.ports import BrowserTooOld, ChunkSource, ProfileDamaged
 from shared.clock import Clock
 from shared.contracts.snapshots import (
-    PIECE_BYTES,
+    CHUNK_BYTES,
     BadPath,
     FileEntry,
     SnapshotManifest,
@@ -28,8 +28,8 @@ from shared.contracts.snapshots import (
 )
 from shared.runtime import get_logger
 
+from .chunk_hashes import copy_verified
 from .durable_files import open_new, private_folder, sync_tree
-from .piece_hashes import copy_verified
 from .profile_check import check_profile
 from .whole_calls import in_thread
 
@@ -41,7 +41,7 @@ log = get_logger()
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _Chunk:
     """Where in which file the bytes with this hash belong."""
 
     path: Path
@@ -77,7 +77,7 @@ def checked_files(manifest: SnapshotManifest) -> list[FileEntry]:
             safe_path(entry.path)
         except BadPath as error:
             raise ProfileDamaged(str(error)) from None
-        if entry.path in seen or entry.bytes < 0 or len(entry.pieces) != -(-entry.bytes // PIECE_BYTES):
+        if entry.path in seen or entry.bytes < 0 or len(entry.chunks) != -(-entry.bytes // CHUNK_BYTES):
             raise ProfileDamaged("the manifest contradicts itself")
         seen.add(entry.path)
     folders = {*manifest.directories}
@@ -102,7 +102,7 @@ def finish_incoming(profile: Path) -> None:
 
 
 def copy_save(source: Path, manifest: SnapshotManifest, target: Path) -> None:
-    """Copy the files of a save into the new folder `target`, every piece checked."""
+    """Copy the files of a save into the new folder `target`, every chunk checked."""
     files = checked_files(manifest)
     require_room(target.parent, sum(entry.bytes for entry in files))
     make_folders(manifest, target)
@@ -113,9 +113,9 @@ def copy_save(source: Path, manifest: SnapshotManifest, target: Path) -> None:
 
 
 class BackupFetch:
-    """Fetches one backup, four pieces at a time."""
+    """Fetches one backup, four chunks at a time."""
 
-    def __init__(self, source: PieceSource, target: Path, clock: Clock) -> None:
+    def __init__(self, source: ChunkSource, target: Path, clock: Clock) -> None:
         self._source = source
         self.target = target
         self._clock = clock
@@ -124,13 +124,13 @@ class BackupFetch:
         self._reported = clock.monotonic()
 
     async def run(self, manifest: SnapshotManifest) -> None:
-        """Raises ProfileDamaged for pieces that are not what the manifest says, OSError, and what the source raises."""
+        """Raises ProfileDamaged for chunks that are not what the manifest says, OSError, and what the source raises."""
         files = checked_files(manifest)
         self._total = sum(entry.bytes for entry in files)
         require_room(self.target.parent, self._total)
         await in_thread(lambda: make_folders(manifest, self.target))
         await in_thread(lambda: self._make_files(files))
-        await self._fetch_all(self._pieces(files))
+        await self._fetch_all(self._chunks(files))
         await in_thread(lambda: finish_incoming(self.target))
         log.info("restore_fetched", bytes=self._total, files=len(files))
 
@@ -141,25 +141,25 @@ class BackupFetch:
             with open_new(path) as file:
                 file.truncate(entry.bytes)
 
-    def _pieces(self, files: list[FileEntry]) -> Iterator[_Piece]:
+    def _chunks(self, files: list[FileEntry]) -> Iterator[_Chunk]:
         for entry in files:
-            for number, sha256 in enumerate(entry.pieces):
-                offset = number * PIECE_BYTES
-                yield _Piece(self.target / entry.path, offset, min(PIECE_BYTES, entry.bytes - offset), sha256)
+            for number, sha256 in enumerate(entry.chunks):
+                offset = number * CHUNK_BYTES
+                yield _Chunk(self.target / entry.path, offset, min(CHUNK_BYTES, entry.bytes - offset), sha256)
 
-    async def _fetch_all(self, pieces: Iterator[_Piece]) -> None:
+    async def _fetch_all(self, chunks: Iterator[_Chunk]) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(_AT_ONCE):
-                    group.create_task(self._fetch_some(pieces))
+                    group.create_task(self._fetch_some(chunks))
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
-    async def _fetch_some(self, pieces: Iterator[_Piece]) -> None:
-        for piece in pieces:
-            data = await self._source.piece(piece.sha256)
-            await asyncio.to_thread(_write_piece, piece, data)
-            self._done += piece.bytes
+    async def _fetch_some(self, chunks: Iterator[_Chunk]) -> None:
+        for chunk in chunks:
+            data = await self._source.chunk(chunk.sha256)
+            await asyncio.to_thread(_write_chunk, chunk, data)
+            self._done += chunk.bytes
             self._report()
 
     def _report(self) -> None:
@@ -169,10 +169,10 @@ class BackupFetch:
             log.info("restore_progress", bytes_done=self._done, bytes_total=self._total)
 
 
-def _write_piece(piece: _Piece, data: bytes) -> None:
-    if len(data) != piece.bytes or digest(data) != piece.sha256:
-        raise ProfileDamaged(f"a piece of {piece.path.name} is not what its manifest says")
-    with piece.path.open("r+b", buffering=0) as file:
-        written = os.pwrite(file.fileno(), data, piece.offset)
+def _write_chunk(chunk: _Chunk, data: bytes) -> None:
+    if len(data) != chunk.bytes or digest(data) != chunk.sha256:
+        raise ProfileDamaged(f"a chunk of {chunk.path.name} is not what its manifest says")
+    with chunk.path.open("r+b", buffering=0) as file:
+        written = os.pwrite(file.fileno(), data, chunk.offset)
     if written != len(data):
-        raise OSError(errno.ENOSPC, "the disk took only a part of a piece")
+        raise OSError(errno.ENOSPC, "the disk took only a part of a chunk")

@@ -17,8 +17,8 @@ from browser_worker.ports import Save, Snapshot
 from shared.contracts.message import BadMessage, decode, encode
 from shared.contracts.snapshots import BadPath, FileEntry, SnapshotManifest, safe_path
 
+from .chunk_hashes import copy_verified
 from .durable_files import bytes_under, move_durably, private_folder, remove_tree, sync_tree, write_durably
-from .piece_hashes import copy_verified
 
 MANIFEST = "manifest.json"
 PROFILE = "profile"
@@ -69,7 +69,7 @@ class ProfileSaves:
         return bytes_under(self._folder)
 
     def keep(self, snapshot: Snapshot) -> Save:
-        """Copy the snapshot in as the newest save, every piece checked; then drop saves beyond the number kept. A
+        """Copy the snapshot in as the newest save, every chunk checked; then drop saves beyond the number kept. A
         failure leaves the saves as they were. Raises OSError, ProfileDamaged."""
         private_folder(self._folder)
         name = f"{snapshot.manifest.taken_at:%Y%m%dT%H%M%SZ}-{snapshot.id}"

@@ -1,4 +1,4 @@
-"""The profile of one session on disk, its saves and its lock: the pieces of this package put together.
+"""The profile of one session on disk, its saves and its lock: the chunks of this package put together.
 
 Everything slow runs in a thread, one thing at a time, and a cancelled call waits for its thread, so that nothing works
 on the profile after the lock was let go. The trap: `lock` must be held around every call that changes files, and
@@ -18,15 +18,15 @@ from typing import TypeVar
 
 from browser_worker.domain.profile_rules import CARRIED_STORAGE, shrunk
 from browser_worker.domain.reading import CarriedStorage
-from browser_worker.ports import PieceSource, ProfileDamaged, Save, Snapshot
+from browser_worker.ports import ChunkSource, ProfileDamaged, Save, Snapshot
 from shared.clock import Clock
-from shared.contracts.sessions import ProfileFacts
+from shared.contracts.sessions import ProfileStatus
 from shared.contracts.snapshots import SnapshotManifest
 from shared.runtime import get_logger
 
 from . import old_profile
+from .chunk_hashes import ChunkHashes
 from .durable_files import private_folder, remove_tree, write_durably
-from .piece_hashes import PieceHashes
 from .profile_check import check_profile, facts
 from .profile_lock import clear_singletons, driven_through_a_pipe, locked, refuse_living_browser
 from .profile_places import ProfilePlaces
@@ -64,7 +64,7 @@ class DiskProfileStore:
         self._ours = ours
         self._saves = ProfileSaves(self._places.saves, saves_kept)
         self._swap = ProfileSwap(self._places)
-        self._hashes = PieceHashes()
+        self._hashes = ChunkHashes()
         self._offers = SnapshotOffers()
         self._turn = asyncio.Lock()
         self._last_bytes: int | None = None
@@ -99,7 +99,7 @@ class DiskProfileStore:
         private_folder(self._places.staging)
         self._staged = []
 
-    async def inspect(self) -> ProfileFacts:
+    async def inspect(self) -> ProfileStatus:
         return await asyncio.to_thread(facts, self._places.live, self._clock.now())
 
     async def carried(self) -> CarriedStorage | None:
@@ -219,7 +219,7 @@ class DiskProfileStore:
         if not self._places.swap_plan.exists():
             remove_tree(folder)
 
-    async def restore_backup(self, source: PieceSource, *, browser_version: str) -> SnapshotManifest:
+    async def restore_backup(self, source: ChunkSource, *, browser_version: str) -> SnapshotManifest:
         async with self._turn:
             manifest = await source.manifest()
             refuse_newer(manifest.browser_version, browser_version)
@@ -307,13 +307,13 @@ class DiskProfileStore:
             remove_tree(self._places.live)
         remove_tree(self._places.staging / "wiped")
 
-    async def read_piece(self, snapshot_id: str, sha256: str) -> bytes:
+    async def read_chunk(self, snapshot_id: str, sha256: str) -> bytes:
         return await asyncio.to_thread(self._offers.read, snapshot_id, sha256)
 
     @asynccontextmanager
     async def offer(self, snapshot: Snapshot) -> AsyncIterator[tuple[str, ...]]:
-        with self._offers.open(snapshot.manifest, snapshot.folder / PROFILE) as pieces:
-            yield pieces
+        with self._offers.open(snapshot.manifest, snapshot.folder / PROFILE) as chunks:
+            yield chunks
 
     async def _run(self, work: Callable[[], T]) -> T:
         async with self._turn:

@@ -1,6 +1,6 @@
-"""Snapshots on offer to the backup service: which piece lies where, while the offer is open.
+"""Snapshots on offer to the backup service: which chunk lies where, while the offer is open.
 
-Holds places, not bytes. The trap: a piece is checked again when it is read, because its file may rot or go meanwhile.
+Holds places, not bytes. The trap: a chunk is checked again when it is read, because its file may rot or go meanwhile.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import zstandard
 
 from shared.contracts.errors import NotFound
 from shared.contracts.message import encode
-from shared.contracts.snapshots import PIECE_BYTES, SnapshotManifest, digest, split
+from shared.contracts.snapshots import CHUNK_BYTES, SnapshotManifest, digest, split
 
 _LEVEL = 3
 
@@ -40,11 +40,11 @@ class SnapshotOffers:
 
     @contextmanager
     def open(self, manifest: SnapshotManifest, profile: Path) -> Iterator[tuple[str, ...]]:
-        """Offer the files in `profile`; gives the pieces of the compressed manifest, in order."""
-        pieces = list(split(zstandard.ZstdCompressor(_LEVEL).compress(encode(manifest))))
-        hashes = tuple(digest(piece) for piece in pieces)
+        """Offer the files in `profile`; gives the chunks of the compressed manifest, in order."""
+        chunks = list(split(zstandard.ZstdCompressor(_LEVEL).compress(encode(manifest))))
+        hashes = tuple(digest(chunk) for chunk in chunks)
         self._open[manifest.snapshot] = _Offer(
-            dict(zip(hashes, pieces, strict=True)), _places(manifest, profile), profile.parent
+            dict(zip(hashes, chunks, strict=True)), _places(manifest, profile), profile.parent
         )
         try:
             yield hashes
@@ -63,17 +63,17 @@ class SnapshotOffers:
         if sha256 in offer.manifest:
             return offer.manifest[sha256]
         place = offer.places.get(sha256)
-        piece = _read(place) if place else None
-        if piece is None or digest(piece) != sha256:
-            raise NotFound("the snapshot does not hold this piece")
-        return piece
+        chunk = _read(place) if place else None
+        if chunk is None or digest(chunk) != sha256:
+            raise NotFound("the snapshot does not hold this chunk")
+        return chunk
 
 
 def _places(manifest: SnapshotManifest, profile: Path) -> dict[str, _Place]:
     return {
-        sha256: _Place(profile / entry.path, start, min(PIECE_BYTES, entry.bytes - start))
+        sha256: _Place(profile / entry.path, start, min(CHUNK_BYTES, entry.bytes - start))
         for entry in manifest.files
-        for sha256, start in zip(entry.pieces, range(0, entry.bytes, PIECE_BYTES), strict=True)
+        for sha256, start in zip(entry.chunks, range(0, entry.bytes, CHUNK_BYTES), strict=True)
     }
 
 

@@ -19,7 +19,7 @@ class Event(StrEnum):
     """What can happen to a session."""
 
     START = "start"
-    """Wanted running, and the lease is ours."""
+    """DesiredState running, and the lease is ours."""
     AGAIN = "again"
     """`initialize` was asked for once more."""
     STOP = "stop"
@@ -178,7 +178,7 @@ _EVERYWHERE: tuple[tuple[Event, Rule], ...] = (
     (Event.STOP, Rule(State.STOPPED, "stopped", (Effect.SHUT_DOWN,))),
     (Event.CLEAR, Rule(State.STOPPED, "cleared", (Effect.WIPE,))),
     (Event.LEASE_LOST, Rule(State.STOPPED, "lease_lost", (Effect.KILL,))),
-    (Event.RESTORE_ASKED, Rule(State.RESTORING, "asked", (Effect.CLOSE, Effect.RESTORE))),
+    (Event.RESTORE_ASKED, Rule(State.RESTORING, "restore_requested", (Effect.CLOSE, Effect.RESTORE))),
 )
 
 _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
@@ -306,11 +306,11 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
     (
         (State.LOGGED_OUT, State.NEEDS_ATTENTION, State.FAILED),
         Event.AGAIN,
-        Rule(State.STARTING, "asked_again", (Effect.CLOSE, Effect.FIND_PROFILE)),
+        Rule(State.STARTING, "reinitializing", (Effect.CLOSE, Effect.FIND_PROFILE)),
     ),
     ((State.CONFLICT,), Event.AGAIN, Rule(State.CONFLICT, "taking_over", (Effect.TAKE_OVER,))),
-    ((State.RECONNECTING,), Event.AGAIN, Rule(None, "asked_again", _CLIMB)),
-    ((State.RESTORING,), Event.AGAIN, Rule(None, "asked_again", (Effect.RESTORE,))),
+    ((State.RECONNECTING,), Event.AGAIN, Rule(None, "reinitializing", _CLIMB)),
+    ((State.RESTORING,), Event.AGAIN, Rule(None, "reinitializing", (Effect.RESTORE,))),
 )
 
 TABLE: Table = _table()

@@ -1,4 +1,4 @@
-"""What the pieces of one session's runner share: the machine's state, the flags of the browser, the durable memory."""
+"""What the parts of one session's runner share: the machine's state, the flags of the browser, the durable memory."""
 
 from __future__ import annotations
 
@@ -100,10 +100,10 @@ class Context:
         self.remember(tombstone_owed=False)
         return True
 
-    def note_link_code(self, code: str) -> None:
+    def note_pairing_code(self, code: str) -> None:
         pairing = self.reporter.status.pairing
         now = self.parts.clock.now()
-        self.reporter.set(pairing=msgspec.structs.replace(pairing, link_code=code, link_code_at=now))
+        self.reporter.set(pairing=msgspec.structs.replace(pairing, pairing_code=code, pairing_code_at=now))
 
     def hush(self) -> None:
         self._quiet += 1

@@ -72,7 +72,7 @@ class Control:
             raise TimedOut(
                 "WhatsApp gave no pairing code in time", hint="try again in a minute, or scan the QR"
             ) from error
-        self._context.note_link_code(code)
+        self._context.note_pairing_code(code)
         await self._context.reporter.publish()
         return PairingCode(code=code, valid_seconds=PAIRING_CODE_SECONDS)
 
@@ -105,5 +105,5 @@ class Control:
         if backup_id not in good and (backup_id or not good):
             raise NotFound("there is no such backup that can be restored", hint="persistent-session backups lists them")
 
-    async def read_piece(self, snapshot: str, sha256: str) -> bytes:
-        return await self._parts.store.read_piece(snapshot, sha256)
+    async def read_chunk(self, snapshot: str, sha256: str) -> bytes:
+        return await self._parts.store.read_chunk(snapshot, sha256)

@@ -15,7 +15,7 @@ from browser_worker.domain.reading import PageState
 from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged
 from shared.contracts.errors import ServiceError
 from shared.contracts.events import SessionCleared
-from shared.contracts.sessions import BackupFacts, BrowserFacts, ProfileFacts, SaveFacts, State
+from shared.contracts.sessions import BackupsStatus, BrowserStatus, ProfileStatus, SavesStatus, State
 from shared.runtime import get_logger
 
 from .context import Context
@@ -108,7 +108,7 @@ class Effects:
             self._context.proven = self._context.reloaded = False
             now = self._parts.clock.now()
             self._context.reporter.set(
-                browser=BrowserFacts(version=await self._parts.browser.version(), started_at=now)
+                browser=BrowserStatus(version=await self._parts.browser.version(), started_at=now)
             )
 
     async def _restore(self) -> None:
@@ -116,7 +116,7 @@ class Effects:
         reason = self._context.session.reason
         event = await self._context.restoring.restore(login_lost=reason == "login_lost")
         facts = await self._parts.store.inspect()
-        if event in (Event.NOTHING_TO_RESTORE, Event.STORE_UNKNOWN) and reason == "asked" and facts.valid:
+        if event in (Event.NOTHING_TO_RESTORE, Event.STORE_UNKNOWN) and reason == "restore_requested" and facts.valid:
             self._context.restoring.asked = None
             event = Event.KEEP_PROFILE
         elif event is Event.NOTHING_TO_RESTORE and facts.exists and (not facts.valid or self._context.restoring.buried):
@@ -307,9 +307,9 @@ class Effects:
         self._context.reporter.set(
             account=None,
             profile=await self._parts.store.inspect(),
-            saves=SaveFacts(),
-            backups=BackupFacts(),
-            browser=BrowserFacts(),
+            saves=SavesStatus(),
+            backups=BackupsStatus(),
+            browser=BrowserStatus(),
             detail=f"{self._context.reporter.status.detail}{detail}",
         )
         event = SessionCleared(session=self._parts.session, at=now, epoch=self._context.epoch, unlinked=unlinked)
@@ -383,7 +383,7 @@ class Effects:
     }
 
 
-def _event_of(facts: ProfileFacts) -> Event:
+def _event_of(facts: ProfileStatus) -> Event:
     if not facts.exists:
         return Event.PROFILE_NONE
     return Event.PROFILE_GOOD if facts.valid else Event.PROFILE_BAD

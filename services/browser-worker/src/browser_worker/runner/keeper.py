@@ -16,7 +16,7 @@ from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged, Save
 from shared.contracts.backups import Stored
 from shared.contracts.errors import Fenced, NotConnected, ServiceError, Unavailable
 from shared.contracts.events import SnapshotSaved
-from shared.contracts.sessions import SaveFacts, State
+from shared.contracts.sessions import SavesStatus, State
 from shared.runtime import get_logger
 
 from .options import Parts
@@ -168,7 +168,7 @@ class Keeper:
         parts = self._parts
         self._saved_at = parts.clock.monotonic()
         saves = await parts.store.saves()
-        facts = SaveFacts(
+        facts = SavesStatus(
             count=len(saves),
             newest_at=save.taken_at,
             newest_bytes=save.bytes,
@@ -189,8 +189,8 @@ class Keeper:
         epoch = self._epoch()
         if epoch is None:
             raise ServiceError("the session's epoch is not anchored in the store yet", code="epoch_not_claimed")
-        async with self._parts.store.offer(snapshot) as pieces:
-            stored = await self._parts.backups.store(snapshot, pieces, epoch=epoch, reason=reason)
+        async with self._parts.store.offer(snapshot) as chunks:
+            stored = await self._parts.backups.store(snapshot, chunks, epoch=epoch, reason=reason)
         now = self._parts.clock.now()
         self._tried_before = False
         self._backed_up_at = self._parts.clock.monotonic()

@@ -8,7 +8,7 @@ import msgspec
 
 from browser_worker.ports import BrowserGone, BrowserHangs
 from shared.contracts.errors import ServiceError
-from shared.contracts.sessions import BackupFacts, State
+from shared.contracts.sessions import BackupsStatus, State
 from shared.runtime import get_logger
 
 from .context import Context
@@ -81,7 +81,7 @@ class Observer:
         if newest and newest.id == before.newest_id and before.newest_at:
             newest_at = max(before.newest_at, newest.taken_at)
         self._context.reporter.set(
-            backups=BackupFacts(
+            backups=BackupsStatus(
                 known=True,
                 count=len(good),
                 newest_id=newest.id if newest else "",

@@ -57,7 +57,7 @@ class Parts:
     max_bytes: int = 150_000_000
     """Of a profile; beyond it the caches are trimmed before a launch."""
     session_path: str = ""
-    backup_path: str = ""
+    saves_path: str = ""
     times: Times = field(default_factory=Times)
     budget: Budget = field(default_factory=Budget)
     patience: Patience = field(default_factory=Patience)

@@ -42,7 +42,7 @@ class Reporter:
             epoch=epoch,
             worker=parts.worker,
             session_path=parts.session_path,
-            backup_path=parts.backup_path,
+            saves_path=parts.saves_path,
         )
 
     def set(self, **facts: object) -> None:

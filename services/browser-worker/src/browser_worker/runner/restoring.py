@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from browser_worker.domain.machine import Event
 from browser_worker.ports import BrowserTooOld, ProfileDamaged, Remembered
-from shared.contracts.backups import BackupFact
+from shared.contracts.backups import BackupEntry
 from shared.contracts.errors import Refused, ServiceError
 from shared.contracts.events import SessionRestored
 from shared.runtime import get_logger
@@ -65,7 +65,7 @@ class Restoring:
         newest = restorable(found.backups, self._parts.memory.load(), set())
         return self.buried or (bool(newest) and newest[0].epoch > self._known_epoch)
 
-    def _note_grave(self, backups: tuple[BackupFact, ...]) -> None:
+    def _note_grave(self, backups: tuple[BackupEntry, ...]) -> None:
         known, remembered = self._known_epoch, self._parts.memory.load()
         if known is not None:
             since = max(known, remembered.cleared_epoch + 1)
@@ -141,7 +141,7 @@ class Restoring:
             self._tried.discard(copy)
             self._too_old = True
 
-    def _candidates(self, backups: tuple[BackupFact, ...]) -> list[BackupFact]:
+    def _candidates(self, backups: tuple[BackupEntry, ...]) -> list[BackupEntry]:
         if self.asked:
             return [backup for backup in backups if backup.id == self.asked]
         return restorable(backups, self._parts.memory.load(), self._tried)
@@ -156,7 +156,7 @@ class Restoring:
         await self._parts.publish_event("session", "restored", event)
 
 
-def restorable(backups: tuple[BackupFact, ...], remembered: Remembered, tried: set[str]) -> list[BackupFact]:
+def restorable(backups: tuple[BackupEntry, ...], remembered: Remembered, tried: set[str]) -> list[BackupEntry]:
     """Newest first: good, not tried yet, and not from before a `clear`, even if the store has not heard of it."""
     return [
         backup

@@ -18,7 +18,7 @@ from shared.bus import Bucket
 from shared.bus.lease import Lease, Outcome
 from shared.clock import Clock
 from shared.contracts.errors import Conflict, ServiceError
-from shared.contracts.sessions import LeaseRecord, SessionRecord, State, Wanted
+from shared.contracts.sessions import DesiredState, LeaseRecord, SessionRecord, State
 from shared.contracts.telemetry import WorkerHeartbeat
 from shared.runtime import Tasks, get_logger
 
@@ -122,9 +122,9 @@ class Worker:
     def _tell(runner: SessionRunner, record: SessionRecord) -> None:
         if record.request <= runner.request:
             return
-        if record.wanted == Wanted.CLEARED:
+        if record.desired == DesiredState.CLEARED:
             runner.post(Event.CLEAR)
-        elif record.wanted == Wanted.STOPPED:
+        elif record.desired == DesiredState.STOPPED:
             runner.post(Event.STOP)
         else:
             runner.again(record.request)
@@ -142,9 +142,11 @@ class Worker:
     def _is_wanted(self, session: str, parts: Parts) -> bool:
         """To be run; or to be cleared, which is not done before the store has heard of it."""
         record, remembered = self._records[session], parts.memory.load()
-        if record.wanted == Wanted.RUNNING:
+        if record.desired == DesiredState.RUNNING:
             return True
-        return record.wanted == Wanted.CLEARED and (record.request > remembered.request or remembered.tombstone_owed)
+        return record.desired == DesiredState.CLEARED and (
+            record.request > remembered.request or remembered.tombstone_owed
+        )
 
     async def _own(self, session: str, parts: Parts) -> None:
         """Compete for the lease, then run until the session ends or the lease is lost. Room is taken only with the
@@ -188,7 +190,7 @@ class Worker:
         runner = SessionRunner(parts, epoch=lease.epoch, owns=lambda: self._age(session) < self._parts.ttl)
         tasks = Tasks(self._clock)
         tasks.spawn(
-            "lease", lambda: lease.keep(lambda outcome, since: self._lease_said(session, runner, outcome, since))
+            "lease", lambda: lease.maintain(lambda outcome, since: self._lease_said(session, runner, outcome, since))
         )
         try:
             async with parts.store.lock():
@@ -202,17 +204,17 @@ class Worker:
             log.error("profile_in_use", session=session, reason=error.message)
             await runner.report(State.FAILED, "profile_in_use")
             await self._until_changed(session, PROFILE_IN_USE_SECONDS)
-            if self._records[session].wanted == Wanted.STOPPED:
+            if self._records[session].desired == DesiredState.STOPPED:
                 await self._report_stopped(runner, self._records[session])
         finally:
             await tasks.stop()
 
     async def _run_locked(self, session: str, runner: SessionRunner) -> None:
         record = self._records[session]
-        if record.wanted == Wanted.CLEARED:
+        if record.desired == DesiredState.CLEARED:
             await self._clear(runner, record)
             return
-        if record.wanted == Wanted.STOPPED:
+        if record.desired == DesiredState.STOPPED:
             await self._report_stopped(runner, record)
             return
         self._owned[session] = runner
@@ -225,7 +227,7 @@ class Worker:
             wanted = self._records[session]
             if ended is Event.CLEAR:
                 await runner.cleared(wanted.request)
-            elif ended is Event.STOP and wanted.wanted == Wanted.STOPPED:
+            elif ended is Event.STOP and wanted.desired == DesiredState.STOPPED:
                 await runner.stopped(wanted.request)
         finally:
             self._owned.pop(session, None)
@@ -291,7 +293,7 @@ class Worker:
                     worker=self._parts.worker,
                     at=self._clock.now(),
                     sessions=self.owned,
-                    room=max(0, self._parts.room - len(self._owned)),
+                    free_capacity=max(0, self._parts.room - len(self._owned)),
                     memory_bytes=memory,
                     uptime_seconds=round(self._clock.monotonic() - self._started_at, 1),
                     disk_free_bytes=disk_free,

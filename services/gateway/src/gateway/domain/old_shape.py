@@ -1,6 +1,6 @@
 """A session's facts in the words of the old system's clients: names and types of theirs stay, fields of ours are added.
 
-Pure. Sizes are MB (2^20 bytes, two decimals) as the old clients expect, instants ISO 8601 in UTC with milliseconds.
+Pure. Sizes are MB with two decimals as the old clients expect, instants ISO 8601 in UTC with milliseconds.
 The trap: `isConnected` and the QR speak about now, so they are withheld when the worker that reported them is gone.
 """
 
@@ -14,11 +14,11 @@ from typing import Any
 from shared.contracts.errors import ServiceError
 from shared.contracts.health import CheckResult, HealthReport, Issue, Overall, Recommendation
 from shared.contracts.sessions import INITIALIZING, Account, SessionStatus, State
+from shared.contracts.units import MEGABYTE
 
 from .observed import Facts
 
 Json = dict[str, Any]
-MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -139,15 +139,15 @@ def _status(facts: Facts, health: Json | None, qr_image: str | None) -> Json:
         "reconnectAttempts": status.reconnect_attempts if status else 0,
         "qrImage": qr_image if pairing else None,
         "qrAt": iso(pairing.qr_at) if pairing else None,
-        "linkCode": pairing.link_code if pairing else None,
-        "linkCodeAt": iso(pairing.link_code_at) if pairing else None,
+        "linkCode": pairing.pairing_code if pairing else None,
+        "linkCodeAt": iso(pairing.pairing_code_at) if pairing else None,
         "state": status.state if status else State.STOPPED.value,
         "reason": status.reason if status else "",
         "detail": status.detail if status else "",
         "since": iso(status.since) if status else None,
         "updatedAt": iso(status.updated_at) if status else None,
         "probedAt": iso(status.probed_at) if status else None,
-        "wanted": facts.record.wanted if facts.record else None,
+        "wanted": facts.record.desired if facts.record else None,
         "requested": facts.record.request if facts.record else 0,
         "carriedOut": status.request if status else 0,
         "epoch": status.epoch if status else 0,
@@ -231,7 +231,7 @@ def _system_info(facts: Facts, system: System) -> Json:
     status, owner = facts.status, facts.owner
     return {
         "sessionPath": (status.session_path if status else "") or system.session_path,
-        "backupPath": (status.backup_path if status else "") or system.backup_path,
+        "backupPath": (status.saves_path if status else "") or system.backup_path,
         "isRailway": system.is_railway,
         "memory": dict(system.memory),
         "uptime": round(system.uptime, 1),
@@ -243,7 +243,7 @@ def _system_info(facts: Facts, system: System) -> Json:
             "uptime": round(owner.uptime_seconds, 1),
             "diskFree": owner.disk_free_bytes,
             "sessions": len(owner.sessions),
-            "room": owner.room,
+            "room": owner.free_capacity,
         }
         if owner
         else None,

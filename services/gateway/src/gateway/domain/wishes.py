@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.contracts.sessions import INITIALIZING, SessionRecord, State, Wanted
+from shared.contracts.sessions import INITIALIZING, DesiredState, SessionRecord, State
 
 from .observed import Facts
 
@@ -40,18 +40,18 @@ CLEARING = Next("clearing", "Clearing is under way")
 
 def initialize(session: str, record: SessionRecord | None, facts: Facts, now: datetime) -> SessionRecord | None:
     """The record to write, or None when the session is already on its way."""
-    if record is not None and record.wanted == Wanted.RUNNING:
+    if record is not None and record.desired == DesiredState.RUNNING:
         pending = _carried_out(facts) < record.request
         if pending or facts.state in UNDER_WAY:
             return None
-    return _next_record(session, record, Wanted.RUNNING, facts, now)
+    return _next_record(session, record, DesiredState.RUNNING, facts, now)
 
 
 def clear(session: str, record: SessionRecord | None, facts: Facts, now: datetime) -> SessionRecord | None:
     """The record to write, or None when a clear is already pending."""
-    if record is not None and record.wanted == Wanted.CLEARED and _carried_out(facts) < record.request:
+    if record is not None and record.desired == DesiredState.CLEARED and _carried_out(facts) < record.request:
         return None
-    return _next_record(session, record, Wanted.CLEARED, facts, now)
+    return _next_record(session, record, DesiredState.CLEARED, facts, now)
 
 
 def initialize_settled(facts: Facts, request: int) -> bool:
@@ -80,8 +80,8 @@ def _carried_out(facts: Facts) -> int:
 
 
 def _next_record(
-    session: str, record: SessionRecord | None, wanted: Wanted, facts: Facts, now: datetime
+    session: str, record: SessionRecord | None, wanted: DesiredState, facts: Facts, now: datetime
 ) -> SessionRecord:
     # The record may be new although the worker has carried out earlier ones: NATS lost its data.
     newest = max(record.request if record else 0, _carried_out(facts))
-    return SessionRecord(session=session, wanted=wanted.value, requested_at=now, request=newest + 1)
+    return SessionRecord(session=session, desired=wanted.value, requested_at=now, request=newest + 1)

@@ -16,7 +16,7 @@ from gateway.domain.inputs import Request
 from gateway.domain.observed import Facts
 from gateway.domain.refusals import WorkerGone
 from shared.contracts import subjects
-from shared.contracts.backups import BackupFact, Backups, ListBackups
+from shared.contracts.backups import BackupEntry, Backups, ListBackups
 from shared.contracts.commands import (
     Accepted,
     BackedUp,
@@ -31,7 +31,7 @@ from shared.contracts.commands import (
 )
 from shared.contracts.errors import Conflict, NotConnected, NotRunning, ServiceError, TimedOut, TryAgain
 from shared.contracts.health import HealthReport, Judge
-from shared.contracts.sessions import SessionRecord, State, Wanted
+from shared.contracts.sessions import DesiredState, SessionRecord, State
 
 from .door import Deadline, Door
 
@@ -227,12 +227,12 @@ def _list_backups(door: Door, session: str, deadline: Deadline) -> Done:
         "message": f"Backups: {len(listed.backups)}",
         "backups": [_backup(backup) for backup in listed.backups],
         "storedSize": old_shape.megabytes(listed.stored_bytes),
-        "clearedAt": old_shape.iso(listed.cleared_at),
+        "clearedAt": old_shape.iso(listed.tombstoned_at),
     }
     return Done(body)
 
 
-def _backup(backup: BackupFact) -> old_shape.Json:
+def _backup(backup: BackupEntry) -> old_shape.Json:
     return {
         "id": backup.id,
         "takenAt": old_shape.iso(backup.taken_at),
@@ -284,8 +284,8 @@ def _owned(door: Door, session: str) -> Facts:
     facts = door.view.facts(session)
     if facts.owner is not None:
         return facts
-    wanted = facts.record.wanted if facts.record else None
-    if facts.workers and facts.status is None and wanted != Wanted.RUNNING:
+    wanted = facts.record.desired if facts.record else None
+    if facts.workers and facts.status is None and wanted != DesiredState.RUNNING:
         raise NotConnected("the session is not running", hint="initialize it first")
     raise _gone()
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
-from shared.contracts.sessions import ProfileFacts, SessionStatus, State, Wanted
+from shared.contracts.sessions import DesiredState, ProfileStatus, SessionStatus, State
 
 from .observation import Observation, StoreSight, WorkerSight
 from .thresholds import Thresholds
@@ -73,8 +73,8 @@ class Case:
         return self.seen.status
 
     @property
-    def profile(self) -> ProfileFacts:
-        return self.status.profile if self.status else ProfileFacts()
+    def profile(self) -> ProfileStatus:
+        return self.status.profile if self.status else ProfileStatus()
 
     @cached_property
     def state(self) -> State:
@@ -88,8 +88,8 @@ class Case:
             if self.status is None:
                 return Wish.NEVER
             return Wish.STOPPED if self.state is State.STOPPED else Wish.RUNNING
-        return {Wanted.STOPPED.value: Wish.STOPPED, Wanted.CLEARED.value: Wish.CLEARED}.get(
-            self.seen.record.wanted, Wish.RUNNING
+        return {DesiredState.STOPPED.value: Wish.STOPPED, DesiredState.CLEARED.value: Wish.CLEARED}.get(
+            self.seen.record.desired, Wish.RUNNING
         )
 
     @property

@@ -20,7 +20,7 @@ class WorkerSight:
 
     worker: str
     seen_at: datetime
-    room: int = 0
+    free_capacity: int = 0
     disk_free_bytes: int = 0
     holding_since: datetime | None = None
 

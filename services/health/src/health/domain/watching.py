@@ -208,7 +208,7 @@ def _sight(worker: _Worker, session: str) -> WorkerSight:
     return WorkerSight(
         worker=worker.heartbeat.worker,
         seen_at=worker.seen_at,
-        room=worker.heartbeat.room,
+        free_capacity=worker.heartbeat.free_capacity,
         disk_free_bytes=worker.heartbeat.disk_free_bytes,
         holding_since=worker.holds.get(session),
     )

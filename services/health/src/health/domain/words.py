@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from shared.contracts.units import MEGABYTE
+
 
 @dataclass(frozen=True)
 class Words:
@@ -38,9 +40,6 @@ def plain(text: str) -> str:
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     # shortened last, so that no number is cut into a piece that no longer looks like one
     return NUMBER_LIKE.sub("…", line)[:LONGEST_FOREIGN_TEXT]
-
-
-MEGABYTE = 1024 * 1024
 
 
 def size(count: float) -> Words:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from health.domain.case import Case
 from health.domain.finding import Check, Finding, healthy, unknown
 from health.domain.levels import Level, graded
-from health.domain.words import MEGABYTE, Words, size
-from shared.contracts.sessions import BrowserFacts
+from health.domain.words import Words, size
+from shared.contracts.sessions import BrowserStatus
+from shared.contracts.units import MEGABYTE
 
 MUCH_MEMORY = Words(
     "The browser uses {size} of memory; the limit is {limit}.", "يستخدم المتصفح {size} من الذاكرة؛ الحد {limit}."
@@ -47,7 +48,7 @@ def examine_selfcheck(case: Case) -> Finding:
     return healthy("reads and sends")
 
 
-def _checked(case: Case, browser: BrowserFacts) -> bool:
+def _checked(case: Case, browser: BrowserStatus) -> bool:
     """Whether a self-check has run: it leaves a trace, and within a session timeout of connecting it must have."""
     traced = bool(browser.wa_js_version or browser.missing_lookups)
     return traced or browser.read_ok or browser.send_ok or case.in_state > case.limits.session_timeout_seconds

@@ -13,7 +13,7 @@ from health.domain.case import Case
 from health.domain.finding import Check, Finding, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.words import Words, span
-from shared.contracts.sessions import BackupFacts
+from shared.contracts.sessions import BackupsStatus
 
 NO_BACKUP = Words("There is no off-site backup yet.", "لا توجد نسخة احتياطية خارجية بعد.")
 OLD_BACKUP = Words("The newest backup is {span} old.", "مضى على أحدث نسخة احتياطية {span}.")
@@ -21,7 +21,7 @@ NO_SAVE = Words("There is no local save yet.", "لا يوجد حفظ محلي ب
 OLD_SAVE = Words("The newest local save is {span} old.", "مضى على أحدث حفظ محلي {span}.")
 
 
-def current_at(backups: BackupFacts) -> datetime | None:
+def current_at(backups: BackupsStatus) -> datetime | None:
     """When the newest backup was last known to hold what the profile holds; None when there is none."""
     if backups.newest_at is None:
         return None

@@ -6,7 +6,8 @@ from health.domain.case import Case
 from health.domain.finding import Check, Finding, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.thresholds import Thresholds
-from health.domain.words import MEGABYTE, Words, plain, size, span
+from health.domain.words import Words, plain, size, span
+from shared.contracts.units import MEGABYTE
 
 TOO_LARGE = Words("The profile has grown to {size}; the limit is {limit}.", "بلغ حجم ملف الجلسة {size}؛ الحد {limit}.")
 

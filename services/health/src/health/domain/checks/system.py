@@ -8,8 +8,9 @@ from health.domain.case import Case
 from health.domain.finding import Check, Finding, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.observation import NatsSight
-from health.domain.words import MEGABYTE, Words, plain, size, span
+from health.domain.words import Words, plain, size, span
 from shared.contracts.sessions import State
+from shared.contracts.units import MEGABYTE
 
 NO_WORKER = Words("No browser worker answers; no session can run.", "لا يستجيب أي عامل متصفح؛ لا يمكن تشغيل أي جلسة.")
 OWNER_SILENT = Words(
@@ -31,7 +32,7 @@ def examine_worker(case: Case) -> Finding:
     owned = case.wanted and case.status is not None and case.state is not State.STOPPED
     if owned and not case.owner_alive:
         return _owner_silent(case, limit)
-    if case.wanted and not owned and all(w.room <= 0 for w in case.fresh_workers):
+    if case.wanted and not owned and all(w.free_capacity <= 0 for w in case.fresh_workers):
         return Finding(Level.WARNING, "no room", "1 place", "no-room", NO_ROOM)
     return healthy(f"{len(case.fresh_workers)} alive", limit)
 

@@ -1,7 +1,7 @@
-"""Hashes of a snapshot's files in pieces, and the check of a file against them.
+"""Hashes of a snapshot's files in chunks, and the check of a file against them.
 
 Finished LevelDB tables never change, so a table's hashes are remembered by its inode, size and time of change. Streams:
-one piece in memory. The trap: a file that is only copied by name may share that name with other bytes, so never
+one chunk in memory. The trap: a file that is only copied by name may share that name with other bytes, so never
 remember by path.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from browser_worker.domain.profile_rules import Kind, kind_of
 from browser_worker.ports import ProfileDamaged
-from shared.contracts.snapshots import PIECE_BYTES, FileEntry, SnapshotManifest, digest
+from shared.contracts.snapshots import CHUNK_BYTES, FileEntry, SnapshotManifest, digest
 
 from .durable_files import open_new, write_all
 from .snapshot_clone import read_tree
@@ -22,24 +22,24 @@ from .snapshot_clone import read_tree
 _Identity = tuple[int, int, int, int]
 
 
-def pieces_of(path: Path) -> Iterator[bytes]:
+def chunks_of(path: Path) -> Iterator[bytes]:
     with path.open("rb", buffering=0) as file:
-        while piece := file.read(PIECE_BYTES):
-            yield piece
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
 
 
 def copy_verified(source: Path, target: Path, entry: FileEntry) -> None:
-    """Copy a file into the new `target` while checking every piece. Raises ProfileDamaged, OSError."""
+    """Copy a file into the new `target` while checking every chunk. Raises ProfileDamaged, OSError."""
     with open_new(target) as writer:
         hashes = []
-        for piece in pieces_of(source):
-            hashes.append(digest(piece))
-            write_all(writer.fileno(), piece)
-    if tuple(hashes) != entry.pieces or target.stat().st_size != entry.bytes:
+        for chunk in chunks_of(source):
+            hashes.append(digest(chunk))
+            write_all(writer.fileno(), chunk)
+    if tuple(hashes) != entry.chunks or target.stat().st_size != entry.bytes:
         raise ProfileDamaged(f"{entry.path} is not what its manifest says")
 
 
-class PieceHashes:
+class ChunkHashes:
     """Remembers the tables of the newest manifest that it made, and no others."""
 
     def __init__(self) -> None:
@@ -75,9 +75,9 @@ class PieceHashes:
         self, folder: Path, path: str, status: os.stat_result, seen: dict[_Identity, tuple[str, ...]]
     ) -> FileEntry:
         identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        pieces = self._tables.get(identity) if kind_of(path) is Kind.FINISHED else None
-        if pieces is None:
-            pieces = tuple(digest(piece) for piece in pieces_of(folder / path))
+        chunks = self._tables.get(identity) if kind_of(path) is Kind.FINISHED else None
+        if chunks is None:
+            chunks = tuple(digest(chunk) for chunk in chunks_of(folder / path))
         if kind_of(path) is Kind.FINISHED:
-            seen[identity] = pieces
-        return FileEntry(path=path, bytes=status.st_size, pieces=pieces)
+            seen[identity] = chunks
+        return FileEntry(path=path, bytes=status.st_size, chunks=chunks)
