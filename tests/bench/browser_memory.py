@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from browser_stage import BrowserStage, browser_stage, send_ready, shows
 from playwright.async_api import async_playwright
 
-from browser_worker.adapters.processes import BrowserProcesses
+from browser_worker.adapters.browser.processes import BrowserProcesses
 from browser_worker.domain.reading import PageState
 from shared.clock import SystemClock
 

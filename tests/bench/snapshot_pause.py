@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "integration/worker_storage")
 
 from writing_browser import browser_on, playwright_running, serving
 
-from browser_worker.adapters.processes import BrowserProcesses
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.browser.processes import BrowserProcesses
+from browser_worker.adapters.profile.store import DiskProfileStore
 from shared.clock import SystemClock
 
 ROUNDS = 11
@@ -62,7 +62,7 @@ async def measure(root: Path, megabytes: int, url: str) -> None:
             snapshot = await store.snapshot(
                 freeze=lambda: freeze(processes), thaw=processes.resume, epoch=1, browser_version="156.0.8078.79"
             )
-            await store.keep(snapshot)
+            await store.add_save(snapshot)
             ours.append(snapshot.pause_ms)
         size = (await store.inspect()).bytes / 1e6
     pause, copy = statistics.median(ours), statistics.median(plain)

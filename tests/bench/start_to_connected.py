@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from browser_stage import browser_stage
 
-from browser_worker.adapters.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.chromium import ChromiumBrowser
 from browser_worker.domain.reading import PageState
 
 GOAL_SECONDS = 1.0

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from browser_worker.adapters.chromium import ChromiumBrowser
-from browser_worker.domain.reading import CarriedStorage, PageState, Reading
+from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.domain.reading import LocalStorageExport, PageState, Reading
 from shared.clock import SystemClock
 from shared.testing import eventually
 from standin.client import Phone
@@ -37,7 +37,7 @@ class BrowserStage:
 
     @asynccontextmanager
     async def launched(
-        self, *, carried: CarriedStorage | None = None, **options: Any
+        self, *, carried: LocalStorageExport | None = None, **options: Any
     ) -> AsyncIterator[ChromiumBrowser]:
         """A browser on the profile; whatever the test did to it, nothing of it is left."""
         browser = self.browser(**options)

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from browser_worker.domain.debounce import Debounce
 from browser_worker.domain.ladder import Budget
-from browser_worker.domain.reading import CarriedStorage, PageState, RawReading, Reading, SelfCheck, SendOutcome
-from browser_worker.domain.watching import Patience
-from browser_worker.ports import BrowserGone, BrowserMeasure, ProfileDamaged, Remembered, Save, Snapshot
-from browser_worker.runner.options import Parts, Times
+from browser_worker.domain.reading import LocalStorageExport, PageState, RawReading, Reading, SelfCheck, SendOutcome
+from browser_worker.ports import BrowserGone, BrowserMeasure, DurableRecord, ProfileDamaged, Save, Snapshot
+from browser_worker.runner.dependencies import Dependencies, Times
 from shared.clock import SystemClock
 from shared.contracts.backups import BackupEntry, Backups, EpochClaimed, Stored
 from shared.contracts.commands import SendResult
@@ -45,7 +45,7 @@ class FakeBrowser:
     def shows(self, page: PageState) -> None:
         self.page = page
 
-    async def launch(self, profile: Path, carried: CarriedStorage | None) -> None:
+    async def launch(self, profile: Path, carried: LocalStorageExport | None) -> None:
         self.calls.append("launch")
         if self.gone_at_launch:
             self.gone_at_launch -= 1
@@ -100,9 +100,9 @@ class FakeBrowser:
         self.calls.append("unlink")
         return True
 
-    async def capture_storage(self) -> CarriedStorage:
-        self.calls.append("capture_storage")
-        return CarriedStorage("http://x", 1, {})
+    async def export_local_storage(self) -> LocalStorageExport:
+        self.calls.append("export_local_storage")
+        return LocalStorageExport("http://x", 1, {})
 
     async def screenshot(self) -> bytes:
         return b""
@@ -146,11 +146,11 @@ class FakeStore:
     async def inspect(self) -> ProfileStatus:
         return ProfileStatus(exists=self.exists, valid=self.exists and self.valid)
 
-    async def carried(self) -> CarriedStorage | None:
+    async def local_storage_export(self) -> LocalStorageExport | None:
         return None
 
-    async def write_carried(self, carried: CarriedStorage) -> None:
-        self.calls.append("write_carried")
+    async def write_local_storage_export(self, carried: LocalStorageExport) -> None:
+        self.calls.append("write_local_storage_export")
 
     async def snapshot(
         self, *, freeze: Any, thaw: Any, epoch: int, browser_version: str, page_version: str = ""
@@ -167,7 +167,7 @@ class FakeStore:
         )
         return Snapshot(id="n", folder=Path("/nowhere"), manifest=manifest, pause_ms=1)
 
-    async def keep(self, snapshot: Snapshot) -> Save:
+    async def add_save(self, snapshot: Snapshot) -> Save:
         save = Save(f"save-{len(self.kept)}", Path("/nowhere"), NOW, 1, "156.0.0.1")
         self.kept.insert(0, save)
         return save
@@ -188,7 +188,7 @@ class FakeStore:
         self.exists = self.valid = True
         return self._snapshot(1).manifest
 
-    async def move_in(self) -> bool:
+    async def import_old_profile(self) -> bool:
         return False
 
     async def drop_set_aside(self) -> None:
@@ -274,7 +274,7 @@ class MemoryOutbox:
         self.rows[command_id] = SendResult(outcome="intended", command_id=command_id, message_id=message_id)
         return None
 
-    def settle(self, command_id: str, result: SendResult) -> None:
+    def record_outcome(self, command_id: str, result: SendResult) -> None:
         self.rows[command_id] = result
 
     def find(self, command_id: str) -> SendResult | None:
@@ -284,15 +284,15 @@ class MemoryOutbox:
         return [row for row in self.rows.values() if row.outcome in ("intended", "unknown")]
 
 
-class MemoryMemory:
+class DurableRecordInMemory:
     def __init__(self, **remembered: Any) -> None:
-        self.kept = Remembered(**remembered)
+        self.written = DurableRecord(**remembered)
 
-    def load(self) -> Remembered:
-        return self.kept
+    def load(self) -> DurableRecord:
+        return self.written
 
-    def store(self, remembered: Remembered) -> None:
-        self.kept = replace(remembered)
+    def write(self, remembered: DurableRecord) -> None:
+        self.written = replace(remembered)
 
 
 @dataclass
@@ -301,7 +301,7 @@ class World:
     store: FakeStore = field(default_factory=FakeStore)
     backups: FakeBackups = field(default_factory=FakeBackups)
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
-    memory: MemoryMemory = field(default_factory=MemoryMemory)
+    durable_record: DurableRecordInMemory = field(default_factory=DurableRecordInMemory)
     statuses: list[SessionStatus] = field(default_factory=list)
 
     @property
@@ -312,7 +312,7 @@ class World:
     def states(self) -> list[str]:
         return [change.state for change in self.status.history]
 
-    def parts(self, **changes: Any) -> Parts:
+    def parts(self, **changes: Any) -> Dependencies:
         async def publish_status(status: SessionStatus) -> None:
             self.statuses.append(status)
 
@@ -325,13 +325,13 @@ class World:
             "store": self.store,
             "backups": self.backups,
             "outbox": self.outbox,
-            "memory": self.memory,
+            "durable_record": self.durable_record,
             "clock": SystemClock(),
             "publish_status": publish_status,
             "publish_event": publish_event,
             "jitter": lambda: 0.5,
             "times": FAST,
             "budget": Budget(attempts=3, launches=2, base_delay=0.02),
-            "patience": Patience(offline=0.05, lost_login=0.05, silent=0.5),
+            "debounce": Debounce(offline=0.05, lost_login=0.05, silent=0.5),
         }
-        return Parts(**(options | changes))
+        return Dependencies(**(options | changes))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from browser_stage import BrowserStage, link, send_ready, shows
 
-from browser_worker.adapters.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.chromium import ChromiumBrowser
 from browser_worker.domain.reading import PageState
 from browser_worker.ports import BrowserGone, BrowserHangs
 from shared.testing import eventually
@@ -226,7 +226,7 @@ async def test_an_unreachable_site_reads_as_unknown_and_comes_back(stage: Browse
 
 async def test_carried_storage_waits_for_a_site_that_comes_later(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.capture_storage()
+        carried = await browser.export_local_storage()
         await browser.close(timeout=5)
         stage.standin.stop()
         (stage.profile / "Default" / "Local Storage").rename(stage.folder / "lost")

@@ -14,9 +14,9 @@ import pytest
 import structlog
 from browser_stage import WA_JS, BrowserStage, shows
 
-from browser_worker.adapters.chromium import ChromiumBrowser
-from browser_worker.adapters.processes import BrowserProcesses
-from browser_worker.adapters.watchdog import Watchdog
+from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.processes import BrowserProcesses
+from browser_worker.adapters.browser.watchdog import Watchdog
 from browser_worker.domain.reading import PageState
 from browser_worker.ports import BrowserGone, BrowserHangs
 from shared.clock import SystemClock
@@ -60,7 +60,7 @@ async def test_freezing_stops_every_write_and_thawing_resumes(stage: BrowserStag
         still = _written(folder)
         assert (await browser.read()).state is PageState.UNKNOWN
         with pytest.raises(BrowserHangs):
-            await browser.capture_storage()
+            await browser.export_local_storage()
         await asyncio.sleep(0.5)
         assert _written(folder) == still
         browser.thaw()
@@ -87,7 +87,7 @@ async def test_a_stop_waits_no_longer_than_it_may_and_says_so(
     stage: BrowserStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stage.launched() as browser:
-        monkeypatch.setattr("browser_worker.adapters.processes._state", lambda stat: "D")
+        monkeypatch.setattr("browser_worker.adapters.browser.processes._state", lambda stat: "D")
         with structlog.testing.capture_logs() as logs:
             browser.freeze()
         assert "browser_not_still" in [line["event"] for line in logs]
@@ -114,7 +114,7 @@ async def test_a_send_to_a_frozen_browser_fails_without_a_doubt(stage: BrowserSt
 
 async def test_a_frozen_browser_can_be_killed_and_started_again(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.capture_storage()
+        carried = await browser.export_local_storage()
         browser.freeze()
         browser.kill()
         browser.kill()
@@ -177,7 +177,7 @@ async def test_a_stray_browser_on_the_profile_is_ended_first(stage: BrowserStage
 
 async def test_a_dead_driver_is_replaced(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.capture_storage()
+        carried = await browser.export_local_storage()
         assert browser._driver._process is not None
         browser._driver._process.kill()
 
@@ -262,7 +262,7 @@ async def test_a_watchdog_that_died_is_started_again(stage: BrowserStage) -> Non
 
 async def test_the_watchdog_leaves_the_next_owners_browser_alone(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.capture_storage()
+        carried = await browser.export_local_storage()
         browser.kill()
         other = stage.browser()
         try:
@@ -279,7 +279,7 @@ async def test_the_watchdog_leaves_the_next_owners_browser_alone(stage: BrowserS
 CONTROLLER = """
 import asyncio, sys
 from pathlib import Path
-from browser_worker.adapters.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.chromium import ChromiumBrowser
 from shared.clock import SystemClock
 
 async def main():

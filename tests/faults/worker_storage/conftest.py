@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.profile.store import DiskProfileStore
 from shared.clock import SystemClock
 
 _TESTS = Path(__file__).parents[2]

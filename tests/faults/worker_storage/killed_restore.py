@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.profile.store import DiskProfileStore
 from shared.clock import SystemClock
 
 
@@ -41,7 +41,7 @@ async def main(root: Path, step: int, what: str) -> None:
         if what == "restore":
             await store.restore_save(save, browser_version="156.0.8078.79")
         elif what == "keep":
-            await store.keep(await store.snapshot_at_rest(epoch=1, browser_version="156.0.8078.79"))
+            await store.add_save(await store.snapshot_at_rest(epoch=1, browser_version="156.0.8078.79"))
         else:
             await store.wipe()
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from writing_browser import WritingBrowser, browser_on, invariants_of, playwright_running, serving
 
-from browser_worker.adapters import snapshot_clone
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.profile import snapshot_clone
+from browser_worker.adapters.profile.store import DiskProfileStore
 from browser_worker.ports import ProfileDamaged
 from shared.testing import eventually
 
@@ -50,7 +50,7 @@ async def test_each_damage_is_found_in_a_real_profile_and_mended_by_the_save(loc
         async with browser_on(playwright, store.profile, url) as live:
             await live.link()
             await live.written(800, 10_000)
-        save = await store.keep(await store.snapshot_at_rest(epoch=1, browser_version=VERSION))
+        save = await store.add_save(await store.snapshot_at_rest(epoch=1, browser_version=VERSION))
         for problem, damage in DAMAGES.items():
             damage(store.profile)
             facts = await store.inspect()

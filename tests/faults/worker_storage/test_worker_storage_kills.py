@@ -12,7 +12,7 @@ import pytest
 from tiny_profile import INDEXED_DB, age, contents, make_profile, names
 
 from browser_worker.adapters.outbox_sqlite import SqliteOutbox
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.profile.store import DiskProfileStore
 from shared.clock import SystemClock
 from shared.contracts.commands import SendResult
 
@@ -30,7 +30,7 @@ async def prepared(tmp_path: Path) -> Path:
     store = make_store(tmp_path / "prepared")
     age(make_profile(store.profile, table_sizes=(2000, 4000)))
     async with store.lock():
-        await store.keep(await store.snapshot_at_rest(epoch=1, browser_version=VERSION))
+        await store.add_save(await store.snapshot_at_rest(epoch=1, browser_version=VERSION))
     return tmp_path / "prepared"
 
 
@@ -130,8 +130,8 @@ def test_a_worker_killed_between_intention_and_outcome_finds_the_intention(tmp_p
         "from browser_worker.adapters.outbox_sqlite import SqliteOutbox\n"
         "from shared.clock import SystemClock\n"
         "outbox = SqliteOutbox(pathlib.Path(sys.argv[1]), SystemClock())\n"
-        "outbox.intend('done', 'm1'); outbox.settle('done', __import__('shared.contracts.commands', fromlist=['x'])"
-        ".SendResult(outcome='sent', ack=1))\n"
+        "from shared.contracts.commands import SendResult\n"
+        "outbox.intend('done', 'm1'); outbox.record_outcome('done', SendResult(outcome='sent', ack=1))\n"
         "outbox.intend('open', 'm2')\n"
         "os.kill(os.getpid(), 9)\n"
     )

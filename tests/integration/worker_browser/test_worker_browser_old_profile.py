@@ -8,9 +8,9 @@ import pytest
 from browser_stage import WA_JS
 from old_client import OldClient
 
-from browser_worker.adapters.chromium import ChromiumBrowser
-from browser_worker.adapters.executables import find_executable
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.executables import find_executable
+from browser_worker.adapters.profile.store import DiskProfileStore
 from browser_worker.domain.reading import PageState
 from shared.clock import SystemClock
 from shared.contracts.errors import Conflict
@@ -48,7 +48,7 @@ async def test_a_session_of_the_old_system_goes_on_in_the_new_one_without_a_qr(t
             ],
         )
         async with store.lock():
-            assert await store.move_in()
+            assert await store.import_old_profile()
             assert len(await store.saves()) == 1
             await browser.launch(store.profile, await store.carried())
             try:

@@ -8,8 +8,8 @@ import shutil
 import pytest
 from browser_stage import BrowserStage, link, send_ready, shows
 
-from browser_worker.adapters.chromium import ChromiumBrowser
-from browser_worker.domain.reading import CarriedStorage, PageState
+from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.domain.reading import LocalStorageExport, PageState
 from browser_worker.ports import BrowserGone
 from shared.contracts.errors import Refused
 from shared.testing import eventually
@@ -87,13 +87,13 @@ async def test_killed_with_its_storage_on_disk_it_is_connected_again_without_a_q
 
 async def test_carried_storage_brings_back_a_login_whose_file_was_lost(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.capture_storage()
+        carried = await browser.export_local_storage()
         assert carried.entries["ps:sequence"] == str(carried.sequence)
         await browser.close(timeout=5)
         shutil.rmtree(stage.profile / "Default" / "Local Storage")
         await browser.launch(stage.profile, carried)
         await _never_a_qr_until_connected(browser)
-        assert (await browser.capture_storage()).sequence == carried.sequence + 1
+        assert (await browser.export_local_storage()).sequence == carried.sequence + 1
 
 
 async def test_without_carried_storage_the_lost_file_would_have_lost_the_login(stage: BrowserStage) -> None:
@@ -106,18 +106,18 @@ async def test_without_carried_storage_the_lost_file_would_have_lost_the_login(s
 
 async def test_carried_storage_that_is_not_newer_changes_nothing(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.capture_storage()
-        await browser.capture_storage()
+        carried = await browser.export_local_storage()
+        await browser.export_local_storage()
         await browser.close(timeout=5)
-        stale = CarriedStorage(carried.origin, carried.sequence, carried.entries | {"stale": "yes"})
+        stale = LocalStorageExport(carried.origin, carried.sequence, carried.entries | {"stale": "yes"})
         await browser.launch(stage.profile, stale)
         await shows(browser, PageState.CONNECTED)
-        assert "stale" not in (await browser.capture_storage()).entries
+        assert "stale" not in (await browser.export_local_storage()).entries
 
 
 async def test_carried_storage_is_not_put_back_after_a_logout(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.capture_storage()
+        carried = await browser.export_local_storage()
         await browser.close(timeout=5)
         await browser.launch(stage.profile, carried)
         await shows(browser, PageState.CONNECTED)
@@ -126,11 +126,11 @@ async def test_carried_storage_is_not_put_back_after_a_logout(stage: BrowserStag
         for again in (browser.reload, browser.reopen_page):
             await again()
             await shows(browser, PageState.QR)
-            assert "last-wid-md" not in (await browser.capture_storage()).entries
+            assert "last-wid-md" not in (await browser.export_local_storage()).entries
         await browser.close(timeout=5)
         await browser.launch(stage.profile, carried)
         await shows(browser, PageState.QR)
-        assert "last-wid-md" not in (await browser.capture_storage()).entries
+        assert "last-wid-md" not in (await browser.export_local_storage()).entries
 
 
 async def test_a_text_is_sent_acknowledged_and_found_again(stage: BrowserStage) -> None:

@@ -13,9 +13,9 @@ import pytest
 from browser_stage import BrowserStage, browser_stage, link
 from playwright.async_api import BrowserType, async_playwright
 
-from browser_worker.adapters.chromium import ChromiumBrowser
-from browser_worker.adapters.executables import find_executable
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.executables import find_executable
+from browser_worker.adapters.profile.store import DiskProfileStore
 from shared.clock import SystemClock
 from shared.testing import eventually
 
@@ -101,7 +101,7 @@ async def writing(stage: BrowserStage) -> AsyncIterator[tuple[ChromiumBrowser, D
 
 
 async def copy_of(store: DiskProfileStore, browser: ChromiumBrowser, target: Path) -> Path:
-    await store.write_carried(await browser.capture_storage())
+    await store.write_local_storage_export(await browser.export_local_storage())
     snapshot = await store.snapshot(
         freeze=browser.freeze, thaw=browser.thaw, epoch=1, browser_version=await browser.version()
     )

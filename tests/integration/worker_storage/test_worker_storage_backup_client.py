@@ -11,7 +11,7 @@ import zstandard
 from tiny_profile import age, contents, make_profile
 
 from browser_worker.adapters.backup_client import BusBackupService
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.profile.store import DiskProfileStore
 from browser_worker.ports import ProfileDamaged, Snapshot
 from shared.bus import Bus, Call
 from shared.clock import SystemClock
@@ -185,6 +185,6 @@ async def test_a_profile_is_restored_into_an_empty_place_of_another_worker(
 ) -> None:
     other = DiskProfileStore(tmp_path / "elsewhere", tmp_path / "other-saves", "shop", SystemClock())
     async with other.lock():
-        assert not await other.move_in()
+        assert not await other.import_old_profile()
         await other.restore_backup(BusBackupService(bus, "shop").source("b1"), browser_version=VERSION)
         assert (await other.inspect()).valid

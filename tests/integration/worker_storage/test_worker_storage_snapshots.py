@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Playwright
 from writing_browser import WritingBrowser, browser_on, invariants_of, playwright_running, serving
 
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.profile.store import DiskProfileStore
 from browser_worker.ports import Snapshot
 from shared.clock import SystemClock
 from shared.testing import eventually
@@ -91,7 +91,7 @@ async def test_a_restored_save_opens_with_the_login_and_the_browser_never_writes
         async with browser_on(playwright, store.profile, url) as live:
             await live.link()
             await live.written(500, 8000)
-            save = await store.keep(await snap(store, live))
+            save = await store.add_save(await snap(store, live))
         await store.set_aside()
         await store.restore_save(save, browser_version=VERSION)
         async with browser_on(playwright, store.profile, url) as restored:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from browser_worker.adapters.watchdog_program import TICK_SECONDS
+from browser_worker.adapters.browser.watchdog_program import TICK_SECONDS
 from browser_worker.bootstrap import _watchdog_limit
 from browser_worker.runner.worker import MARGIN
 from browser_worker.settings import WorkerSettings

@@ -43,10 +43,10 @@ def test_a_crash_is_answered_at_once() -> None:
 def test_an_older_copy_is_tried_only_when_no_browser_connects_on_this_one(
     attempt: int, budget: Budget, jitter: float
 ) -> None:
-    for unproven in range(budget.launches + 3):
-        step = climb(Fault.BROWSER, attempt, budget, jitter, unproven=unproven)
+    for launches_since_connected in range(budget.launches + 3):
+        step = climb(Fault.BROWSER, attempt, budget, jitter, launches_since_connected=launches_since_connected)
         if step is not None:
-            assert (step.rung is Rung.RESTORE) == (unproven > budget.launches)
+            assert (step.rung is Rung.RESTORE) == (launches_since_connected > budget.launches)
 
 
 def test_the_slow_attempts_go_on_for_ever_at_a_bounded_pace() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from browser_worker.adapters.profile_trim import trim_caches
+from browser_worker.adapters.profile.trim import trim_caches
 
 
 def test_only_caches_are_removed_and_their_size_is_told(tmp_path: Path) -> None:

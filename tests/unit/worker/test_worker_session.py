@@ -42,7 +42,7 @@ async def until(world: World, state: str, reason: str = "") -> None:
 
 def connected_profile(world: World) -> None:
     world.store.exists = True
-    world.memory.kept = type(world.memory.kept)(linked=True)
+    world.durable_record.written = type(world.durable_record.written)(linked=True)
     world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
 
 
@@ -56,7 +56,7 @@ async def test_a_new_session_shows_its_qr_then_seals_the_link_and_backs_it_up() 
         await until(world, "connected")
         assert "reopen_page" in world.browser.calls
         assert world.store.kept
-        assert world.memory.kept.linked
+        assert world.durable_record.written.linked
         assert world.status.pairing.qr is None
         await eventually(lambda: world.backups.stored == ["link"])
 
@@ -86,7 +86,7 @@ async def test_a_lost_login_is_restored_and_no_qr_is_published() -> None:
     world = World()
     world.store.exists = True
     world.store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "1")]
-    world.memory.kept = type(world.memory.kept)(linked=True)
+    world.durable_record.written = type(world.durable_record.written)(linked=True)
     pages = iter([PageState.QR, PageState.CONNECTED])
     world.browser.after_launch = lambda: world.browser.shows(next(pages))
     async with running(world):
@@ -124,7 +124,7 @@ async def test_an_unreachable_store_is_waited_for_without_a_qr_and_used_when_it_
 
 async def test_backups_from_before_a_clear_are_never_restored() -> None:
     world = World()
-    world.memory.kept = type(world.memory.kept)(cleared_epoch=3, tombstone_owed=True)
+    world.durable_record.written = type(world.durable_record.written)(cleared_epoch=3, tombstone_owed=True)
     world.backups.has("old", epoch=3)
     world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
     async with running(world, epoch=4):
@@ -184,7 +184,7 @@ async def test_a_login_revoked_by_the_phone_waits_for_a_person() -> None:
         await until(world, "connected")
         world.browser.shows(PageState.LOGGED_OUT)
         await until(world, "logged_out")
-        assert not world.memory.kept.linked
+        assert not world.durable_record.written.linked
         world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
         runner.again(2)
         await until(world, "pairing")
@@ -201,8 +201,8 @@ async def test_clear_unlinks_wipes_and_tells_the_store() -> None:
     assert "unlink" in world.browser.calls
     assert "wipe" in world.store.calls
     assert world.backups.tombstones == [5]
-    assert world.memory.kept.cleared_epoch == 5
-    assert not world.memory.kept.tombstone_owed
+    assert world.durable_record.written.cleared_epoch == 5
+    assert not world.durable_record.written.tombstone_owed
 
 
 async def test_a_clear_while_the_store_is_down_still_owes_the_tombstone() -> None:
@@ -213,7 +213,7 @@ async def test_a_clear_while_the_store_is_down_still_owes_the_tombstone() -> Non
         world.backups.error = Unavailable("down")
         runner.post(Event.CLEAR)
         await until(world, "stopped", "cleared")
-    assert world.memory.kept.tombstone_owed
+    assert world.durable_record.written.tombstone_owed
 
 
 async def test_a_conflict_is_taken_over_once_and_the_second_is_left_to_a_person() -> None:
@@ -387,7 +387,7 @@ async def test_a_full_disk_during_a_restore_is_waited_out() -> None:
 async def test_a_profile_that_another_worker_has_outlived_gives_way_to_the_newer_backup() -> None:
     world = World()
     connected_profile(world)
-    world.memory.kept = type(world.memory.kept)(linked=True, epoch=3)
+    world.durable_record.written = type(world.durable_record.written)(linked=True, epoch=3)
     world.backups.has("theirs", epoch=7)
     async with running(world, epoch=8):
         await until(world, "connected")
@@ -402,7 +402,7 @@ async def test_a_login_that_several_good_copies_cannot_bring_back_is_believed_to
     async with running(world):
         await until(world, "logged_out", "login_gone")
     assert len([call for call in world.store.calls if call.startswith("restore")]) == 3
-    assert world.memory.kept.revoked
+    assert world.durable_record.written.revoked
 
 
 async def test_a_page_that_shows_a_qr_becomes_no_copy() -> None:
@@ -453,7 +453,7 @@ async def test_clear_of_a_session_that_is_not_running_unlinks_the_phone_too() ->
     runner.anchored(1)
     await runner.clear(9)
     assert "unlink" in world.browser.calls
-    assert world.memory.kept.request == 9
+    assert world.durable_record.written.request == 9
 
 
 async def test_a_clear_that_could_not_wipe_is_not_noted_as_done() -> None:
@@ -467,8 +467,8 @@ async def test_a_clear_that_could_not_wipe_is_not_noted_as_done() -> None:
     runner = SessionRunner(world.parts(), epoch=1)
     runner.anchored(1)
     await runner.clear(9)
-    assert world.memory.kept.request == 0
-    assert world.memory.kept.tombstone_owed
+    assert world.durable_record.written.request == 0
+    assert world.durable_record.written.tombstone_owed
 
 
 async def test_a_send_whose_turn_comes_too_late_is_not_sent() -> None:
@@ -483,10 +483,10 @@ async def test_a_send_whose_turn_comes_too_late_is_not_sent() -> None:
 
 
 def refuse_saves(world: World) -> None:
-    async def keep(snapshot: object) -> Save:
+    async def add_save(snapshot: object) -> Save:
         raise OSError(28, "No space left on device")
 
-    world.store.keep = keep  # type: ignore[method-assign, assignment]
+    world.store.add_save = add_save  # type: ignore[method-assign, assignment]
 
 
 async def test_without_room_for_a_save_the_link_is_sealed_and_backed_up_all_the_same() -> None:
@@ -507,7 +507,7 @@ async def test_without_room_for_a_save_the_link_is_sealed_and_backed_up_all_the_
 @pytest.mark.parametrize("saved", [False, True])
 async def test_a_profile_from_before_a_clear_on_another_worker_is_not_used(saved: bool) -> None:
     world = World()
-    world.memory.kept = type(world.memory.kept)(linked=True, epoch=1)
+    world.durable_record.written = type(world.durable_record.written)(linked=True, epoch=1)
     world.store.exists = not saved
     world.store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
     world.backups.has("b1", epoch=2, state="cleared")
@@ -521,7 +521,7 @@ async def test_a_profile_from_before_a_clear_on_another_worker_is_not_used(saved
 async def test_a_profile_from_after_a_clear_is_used_although_the_store_still_shows_the_cleared_backups() -> None:
     world = World()
     connected_profile(world)
-    world.memory.kept = type(world.memory.kept)(linked=True, epoch=3, cleared_epoch=2)
+    world.durable_record.written = type(world.durable_record.written)(linked=True, epoch=3, cleared_epoch=2)
     world.backups.has("b1", epoch=2, state="cleared")
     async with running(world, epoch=7):
         await until(world, "connected")

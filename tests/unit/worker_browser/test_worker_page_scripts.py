@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from browser_stage import WA_JS
 
-from browser_worker.adapters.executables import NoBrowser, VersionOf, find_executable
-from browser_worker.adapters.launch_flags import NEVER_ASKED, arguments, environment, user_agent
-from browser_worker.adapters.page_scripts import BadBundle, read_bundle
+from browser_worker.adapters.browser.executables import NoBrowser, VersionOf, find_executable
+from browser_worker.adapters.browser.launch_flags import NEVER_ASKED, arguments, environment, user_agent
+from browser_worker.adapters.browser.page_scripts import BadBundle, read_bundle
 
 
 def test_the_pinned_bundle_is_accepted() -> None:
@@ -38,7 +38,7 @@ def test_a_given_executable_that_cannot_be_run_is_refused(tmp_path: Path) -> Non
 def test_without_an_installed_browser_playwrights_newest_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("browser_worker.adapters.executables._INSTALLED", {"headless-shell": ()})
+    monkeypatch.setattr("browser_worker.adapters.browser.executables._INSTALLED", {"headless-shell": ()})
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
     with pytest.raises(NoBrowser, match="playwright install"):
         find_executable("headless-shell")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.profile.store import DiskProfileStore
 from shared.clock import SystemClock
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tiny_profile import INDEXED_DB, age, contents, make_profile
 
-from browser_worker.adapters import snapshot_clone
-from browser_worker.adapters.snapshot_clone import SnapshotClone
+from browser_worker.adapters.profile import snapshot_clone
+from browser_worker.adapters.profile.snapshot_clone import SnapshotClone
 from browser_worker.ports import ProfileDamaged
 from shared.clock import SystemClock
 

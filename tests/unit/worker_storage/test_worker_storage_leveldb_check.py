@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_profile import edit, log_bytes, make_database, table_bytes
 
-from browser_worker.adapters.leveldb_check import check_database, never_opened
+from browser_worker.adapters.profile.leveldb_check import check_database, never_opened
 
 
 @pytest.fixture

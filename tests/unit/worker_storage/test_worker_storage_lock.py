@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tiny_profile import names
 
-from browser_worker.adapters.profile_lock import locked, singleton_holder
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.profile.lock import locked, singleton_holder
+from browser_worker.adapters.profile.store import DiskProfileStore
 from shared.contracts.errors import Conflict
 
 MakeStore = Callable[[], DiskProfileStore]
@@ -60,7 +60,7 @@ async def test_the_lock_of_a_killed_process_is_free_at_once(store: DiskProfileSt
     lock = tmp_path / "sessions/session-shop.worker/lock"
     code = (
         "import sys, pathlib\n"
-        "from browser_worker.adapters.profile_lock import locked\n"
+        "from browser_worker.adapters.profile.lock import locked\n"
         "with locked(pathlib.Path(sys.argv[1])):\n"
         "    print(flush=True); sys.stdin.read()\n"
     )

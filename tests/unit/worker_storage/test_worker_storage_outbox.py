@@ -50,7 +50,7 @@ def test_a_first_intention_is_recorded_and_a_second_gets_what_is_recorded(outbox
 
 def test_an_outcome_is_given_again_for_the_same_command(outbox: SqliteOutbox) -> None:
     outbox.intend("c1", "m1")
-    outbox.settle("c1", SendResult(outcome="failed", ack=-1, error="refused"))
+    outbox.record_outcome("c1", SendResult(outcome="failed", ack=-1, error="refused"))
     assert outbox.find("c1") == SendResult(outcome="failed", command_id="c1", message_id="m1", ack=-1, error="refused")
     assert outbox.intend("c1", "m9") == SendResult(
         outcome="failed", command_id="c1", message_id="m1", ack=-1, error="refused", repeated=True
@@ -65,7 +65,7 @@ def test_open_ones_are_those_without_a_sure_outcome_oldest_first(outbox: SqliteO
     for number, outcome in enumerate(["intended", "sent", "unknown", "failed", "intended"]):
         outbox.intend(f"c{number}", f"m{number}")
         if outcome != "intended":
-            outbox.settle(f"c{number}", SendResult(outcome=outcome))
+            outbox.record_outcome(f"c{number}", SendResult(outcome=outcome))
         clock.instant += timedelta(seconds=1)
     assert [result.command_id for result in outbox.open()] == ["c0", "c2", "c4"]
 

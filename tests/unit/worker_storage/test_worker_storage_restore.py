@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from tiny_profile import INDEXED_DB, age, contents, make_profile, names
 
-from browser_worker.adapters import profile_restore
-from browser_worker.adapters.profile_store import DiskProfileStore
+from browser_worker.adapters.profile import restore as profile_restore
+from browser_worker.adapters.profile.store import DiskProfileStore
 from browser_worker.ports import ProfileDamaged, Snapshot
 from shared.clock import SystemClock
 from shared.contracts.errors import Unavailable
@@ -65,7 +65,7 @@ def damage(store: DiskProfileStore) -> dict[str, bytes]:
 
 async def test_a_save_takes_the_place_of_a_damaged_profile_which_is_set_aside(store: DiskProfileStore) -> None:
     async with store.lock():
-        save = await store.keep(await snap(store))
+        save = await store.add_save(await snap(store))
         wanted = contents(save.folder / "profile")
         damaged = damage(store)
         await store.restore_save(save, browser_version=VERSION)
@@ -79,7 +79,7 @@ async def test_a_save_takes_the_place_of_a_damaged_profile_which_is_set_aside(st
 
 async def test_a_restored_profile_shares_no_bytes_with_its_save(store: DiskProfileStore) -> None:
     async with store.lock():
-        save = await store.keep(await snap(store))
+        save = await store.add_save(await snap(store))
         await store.restore_save(save, browser_version=VERSION)
     for path in (save.folder / "profile").rglob("*"):
         if path.is_file():
@@ -88,7 +88,7 @@ async def test_a_restored_profile_shares_no_bytes_with_its_save(store: DiskProfi
 
 async def test_a_second_restore_keeps_the_original_aside_and_not_the_copies(store: DiskProfileStore) -> None:
     async with store.lock():
-        save = await store.keep(await snap(store))
+        save = await store.add_save(await snap(store))
         damaged = damage(store)
         for _ in range(3):
             await store.restore_save(save, browser_version=VERSION)
@@ -107,7 +107,7 @@ async def test_set_aside_leaves_no_profile_and_loses_nothing(store: DiskProfileS
 
 async def test_a_save_of_a_newer_browser_is_refused_and_nothing_is_touched(store: DiskProfileStore) -> None:
     async with store.lock():
-        save = await store.keep(await snap(store))
+        save = await store.add_save(await snap(store))
         before = contents(store.profile)
         with pytest.raises(ProfileDamaged, match=r"made by browser 156\.0\.8078\.79.*this browser 155\.9"):
             await store.restore_save(save, browser_version="155.9")
@@ -117,7 +117,7 @@ async def test_a_save_of_a_newer_browser_is_refused_and_nothing_is_touched(store
 
 async def test_a_flipped_byte_in_a_save_is_found_and_the_save_is_not_offered_again(store: DiskProfileStore) -> None:
     async with store.lock():
-        save = await store.keep(await snap(store))
+        save = await store.add_save(await snap(store))
         table = save.folder / "profile" / INDEXED_DB / "000006.ldb"
         data = bytearray(table.read_bytes())
         data[1000] ^= 1
@@ -304,7 +304,7 @@ async def test_too_little_room_is_seen_before_a_byte_is_written(
 
     async with store.lock():
         snapshot = await snap(store)
-        save = await store.keep(snapshot)
+        save = await store.add_save(snapshot)
         before = contents(store.profile)
         monkeypatch.setattr(profile_restore.shutil, "disk_usage", lambda _: Full)
         restore = (
@@ -339,18 +339,18 @@ async def test_a_disk_that_fills_up_while_chunks_are_written_leaves_nothing(
 async def test_an_old_profile_in_place_is_used_and_kept_as_a_save_once(store: DiskProfileStore) -> None:
     before = contents(store.profile)
     async with store.lock():
-        assert await store.move_in()
+        assert await store.import_old_profile()
         assert contents(store.profile) == before
         saves = await store.saves()
         assert [save.browser_version for save in saves] == [VERSION]
-        assert not await store.move_in()
+        assert not await store.import_old_profile()
         assert await store.saves() == saves
 
 
 async def test_a_damaged_old_profile_in_place_stays_where_it_is(store: DiskProfileStore) -> None:
     before = damage(store)
     async with store.lock():
-        assert await store.move_in()
+        assert await store.import_old_profile()
         assert contents(store.profile) == before
         assert await store.saves() == []
 
@@ -370,7 +370,7 @@ async def test_a_remote_auth_zip_is_unpacked_and_stays(make_store: MakeStore, tm
     zip_of(profile, archive, prefix)
     before = archive.read_bytes()
     async with store.lock():
-        assert await store.move_in()
+        assert await store.import_old_profile()
         assert (await store.inspect()).valid
         assert not (store.profile / "Default/Cache").exists()
         assert archive.read_bytes() == before
@@ -381,7 +381,7 @@ async def test_a_remote_auth_folder_is_copied_and_stays(make_store: MakeStore, t
     old = age(make_profile(tmp_path / "sessions/RemoteAuth-shop"))
     before = contents(old)
     async with store.lock():
-        assert await store.move_in()
+        assert await store.import_old_profile()
         assert (await store.inspect()).valid
     assert contents(old) == before
 
@@ -389,7 +389,7 @@ async def test_a_remote_auth_folder_is_copied_and_stays(make_store: MakeStore, t
 async def test_without_anything_old_there_is_nothing_to_move_in(make_store: MakeStore) -> None:
     store = make_store()
     async with store.lock():
-        assert not await store.move_in()
+        assert not await store.import_old_profile()
         assert not (await store.inspect()).exists
 
 
@@ -418,7 +418,7 @@ async def test_a_bad_zip_is_refused_whole(
     with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as file:
         spoil(file)
     async with store.lock():
-        assert not await store.move_in()
+        assert not await store.import_old_profile()
         assert not store.profile.exists()
         assert staged(store) == []
     assert not list(tmp_path.rglob("outside"))
@@ -431,21 +431,21 @@ async def test_a_cut_zip_is_refused(make_store: MakeStore, tmp_path: Path, size:
     zip_of(make_profile(tmp_path / "old"), archive)
     archive.write_bytes(archive.read_bytes()[:size])
     async with store.lock():
-        assert not await store.move_in()
+        assert not await store.import_old_profile()
         assert not store.profile.exists()
 
 
 async def test_wipe_removes_this_session_alone_and_follows_no_link_out(store: DiskProfileStore, tmp_path: Path) -> None:
     other = DiskProfileStore(tmp_path / "sessions", tmp_path / "saves", "shop-2", SystemClock())
     age(make_profile(other.profile))
-    await other.keep(await other.snapshot_at_rest(epoch=1, browser_version=VERSION))
+    await other.add_save(await other.snapshot_at_rest(epoch=1, browser_version=VERSION))
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious").write_text("stays")
     (store.profile / "Default/link").symlink_to(outside)
     before = contents(other.profile)
     async with store.lock():
-        save = await store.keep(await snap(store))
+        save = await store.add_save(await snap(store))
         await store.restore_save(save, browser_version=VERSION)
         await store.wipe()
         assert not store.profile.exists()
@@ -464,7 +464,7 @@ async def test_a_cleared_session_is_not_moved_in_again(make_store: MakeStore, tm
         await store.wipe()
     again = make_store()
     async with again.lock():
-        assert not await again.move_in()
+        assert not await again.import_old_profile()
 
 
 async def test_a_profile_that_is_a_link_is_unlinked_by_wipe_and_its_target_stays(

@@ -9,9 +9,10 @@ import pytest
 from tiny_profile import INDEXED_DB, contents, make_database, names
 from zstandard import ZstdDecompressor
 
-from browser_worker.adapters import chunk_hashes, profile_saves
-from browser_worker.adapters.profile_store import DiskProfileStore
-from browser_worker.domain.reading import CarriedStorage
+from browser_worker.adapters.profile import chunk_hashes
+from browser_worker.adapters.profile import saves as profile_saves
+from browser_worker.adapters.profile.store import DiskProfileStore
+from browser_worker.domain.reading import LocalStorageExport
 from browser_worker.ports import ProfileDamaged, Snapshot
 from shared.contracts.errors import NotFound
 from shared.contracts.message import decode
@@ -71,13 +72,13 @@ async def test_a_snapshot_that_shrank_is_refused_once_and_then_believed(store: D
 
 
 async def test_the_newest_three_saves_are_kept_newest_first(store: DiskProfileStore) -> None:
-    kept = [await store.keep(await snap(store)) for _ in range(5)]
+    kept = [await store.add_save(await snap(store)) for _ in range(5)]
     assert [save.id for save in await store.saves()] == [save.id for save in reversed(kept[-3:])]
     assert all(contents(save.folder / "profile") for save in await store.saves())
 
 
 async def test_damage_to_the_live_profile_in_place_does_not_reach_a_save(store: DiskProfileStore) -> None:
-    save = await store.keep(await snap(store))
+    save = await store.add_save(await snap(store))
     before = contents(save.folder / "profile")
     for path in store.profile.rglob("*.ldb"):
         path.write_bytes(b"")
@@ -85,23 +86,23 @@ async def test_damage_to_the_live_profile_in_place_does_not_reach_a_save(store: 
 
 
 async def test_saves_share_unchanged_tables_among_themselves(store: DiskProfileStore) -> None:
-    one = await store.keep(await snap(store))
+    one = await store.add_save(await snap(store))
     used = await store.saves_bytes()
-    two = await store.keep(await snap(store))
+    two = await store.add_save(await snap(store))
     table = f"profile/{INDEXED_DB}/000006.ldb"
     assert (one.folder / table).stat().st_ino == (two.folder / table).stat().st_ino
     assert await store.saves_bytes() - used < used / 4
 
 
 async def test_saves_are_for_their_owner_alone(store: DiskProfileStore) -> None:
-    save = await store.keep(await snap(store))
+    save = await store.add_save(await snap(store))
     for path in [save.folder, *save.folder.rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
 async def test_a_save_with_a_missing_or_cut_file_is_not_listed(store: DiskProfileStore) -> None:
-    one = await store.keep(await snap(store))
-    two = await store.keep(await snap(store))
+    one = await store.add_save(await snap(store))
+    two = await store.add_save(await snap(store))
     (one.folder / "profile/Default/Cookies").unlink()
     (two.folder / "profile/Local State").write_bytes(b"{")
     assert await store.saves() == []
@@ -110,7 +111,7 @@ async def test_a_save_with_a_missing_or_cut_file_is_not_listed(store: DiskProfil
 async def test_a_full_disk_while_keeping_leaves_the_older_saves_and_no_rest(
     store: DiskProfileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = await store.keep(await snap(store))
+    save = await store.add_save(await snap(store))
     snapshot = await snap(store)
 
     def full(*_: object) -> None:
@@ -118,13 +119,13 @@ async def test_a_full_disk_while_keeping_leaves_the_older_saves_and_no_rest(
 
     monkeypatch.setattr(profile_saves, "copy_verified", full)
     with pytest.raises(OSError, match="disk full"):
-        await store.keep(snapshot)
+        await store.add_save(snapshot)
     assert await store.saves() == [save]
     assert names(save.folder.parent) == [save.folder.name]
 
 
 async def test_what_an_interrupted_keep_left_goes_at_the_next_lock(store: DiskProfileStore) -> None:
-    save = await store.keep(await snap(store))
+    save = await store.add_save(await snap(store))
     (save.folder.parent / ".20260101T000000Z-half.partial/profile").mkdir(parents=True)
     async with store.lock():
         assert names(save.folder.parent) == [save.folder.name]
@@ -137,7 +138,7 @@ async def test_a_table_that_rots_under_the_snapshot_does_not_become_a_save(store
     data[100] ^= 1
     table.write_bytes(data)
     with pytest.raises(ProfileDamaged, match=r"000006\.ldb is not what its manifest says"):
-        await store.keep(snapshot)
+        await store.add_save(snapshot)
     assert await store.saves() == []
 
 
@@ -176,8 +177,8 @@ async def test_an_offered_snapshot_outlives_newer_ones_and_others_go(store: Disk
 
 
 async def test_carried_storage_travels_with_the_snapshot_and_keeps_odd_texts(store: DiskProfileStore) -> None:
-    carried = CarriedStorage("https://web.whatsapp.com", 3, {"half": "\ud83d", "مفتاح": "قيمة\0", "empty": ""})
-    await store.write_carried(carried)
+    carried = LocalStorageExport("https://web.whatsapp.com", 3, {"half": "\ud83d", "مفتاح": "قيمة\0", "empty": ""})
+    await store.write_local_storage_export(carried)
     assert await store.carried() == carried
     path = store.profile / "Persistent Session/local-storage.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -187,7 +188,7 @@ async def test_carried_storage_travels_with_the_snapshot_and_keeps_odd_texts(sto
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"origin": 1}', b"\xff\xfe"])
 async def test_carried_storage_that_cannot_be_read_counts_as_none(store: DiskProfileStore, garbage: bytes) -> None:
     assert await store.carried() is None
-    await store.write_carried(CarriedStorage("o", 1, {}))
+    await store.write_local_storage_export(LocalStorageExport("o", 1, {}))
     (store.profile / "Persistent Session/local-storage.json").write_bytes(garbage)
     assert await store.carried() is None
 

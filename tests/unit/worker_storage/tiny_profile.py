@@ -6,7 +6,7 @@ import os
 import struct
 from pathlib import Path
 
-from browser_worker.adapters.leveldb_check import masked_checksum
+from browser_worker.adapters.profile.leveldb_check import masked_checksum
 
 BLOCK = 32 * 1024
 MAGIC = bytes.fromhex("57fb808b247547db")

@@ -9,20 +9,20 @@ from pathlib import Path
 import psutil
 
 from browser_worker.adapters.backup_client import BusBackupService
-from browser_worker.adapters.chromium import ChromiumBrowser
-from browser_worker.adapters.executables import NoBrowser
+from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.executables import NoBrowser
+from browser_worker.adapters.browser.page_scripts import BadBundle
+from browser_worker.adapters.browser.watchdog import Watchdog
+from browser_worker.adapters.browser.watchdog_program import TICK_SECONDS
+from browser_worker.adapters.durable_record_file import DurableRecordFile
 from browser_worker.adapters.outbox_sqlite import SqliteOutbox
-from browser_worker.adapters.page_scripts import BadBundle
-from browser_worker.adapters.profile_store import DiskProfileStore
-from browser_worker.adapters.session_memory import FileMemory
-from browser_worker.adapters.watchdog import Watchdog
-from browser_worker.adapters.watchdog_program import TICK_SECONDS
+from browser_worker.adapters.profile.store import DiskProfileStore
+from browser_worker.domain.debounce import Debounce
 from browser_worker.domain.ladder import Budget
-from browser_worker.domain.watching import Patience
 from browser_worker.handlers import SessionCommands
 from browser_worker.ports import SessionControl
-from browser_worker.runner.options import Parts, Times
-from browser_worker.runner.worker import Worker, WorkerParts
+from browser_worker.runner.dependencies import Dependencies, Times
+from browser_worker.runner.worker import Worker, WorkerDependencies
 from browser_worker.settings import WorkerSettings
 from shared.bus import Bus
 from shared.clock import Clock, SystemClock
@@ -85,12 +85,12 @@ def _worker(settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog) -
         await bus.publish(subjects.telemetry("browser-worker", "heartbeat", settings.instance), message)
 
     return Worker(
-        WorkerParts(
+        WorkerDependencies(
             worker=settings.instance,
             clock=clock,
             sessions=bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord),
             leases=bus.bucket(subjects.LEASES_BUCKET, LeaseRecord),
-            parts_of=sessions.parts_of,
+            deps_of=sessions.deps_of,
             commands_of=sessions.commands_of,
             heartbeat=heartbeat,
             facts=lambda: (psutil.Process().memory_info().rss, _free_bytes(settings.session_path)),
@@ -110,7 +110,7 @@ class _Sessions:
         self._bus = bus
         self._clock = clock
         self._status = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
-        self._built: dict[str, Parts] = {}
+        self._built: dict[str, Dependencies] = {}
 
     def commands_of(self, session: str, control: SessionControl) -> SessionCommands:
         return SessionCommands(self._bus, session, control, self._clock)
@@ -122,12 +122,12 @@ class _Sessions:
         except (BadBundle, NoBrowser) as error:
             raise ServiceError(str(error), code="no_browser", hint="run `persistent-session doctor`") from error
 
-    def parts_of(self, session: str) -> Parts:
+    def deps_of(self, session: str) -> Dependencies:
         if session not in self._built:
             self._built[session] = self._build(session)
         return self._built[session]
 
-    def _build(self, session: str) -> Parts:
+    def _build(self, session: str) -> Dependencies:
         settings = self._settings
         beside = settings.session_path / f"session-{session}.worker"
 
@@ -140,7 +140,7 @@ class _Sessions:
             except ServiceError as error:
                 log.debug("event_not_published", fact=fact, code=error.code)
 
-        return Parts(
+        return Dependencies(
             session=session,
             worker=settings.instance,
             browser=self._browser(),
@@ -153,7 +153,7 @@ class _Sessions:
             ),
             backups=BusBackupService(self._bus, session),
             outbox=SqliteOutbox(beside / "outbox.sqlite", self._clock),
-            memory=FileMemory(beside / "session.json"),
+            durable_record=DurableRecordFile(beside / "session.json"),
             clock=self._clock,
             publish_status=publish_status,
             publish_event=publish_event,
@@ -167,7 +167,7 @@ class _Sessions:
                 launches=settings.max_init_retries,
                 base_delay=settings.reconnect_delay_ms / 1000,
             ),
-            patience=_patience(settings),
+            debounce=_debounce(settings),
         )
 
     def _browser(self) -> ChromiumBrowser:
@@ -184,9 +184,9 @@ class _Sessions:
         )
 
 
-def _patience(settings: WorkerSettings) -> Patience:
-    return Patience(
-        offline=settings.reconnect_delay_ms / 1000, silent=min(Patience.silent, settings.session_timeout_ms / 1000)
+def _debounce(settings: WorkerSettings) -> Debounce:
+    return Debounce(
+        offline=settings.reconnect_delay_ms / 1000, silent=min(Debounce.silent, settings.session_timeout_ms / 1000)
     )
 
 

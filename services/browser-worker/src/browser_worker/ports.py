@@ -14,7 +14,7 @@ from shared.contracts.commands import BackedUp, Checked, PairingCode, SendResult
 from shared.contracts.sessions import ProfileStatus
 from shared.contracts.snapshots import SnapshotManifest
 
-from .domain.reading import CarriedStorage, Reading, SelfCheck, SendOutcome
+from .domain.reading import LocalStorageExport, Reading, SelfCheck, SendOutcome
 
 
 class BrowserGone(Exception):
@@ -37,7 +37,7 @@ class BrowserMeasure:
 class Browser(Protocol):
     """One browser on one profile. Every call ends within its timeout: BrowserHangs, BrowserGone."""
 
-    async def launch(self, profile: Path, carried: CarriedStorage | None) -> None:
+    async def launch(self, profile: Path, carried: LocalStorageExport | None) -> None:
         """Start the browser on `profile` and open the page. Ends stray browsers on this profile first (the caller holds
         the profile's lock, so they are orphans)."""
         ...
@@ -79,7 +79,7 @@ class Browser(Protocol):
         """Log this device out at the phone. True when the page confirmed it."""
         ...
 
-    async def capture_storage(self) -> CarriedStorage:
+    async def export_local_storage(self) -> LocalStorageExport:
         """Read localStorage through the page, with the next sequence number written into it first."""
         ...
 
@@ -154,11 +154,11 @@ class ProfileStore(Protocol):
         none; `valid` only when a browser would find its login."""
         ...
 
-    async def carried(self) -> CarriedStorage | None:
+    async def local_storage_export(self) -> LocalStorageExport | None:
         """The carried localStorage that lies in the profile; None when there is none or it cannot be read."""
         ...
 
-    async def write_carried(self, carried: CarriedStorage) -> None:
+    async def write_local_storage_export(self, carried: LocalStorageExport) -> None:
         """Durably (fsync), by rename."""
         ...
 
@@ -178,7 +178,7 @@ class ProfileStore(Protocol):
         """The same for a profile that no browser runs on."""
         ...
 
-    async def keep(self, snapshot: Snapshot) -> Save:
+    async def add_save(self, snapshot: Snapshot) -> Save:
         """Make the snapshot the newest save and drop saves beyond the number kept; the newest is never dropped."""
         ...
 
@@ -195,7 +195,7 @@ class ProfileStore(Protocol):
         """Fetch into a staging folder, verify every hash, check, swap by rename; the present profile is set aside."""
         ...
 
-    async def move_in(self) -> bool:
+    async def import_old_profile(self) -> bool:
         """Copy a profile of the old system when no profile exists here. False when there is none."""
         ...
 
@@ -247,7 +247,7 @@ class Outbox(Protocol):
         """Record the intention durably before sending; returns what is recorded already for this id, else None."""
         ...
 
-    def settle(self, command_id: str, result: SendResult) -> None: ...
+    def record_outcome(self, command_id: str, result: SendResult) -> None: ...
     def find(self, command_id: str) -> SendResult | None: ...
     def open(self) -> list[SendResult]:
         """Those still intended or unknown, oldest first."""
@@ -255,7 +255,7 @@ class Outbox(Protocol):
 
 
 @dataclass(frozen=True)
-class Remembered:
+class DurableRecord:
     """What must outlive the process and a wipe. `revoked`: the phone has unlinked the login that the profile and its
     copies hold. `request`: the newest SessionRecord.request carried out;
     `cleared_epoch`: backups up to it are never restored; `tombstone_owed`: the store has not been told yet."""
@@ -268,14 +268,14 @@ class Remembered:
     tombstone_owed: bool = False
 
 
-class Memory(Protocol):
+class DurableRecordStore(Protocol):
     """A small durable record beside the profile."""
 
-    def load(self) -> Remembered:
+    def load(self) -> DurableRecord:
         """The defaults when there is none or it cannot be read."""
         ...
 
-    def store(self, remembered: Remembered) -> None:
+    def write(self, remembered: DurableRecord) -> None:
         """Durably, by rename."""
         ...
 

@@ -11,11 +11,10 @@ import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
+from browser_worker.adapters.durable_files import private_folder
 from shared.clock import Clock
 from shared.contracts.commands import SendResult
 from shared.runtime import get_logger
-
-from .durable_files import private_folder
 
 KEPT = timedelta(days=7)
 _MAX_ERROR_CHARACTERS = 200
@@ -63,7 +62,7 @@ class SqliteOutbox:
             )
         return None
 
-    def settle(self, command_id: str, result: SendResult) -> None:
+    def record_outcome(self, command_id: str, result: SendResult) -> None:
         """Record the outcome; a message id that is known already stays when `result` has none."""
         with self._database as change:
             change.execute(

@@ -41,7 +41,7 @@ DETAILS: dict[str, str] = {
     "unknown_dialog": "The page shows a dialog that nobody here knows. A person must look.",
     "profile_in_use": "Another program is running a browser on this profile. Stop it first: the old and the new system "
     "must never run on one session together.",
-    "restore_requested": "Restoring the backup that was asked for.",
+    "restore_requested": "Restorer the backup that was asked for.",
     "reinitializing": "Starting again.",
     "stopped": "Stopped; the session is kept.",
     "cleared": "Cleared: the device is unlinked and the local data is gone.",

@@ -46,17 +46,21 @@ _RUNGS: dict[Fault, tuple[Rung, ...]] = {
 }
 
 
-def climb(fault: Fault | None, attempt: int, budget: Budget, jitter: float, *, unproven: int = 0) -> Climb | None:
-    """The rung of attempt 1, 2, …; None when the budget is spent. `jitter` is uniform in 0..1; `unproven` counts the
-    browsers started on this profile since one of them was connected."""
+def climb(
+    fault: Fault | None, attempt: int, budget: Budget, jitter: float, *, launches_since_connected: int = 0
+) -> Climb | None:
+    """The rung of attempt 1, 2, …; None when the budget is spent. `jitter` is uniform in 0..1;
+    `launches_since_connected` counts the browsers started on this profile since one of them was connected."""
     if attempt > budget.attempts:
         return None
-    return Climb(_rung(fault or Fault.PAGE, attempt, budget, unproven), delay(fault, attempt, budget, jitter))
+    return Climb(
+        _rung(fault or Fault.PAGE, attempt, budget, launches_since_connected), delay(fault, attempt, budget, jitter)
+    )
 
 
-def _rung(fault: Fault, attempt: int, budget: Budget, unproven: int) -> Rung:
+def _rung(fault: Fault, attempt: int, budget: Budget, launches_since_connected: int) -> Rung:
     if fault is Fault.BROWSER:
-        return Rung.NEW_BROWSER if unproven <= budget.launches else Rung.RESTORE
+        return Rung.NEW_BROWSER if launches_since_connected <= budget.launches else Rung.RESTORE
     rungs = _RUNGS[fault]
     return rungs[min(attempt, len(rungs)) - 1]
 

@@ -20,7 +20,7 @@ class Event(StrEnum):
 
     START = "start"
     """DesiredState running, and the lease is ours."""
-    AGAIN = "again"
+    REINITIALIZE = "reinitialize"
     """`initialize` was asked for once more."""
     STOP = "stop"
     CLEAR = "clear"
@@ -305,12 +305,12 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
     # asked again by a person
     (
         (State.LOGGED_OUT, State.NEEDS_ATTENTION, State.FAILED),
-        Event.AGAIN,
+        Event.REINITIALIZE,
         Rule(State.STARTING, "reinitializing", (Effect.CLOSE, Effect.FIND_PROFILE)),
     ),
-    ((State.CONFLICT,), Event.AGAIN, Rule(State.CONFLICT, "taking_over", (Effect.TAKE_OVER,))),
-    ((State.RECONNECTING,), Event.AGAIN, Rule(None, "reinitializing", _CLIMB)),
-    ((State.RESTORING,), Event.AGAIN, Rule(None, "reinitializing", (Effect.RESTORE,))),
+    ((State.CONFLICT,), Event.REINITIALIZE, Rule(State.CONFLICT, "taking_over", (Effect.TAKE_OVER,))),
+    ((State.RECONNECTING,), Event.REINITIALIZE, Rule(None, "reinitializing", _CLIMB)),
+    ((State.RESTORING,), Event.REINITIALIZE, Rule(None, "reinitializing", (Effect.RESTORE,))),
 )
 
 TABLE: Table = _table()

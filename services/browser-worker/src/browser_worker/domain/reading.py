@@ -95,7 +95,7 @@ class SendOutcome:
 
 
 @dataclass(frozen=True)
-class CarriedStorage:
+class LocalStorageExport:
     """localStorage carried beside the files.
 
     `sequence` grows with each capture and is kept in the page's own localStorage too (key `ps:sequence`), so that a

@@ -9,41 +9,43 @@ from dataclasses import replace
 
 import msgspec
 
+from browser_worker.domain.debounce import PageWatch
 from browser_worker.domain.machine import Event, Session
-from browser_worker.domain.watching import Watch
 from shared.contracts.errors import ServiceError
 from shared.contracts.sessions import State
 from shared.runtime import get_logger
 
-from .keeper import Keeper
-from .options import Parts
+from .backup_scheduler import BackupScheduler
+from .dependencies import Dependencies
+from .freeze_guard import FreezeGuard
 from .reporter import Reporter
-from .restoring import Restoring
-from .stillness import Stillness
+from .restorer import Restorer
 
 log = get_logger()
 
 
 class Context:
     """One owned session. `launched`: a browser of ours should be running; `proven`: it was connected since its launch;
-    `unproven`: launches since one was connected; `quiet`: somebody is working on the page, so what the reader would see
-    means nothing."""
+    `launches_since_connected`: launches since one was connected; `quiet`: somebody is working on the page, so what the
+    reader would see means nothing."""
 
-    def __init__(self, parts: Parts, *, epoch: int, owns: Callable[[], bool]) -> None:
-        self.parts = parts
-        self.remembered = parts.memory.load()
+    def __init__(self, deps: Dependencies, *, epoch: int, owns: Callable[[], bool]) -> None:
+        self.deps = deps
+        self.remembered = deps.durable_record.load()
         self.previous_epoch = self.remembered.epoch
         """Of this worker's last ownership; any epoch between that and ours was another worker's."""
         self.epoch = epoch
         self.anchored_epoch: int | None = None
         self.anchored = asyncio.Event()
         self.session = Session(linked=self.remembered.linked, fresh=self.remembered.revoked and not self.was_elsewhere)
-        self.reporter = Reporter(parts, epoch, owns)
+        self.reporter = Reporter(deps, epoch, owns)
         self.reporter.set(request=self.remembered.request)
-        self.stillness = Stillness(parts.browser)
-        self.keeper = Keeper(parts, self.reporter, self.stillness, epoch=lambda: self.anchored_epoch)
-        self.restoring = Restoring(
-            parts, epoch=lambda: self.epoch, known_epoch=self.previous_epoch if self.was_elsewhere else None
+        self.freeze_guard = FreezeGuard(deps.browser)
+        self.backup_scheduler = BackupScheduler(
+            deps, self.reporter, self.freeze_guard, epoch=lambda: self.anchored_epoch
+        )
+        self.restorer = Restorer(
+            deps, epoch=lambda: self.epoch, known_epoch=self.previous_epoch if self.was_elsewhere else None
         )
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self.wake = asyncio.Event()
@@ -51,11 +53,11 @@ class Context:
         self.launched_at = 0.0
         self.proven = False
         self.reloaded = False
-        self.unproven = 0
+        self.launches_since_connected = 0
         self.connected_at: float | None = None
         self.attempts = 0
         self.pauses = 0
-        self.watch = Watch()
+        self.watch = PageWatch()
         self.said: tuple[Event, Session] | None = None
         self.page_lock = asyncio.Lock()
         self._quiet = 0
@@ -83,9 +85,9 @@ class Context:
             return
         self.remembered = changed
         try:
-            self.parts.memory.store(changed)
+            self.deps.durable_record.write(changed)
         except OSError as error:
-            log.warning("not_remembered", session=self.parts.session, error=type(error).__name__)
+            log.warning("not_remembered", session=self.deps.session, error=type(error).__name__)
 
     async def pay_tombstone(self) -> bool:
         """Tell the store of a `clear` that it has not heard of; nothing from before it is restored meanwhile. False
@@ -93,16 +95,16 @@ class Context:
         if not self.remembered.tombstone_owed:
             return True
         try:
-            await self.parts.backups.tombstone(epoch=self.remembered.cleared_epoch)
+            await self.deps.backups.tombstone(epoch=self.remembered.cleared_epoch)
         except ServiceError as error:
-            log.warning("tombstone_owed", session=self.parts.session, code=error.code)
+            log.warning("tombstone_owed", session=self.deps.session, code=error.code)
             return False
         self.remember(tombstone_owed=False)
         return True
 
     def note_pairing_code(self, code: str) -> None:
         pairing = self.reporter.status.pairing
-        now = self.parts.clock.now()
+        now = self.deps.clock.now()
         self.reporter.set(pairing=msgspec.structs.replace(pairing, pairing_code=code, pairing_code_at=now))
 
     def hush(self) -> None:
@@ -120,5 +122,5 @@ class Context:
         try:
             yield
         finally:
-            self.watch = Watch(since=self.parts.clock.monotonic())
+            self.watch = PageWatch(since=self.deps.clock.monotonic())
             self.unhush()

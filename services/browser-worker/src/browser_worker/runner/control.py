@@ -13,7 +13,7 @@ from shared.runtime import get_logger
 
 from .context import Context
 from .observing import Observer
-from .restoring import restorable
+from .restorer import restorable
 from .sending import Sending
 
 log = get_logger()
@@ -28,7 +28,7 @@ class Control:
 
     def __init__(self, context: Context, observer: Observer, sending: Sending) -> None:
         self._context = context
-        self._parts = context.parts
+        self._deps = context.deps
         self._observer = observer
         self._sending = sending
 
@@ -43,7 +43,7 @@ class Control:
         await self._observer.measure()
         started = back_up and self._context.state is State.CONNECTED
         if started:
-            self._context.keeper.ask("check")
+            self._context.backup_scheduler.ask("check")
         await self._context.reporter.publish()
         return Checked(status=self._context.reporter.status, probe_ok=probe_ok, backup_started=started)
 
@@ -52,7 +52,7 @@ class Control:
             return False
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                await self._parts.browser.read()
+                await self._deps.browser.read()
         except (BrowserGone, BrowserHangs, TimeoutError):
             return False
         return True
@@ -65,7 +65,7 @@ class Control:
             )
         try:
             async with self._context.page_lock:
-                code = await self._parts.browser.pairing_code(number)
+                code = await self._deps.browser.pairing_code(number)
         except BrowserGone as error:
             raise Unavailable("the browser is not there at the moment", hint="it is restarted by itself") from error
         except (BrowserHangs, TimeoutError) as error:
@@ -84,7 +84,7 @@ class Control:
 
     async def back_up(self) -> BackedUp:
         try:
-            stored = await self._context.keeper.back_up("request")
+            stored = await self._context.backup_scheduler.back_up("request")
         except (ProfileDamaged, OSError, BrowserGone, BrowserHangs) as error:
             raise ServiceError(f"the snapshot failed: {type(error).__name__}", code="snapshot_failed") from error
         finally:
@@ -95,15 +95,15 @@ class Control:
         if self._context.state in (State.STOPPED, State.RESTORING):
             raise Conflict("a restore is under way already")
         await self._must_exist(backup_id)
-        self._context.restoring.asked = backup_id
+        self._context.restorer.asked = backup_id
         self._context.post(Event.RESTORE_ASKED)
 
     async def _must_exist(self, backup_id: str) -> None:
         """A session that runs is not taken down for a backup that cannot be had. Raises NotFound, Unavailable."""
-        found = await self._parts.backups.backups()
+        found = await self._deps.backups.backups()
         good = [backup.id for backup in restorable(found.backups, self._context.remembered, set())]
         if backup_id not in good and (backup_id or not good):
             raise NotFound("there is no such backup that can be restored", hint="persistent-session backups lists them")
 
     async def read_chunk(self, snapshot: str, sha256: str) -> bytes:
-        return await self._parts.store.read_chunk(snapshot, sha256)
+        return await self._deps.store.read_chunk(snapshot, sha256)

@@ -36,7 +36,7 @@ SEND_LOOKS = 24
 class Effects:
     def __init__(self, context: Context, observer: Observer, sending: Sending) -> None:
         self._context = context
-        self._parts = context.parts
+        self._deps = context.deps
         self._observer = observer
         self._sending = sending
         self._taken_over_at = float("-inf")
@@ -56,7 +56,7 @@ class Effects:
         known = isinstance(error, (BrowserGone, BrowserHangs, ServiceError, ProfileDamaged, OSError))
         log.warning(
             "effect_failed",
-            session=self._parts.session,
+            session=self._deps.session,
             effect=effect.value,
             state=self._context.state.value,
             error=f"{type(error).__name__}: {error}"[:300],
@@ -79,11 +79,11 @@ class Effects:
         return Event.BROWSER_GONE if isinstance(error, BrowserGone) else Event.LAUNCH_FAILED
 
     async def _find_profile(self) -> None:
-        moved = await self._parts.store.move_in()
-        facts = await self._parts.store.inspect()
+        moved = await self._deps.store.import_old_profile()
+        facts = await self._deps.store.inspect()
         self._context.reporter.set(profile=facts)
-        log.info("profile", session=self._parts.session, exists=facts.exists, valid=facts.valid, moved_in=moved)
-        if facts.exists and await self._context.restoring.is_behind():
+        log.info("profile", session=self._deps.session, exists=facts.exists, valid=facts.valid, moved_in=moved)
+        if facts.exists and await self._context.restorer.is_behind():
             self._context.post(Event.PROFILE_STALE)
         else:
             self._context.post(_event_of(facts))
@@ -91,75 +91,75 @@ class Effects:
     async def _launch(self) -> None:
         with self._context.quietly():
             self._context.launched = False
-            freed = await self._parts.store.trim(self._parts.max_bytes)
+            freed = await self._deps.store.trim(self._deps.max_bytes)
             if freed:
-                log.info("caches_trimmed", session=self._parts.session, freed_bytes=freed)
-            carried = await self._parts.store.carried()
-            self._context.launched_at = self._parts.clock.monotonic()
-            self._context.unproven += 1
+                log.info("caches_trimmed", session=self._deps.session, freed_bytes=freed)
+            carried = await self._deps.store.local_storage_export()
+            self._context.launched_at = self._deps.clock.monotonic()
+            self._context.launches_since_connected += 1
             try:
-                await self._parts.browser.launch(self._parts.store.profile, carried)
+                await self._deps.browser.launch(self._deps.store.profile, carried)
             except (BrowserGone, BrowserHangs) as error:
-                log.warning("launch_failed", session=self._parts.session, error=str(error) or type(error).__name__)
-                self._parts.browser.kill()
+                log.warning("launch_failed", session=self._deps.session, error=str(error) or type(error).__name__)
+                self._deps.browser.kill()
                 self._context.post(Event.LAUNCH_FAILED)
                 return
             self._context.launched = True
             self._context.proven = self._context.reloaded = False
-            now = self._parts.clock.now()
+            now = self._deps.clock.now()
             self._context.reporter.set(
-                browser=BrowserStatus(version=await self._parts.browser.version(), started_at=now)
+                browser=BrowserStatus(version=await self._deps.browser.version(), started_at=now)
             )
 
     async def _restore(self) -> None:
         await self._context.pay_tombstone()
         reason = self._context.session.reason
-        event = await self._context.restoring.restore(login_lost=reason == "login_lost")
-        facts = await self._parts.store.inspect()
+        event = await self._context.restorer.restore(login_lost=reason == "login_lost")
+        facts = await self._deps.store.inspect()
         if event in (Event.NOTHING_TO_RESTORE, Event.STORE_UNKNOWN) and reason == "restore_requested" and facts.valid:
-            self._context.restoring.asked = None
+            self._context.restorer.asked = None
             event = Event.KEEP_PROFILE
-        elif event is Event.NOTHING_TO_RESTORE and facts.exists and (not facts.valid or self._context.restoring.buried):
-            await self._parts.store.set_aside()
+        elif event is Event.NOTHING_TO_RESTORE and facts.exists and (not facts.valid or self._context.restorer.buried):
+            await self._deps.store.set_aside()
         self._context.reporter.set(profile=facts)
         self._context.pauses = 0 if event is Event.RESTORED else self._context.pauses
         self._context.post(event)
 
     async def _pause(self) -> None:
         self._context.pauses += 1
-        seconds = min(LONGEST_PAUSE, self._parts.budget.base_delay * 2.0 ** min(self._context.pauses - 1, 10))
-        await self._parts.clock.sleep(seconds * (0.5 + self._parts.jitter() / 2))
+        seconds = min(LONGEST_PAUSE, self._deps.budget.base_delay * 2.0 ** min(self._context.pauses - 1, 10))
+        await self._deps.clock.sleep(seconds * (0.5 + self._deps.jitter() / 2))
 
     async def _seal(self) -> None:
         """The login is on the disk twice before "connected" is said: carried, and flushed by closing the page. The
         keeper makes up for a save that fails."""
         with self._context.quietly():
             try:
-                await self._context.keeper.carry()
+                await self._context.backup_scheduler.carry()
             except OSError as error:
-                log.warning("local_storage_not_carried", session=self._parts.session, error=type(error).__name__)
+                log.warning("local_storage_not_carried", session=self._deps.session, error=type(error).__name__)
             self._context.remember(linked=True, revoked=False)
-            await self._parts.browser.reopen_page()
+            await self._deps.browser.reopen_page()
             try:
-                await self._until_connected(self._parts.times.unlink)
-                await self._context.keeper.save("link")
+                await self._until_connected(self._deps.times.unlink)
+                await self._context.backup_scheduler.save("link")
             except (ServiceError, ProfileDamaged, OSError) as error:
-                log.warning("link_not_saved_yet", session=self._parts.session, error=type(error).__name__)
-        self._context.keeper.ask("link")
+                log.warning("link_not_saved_yet", session=self._deps.session, error=type(error).__name__)
+        self._context.backup_scheduler.ask("link")
         self._context.post(Event.SEALED)
 
     async def _settle(self) -> None:
-        seconds = self._parts.clock.monotonic() - self._context.launched_at
+        seconds = self._deps.clock.monotonic() - self._context.launched_at
         browser = self._context.reporter.status.browser
         if not browser.connected_after_ms:
             self._context.reporter.set(
                 browser=msgspec.structs.replace(browser, connected_after_ms=round(seconds * 1000, 1))
             )
-        self._context.restoring.begin_anew()
+        self._context.restorer.begin_anew()
         self._context.pauses = 0
         await self._context.reporter.publish()
-        await self._context.keeper.carry()
-        await self._parts.store.drop_set_aside()
+        await self._context.backup_scheduler.carry()
+        await self._deps.store.drop_set_aside()
         await self._observer.validate()
         await self._until_sending_works()
         await self._sending.look_up_open()
@@ -170,11 +170,11 @@ class Effects:
             await self._context.reporter.publish()
             if self._context.reporter.status.browser.send_ok:
                 return
-            await self._parts.clock.sleep(0.5)
+            await self._deps.clock.sleep(0.5)
 
     async def _refresh_qr(self) -> None:
-        await self._parts.browser.refresh_qr()
-        await self._parts.clock.sleep(2.0)
+        await self._deps.browser.refresh_qr()
+        await self._deps.clock.sleep(2.0)
         self._context.said = None
 
     async def _climb(self) -> None:
@@ -183,33 +183,33 @@ class Effects:
         step = climb(
             self._context.session.fault,
             self._context.attempts,
-            self._parts.budget,
-            self._parts.jitter(),
-            unproven=self._context.unproven,
+            self._deps.budget,
+            self._deps.jitter(),
+            launches_since_connected=self._context.launches_since_connected,
         )
         if step is None:
             self._context.post(Event.LADDER_ENDED)
             return
         log.info(
             "rung",
-            session=self._parts.session,
+            session=self._deps.session,
             rung=step.rung.value,
             attempt=self._context.attempts,
             delay=round(step.delay, 1),
         )
         await self._context.reporter.publish()
-        await self._parts.clock.sleep(step.delay)
+        await self._deps.clock.sleep(step.delay)
         await self._climb_rung(step.rung)
-        await self._parts.clock.sleep(self._parts.times.connect)
+        await self._deps.clock.sleep(self._deps.times.connect)
         self._context.post(Event.STILL_DOWN)
 
     async def _climb_rung(self, rung: Rung) -> None:
         if rung is Rung.RELOAD and self._context.launched:
             with self._context.quietly():
-                await self._parts.browser.reload()
+                await self._deps.browser.reload()
         elif rung is Rung.NEW_PAGE and self._context.launched:
             with self._context.quietly():
-                await self._parts.browser.reopen_page()
+                await self._deps.browser.reopen_page()
         elif rung is Rung.RESTORE:
             self._context.post(Event.RESTORE_ASKED)
         elif rung is not Rung.WAIT:
@@ -218,7 +218,7 @@ class Effects:
 
     async def _new_browser(self) -> None:
         await self._close()
-        facts = await self._parts.store.inspect()
+        facts = await self._deps.store.inspect()
         self._context.reporter.set(profile=facts)
         if not facts.valid:
             self._context.post(_event_of(facts))
@@ -226,22 +226,22 @@ class Effects:
         await self._launch()
 
     async def _retry_slowly(self) -> None:
-        await self._parts.clock.sleep(slow_delay(self._parts.jitter()))
+        await self._deps.clock.sleep(slow_delay(self._deps.jitter()))
         await self._new_browser()
-        await self._parts.clock.sleep(self._parts.times.connect)
+        await self._deps.clock.sleep(self._deps.times.connect)
         self._context.post(Event.STILL_DOWN)
 
     async def _take_over(self) -> None:
-        self._taken_over_at = self._parts.clock.monotonic()
-        await self._parts.browser.take_over()
+        self._taken_over_at = self._deps.clock.monotonic()
+        await self._deps.browser.take_over()
 
     async def _consider_take_over(self) -> None:
         """By itself at most once in a while: two that take over from each other in turn end with a ban."""
-        await self._parts.clock.sleep(self._parts.times.take_over)
-        left = self._parts.times.take_over_pause - (self._parts.clock.monotonic() - self._taken_over_at)
+        await self._deps.clock.sleep(self._deps.times.take_over)
+        left = self._deps.times.take_over_pause - (self._deps.clock.monotonic() - self._taken_over_at)
         if left > 0:
             await self._alert()
-            await self._parts.clock.sleep(left)
+            await self._deps.clock.sleep(left)
         await self._take_over()
 
     async def _forget_link(self) -> None:
@@ -250,25 +250,25 @@ class Effects:
 
     async def _shut_down(self) -> None:
         linked, page = self._context.session.linked, self._context.watch.page
-        deadline = self._parts.clock.monotonic() + self._parts.times.stop
+        deadline = self._deps.clock.monotonic() + self._deps.times.stop
         with self._context.quietly():
             if self._context.launched and linked:
                 with suppress(BrowserGone, BrowserHangs, OSError, TimeoutError):
                     async with asyncio.timeout(3.0):
-                        await self._context.keeper.carry()
+                        await self._context.backup_scheduler.carry()
             was_launched, self._context.launched = self._context.launched, False
-            await self._parts.browser.close(timeout=min(5.0, self._parts.times.stop / 2))
+            await self._deps.browser.close(timeout=min(5.0, self._deps.times.stop / 2))
             # a page that showed a QR at the end must not become the newest copy
             if linked and was_launched and self._context.proven and page in (PageState.CONNECTED, PageState.OFFLINE):
-                await self._last_copies(deadline - self._parts.clock.monotonic())
+                await self._last_copies(deadline - self._deps.clock.monotonic())
         await self._context.reporter.publish()
 
     async def _last_copies(self, seconds: float) -> None:
         try:
-            await self._context.keeper.last(timeout=max(1.0, seconds))
+            await self._context.backup_scheduler.last(timeout=max(1.0, seconds))
         except (ServiceError, ProfileDamaged, OSError, TimeoutError) as error:
             code = error.code if isinstance(error, ServiceError) else type(error).__name__
-            log.warning("last_copy_incomplete", session=self._parts.session, code=code)
+            log.warning("last_copy_incomplete", session=self._deps.session, code=code)
 
     async def _close(self) -> None:
         with self._context.quietly():
@@ -277,12 +277,12 @@ class Effects:
 
     async def _kill(self) -> None:
         self._context.launched = False
-        self._parts.browser.kill()
+        self._deps.browser.kill()
 
     async def _alert(self) -> None:
         log.error(
             "needs_attention",
-            session=self._parts.session,
+            session=self._deps.session,
             state=self._context.session.state.value,
             reason=self._context.session.reason,
         )
@@ -297,23 +297,23 @@ class Effects:
                 async with asyncio.timeout(ANCHOR_SECONDS):
                     await self._context.anchored.wait()
             self._context.remember(linked=False, revoked=False, cleared_epoch=self._context.epoch, tombstone_owed=True)
-            await self._parts.store.wipe()
+            await self._deps.store.wipe()
             await self._context.pay_tombstone()
-        now = self._parts.clock.now()
-        log.info("session_cleared", session=self._parts.session, unlinked=unlinked)
+        now = self._deps.clock.now()
+        log.info("session_cleared", session=self._deps.session, unlinked=unlinked)
         detail = (
             "" if unlinked else " The phone could not be reached: remove the device there by hand, if it is listed."
         )
         self._context.reporter.set(
             account=None,
-            profile=await self._parts.store.inspect(),
+            profile=await self._deps.store.inspect(),
             saves=SavesStatus(),
             backups=BackupsStatus(),
             browser=BrowserStatus(),
             detail=f"{self._context.reporter.status.detail}{detail}",
         )
-        event = SessionCleared(session=self._parts.session, at=now, epoch=self._context.epoch, unlinked=unlinked)
-        await self._parts.publish_event("session", "cleared", event)
+        event = SessionCleared(session=self._deps.session, at=now, epoch=self._context.epoch, unlinked=unlinked)
+        await self._deps.publish_event("session", "cleared", event)
 
     async def _unlink(self) -> bool:
         """Log out at the phone, starting the browser for it when a login is known to exist, and waiting for a page that
@@ -323,44 +323,44 @@ class Effects:
             if linked:
                 await self._bring_a_page()
             if self._context.launched and await self._connects(ON_ITS_WAY if linked else LINKING):
-                return await self._parts.browser.unlink()
+                return await self._deps.browser.unlink()
         except (BrowserGone, BrowserHangs, OSError) as error:
-            log.warning("not_unlinked", session=self._parts.session, error=type(error).__name__)
+            log.warning("not_unlinked", session=self._deps.session, error=type(error).__name__)
         return False
 
     async def _bring_a_page(self) -> None:
         """Work on the page may have been cut off in the middle, and have left none or an empty one."""
         if self._context.launched:
             try:
-                if (await self._parts.browser.read()).state is PageState.UNKNOWN:
-                    await self._parts.browser.reload()
+                if (await self._deps.browser.read()).state is PageState.UNKNOWN:
+                    await self._deps.browser.reload()
                 return
             except BrowserGone:
                 self._context.launched = False
                 await self._close_or_kill()
-        if (await self._parts.store.inspect()).valid:
-            await self._parts.browser.launch(self._parts.store.profile, await self._parts.store.carried())
+        if (await self._deps.store.inspect()).valid:
+            await self._deps.browser.launch(self._deps.store.profile, await self._deps.store.local_storage_export())
             self._context.launched = True
 
     async def _connects(self, on_its_way: frozenset[PageState]) -> bool:
         """False as soon as the page shows that it will not."""
-        deadline = self._parts.clock.monotonic() + self._parts.times.unlink
-        while (state := (await self._parts.browser.read()).state) in on_its_way:
-            if self._parts.clock.monotonic() >= deadline:
+        deadline = self._deps.clock.monotonic() + self._deps.times.unlink
+        while (state := (await self._deps.browser.read()).state) in on_its_way:
+            if self._deps.clock.monotonic() >= deadline:
                 return False
-            await self._parts.clock.sleep(0.2)
+            await self._deps.clock.sleep(0.2)
         return state is PageState.CONNECTED
 
     async def _until_connected(self, seconds: float) -> None:
         async with asyncio.timeout(seconds):
-            while (await self._parts.browser.read()).state is not PageState.CONNECTED:
-                await self._parts.clock.sleep(0.2)
+            while (await self._deps.browser.read()).state is not PageState.CONNECTED:
+                await self._deps.clock.sleep(0.2)
 
     async def _close_or_kill(self) -> None:
         try:
-            await self._parts.browser.close(timeout=5.0)
+            await self._deps.browser.close(timeout=5.0)
         except (BrowserGone, BrowserHangs, OSError):
-            self._parts.browser.kill()
+            self._deps.browser.kill()
 
     _ACTIONS: ClassVar[dict[Effect, Callable[[Effects], Awaitable[None]]]] = {
         Effect.FIND_PROFILE: _find_profile,

@@ -12,7 +12,7 @@ from shared.contracts.sessions import BackupsStatus, State
 from shared.runtime import get_logger
 
 from .context import Context
-from .restoring import NOT_RESTORED
+from .restorer import NOT_RESTORED
 
 SETTLING_SECONDS = 10.0
 UNREADY_SECONDS = 40.0
@@ -23,11 +23,11 @@ log = get_logger()
 class Observer:
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._parts = context.parts
+        self._deps = context.deps
 
     async def run(self) -> None:
         """For as long as the session is owned."""
-        clock, times = self._parts.clock, self._parts.times
+        clock, times = self._deps.clock, self._deps.times
         validated_at = measured_at = float("-inf")
         while True:
             now = clock.monotonic()
@@ -45,7 +45,7 @@ class Observer:
 
     def _reset_budget(self, now: float) -> None:
         connected_at = self._context.connected_at
-        if connected_at is not None and now - connected_at >= self._parts.times.stable:
+        if connected_at is not None and now - connected_at >= self._deps.times.stable:
             self._context.attempts = 0
         self._context.reporter.set(reconnect_attempts=self._context.attempts)
 
@@ -55,24 +55,24 @@ class Observer:
         connected_at = self._context.connected_at
         if connected_at is None or self._context.reporter.status.browser.send_ok or self._context.reloaded:
             return
-        if self._parts.clock.monotonic() - connected_at < UNREADY_SECONDS or self._context.quiet:
+        if self._deps.clock.monotonic() - connected_at < UNREADY_SECONDS or self._context.quiet:
             return
         self._context.reloaded = True
-        log.warning("page_reloaded_for_its_functions", session=self._parts.session)
+        log.warning("page_reloaded_for_its_functions", session=self._deps.session)
         with suppress(BrowserGone, BrowserHangs), self._context.quietly():
-            await self._parts.browser.reload()
+            await self._deps.browser.reload()
 
     async def validate(self) -> None:
         """A running browser moves its files while they are read: one bad look at it is looked at again."""
         with suppress(OSError):
-            facts = await self._parts.store.inspect()
+            facts = await self._deps.store.inspect()
             if facts.exists and not facts.valid and self._context.launched:
-                facts = await self._parts.store.inspect()
+                facts = await self._deps.store.inspect()
             self._context.reporter.set(profile=facts)
 
     async def ask_backups(self) -> None:
         try:
-            found = await self._parts.backups.backups()
+            found = await self._deps.backups.backups()
         except ServiceError:
             return
         good = [backup for backup in found.backups if backup.state not in NOT_RESTORED]
@@ -97,10 +97,10 @@ class Observer:
         if not self._context.launched or self._context.quiet:
             return
         try:
-            await self._parts.browser.dismiss_known_dialogs()
-            measure = await self._parts.browser.measure()
+            await self._deps.browser.dismiss_known_dialogs()
+            measure = await self._deps.browser.measure()
             connected = self._context.state is State.CONNECTED
-            check = await self._parts.browser.self_check() if connected else None
+            check = await self._deps.browser.self_check() if connected else None
         except (BrowserGone, BrowserHangs, OSError):
             return
         reporter = self._context.reporter
@@ -123,4 +123,4 @@ class Observer:
     def _settled(self) -> bool:
         """The page's send functions come about a second after its connection; before that their lack means nothing."""
         connected_at = self._context.connected_at
-        return connected_at is not None and self._parts.clock.monotonic() - connected_at >= SETTLING_SECONDS
+        return connected_at is not None and self._deps.clock.monotonic() - connected_at >= SETTLING_SECONDS

@@ -15,7 +15,7 @@ from shared.contracts.events import StateChanged
 from shared.contracts.sessions import SessionStatus, State, Transition
 from shared.runtime import get_logger
 
-from .options import Parts
+from .dependencies import Dependencies
 
 HISTORY = 100
 
@@ -25,24 +25,24 @@ log = get_logger()
 class Reporter:
     """Holds the newest SessionStatus. Publishing is best effort: the next one carries everything again."""
 
-    def __init__(self, parts: Parts, epoch: int, owns: Callable[[], bool]) -> None:
+    def __init__(self, deps: Dependencies, epoch: int, owns: Callable[[], bool]) -> None:
         """`owns`: whether the lease can still be ours. A worker that wakes from a long sleep does not know yet that
         another has taken over, and its old word must not stand in the place of the newer one."""
-        self._parts = parts
+        self._deps = deps
         self._owns = owns
-        self._clock: Clock = parts.clock
+        self._clock: Clock = deps.clock
         now = self._clock.now()
         self._silent = False
         self.status = SessionStatus(
-            session=parts.session,
+            session=deps.session,
             state=State.STOPPED,
             reason="not_started",
             since=now,
             updated_at=now,
             epoch=epoch,
-            worker=parts.worker,
-            session_path=parts.session_path,
-            saves_path=parts.saves_path,
+            worker=deps.worker,
+            session_path=deps.session_path,
+            saves_path=deps.saves_path,
         )
 
     def set(self, **facts: object) -> None:
@@ -58,7 +58,7 @@ class Reporter:
             return
         self.set(updated_at=self._clock.now())
         try:
-            await self._parts.publish_status(self.status)
+            await self._deps.publish_status(self.status)
         except ServiceError as error:
             log.debug("status_not_published", code=error.code)
 
@@ -74,14 +74,14 @@ class Reporter:
             since=now if session.state != before.state else before.since,
             history=(*before.history, transition)[-HISTORY:],
         )
-        log.info("session_state", session=self._parts.session, state=session.state.value, reason=session.reason)
+        log.info("session_state", session=self._deps.session, state=session.state.value, reason=session.reason)
         await self.publish()
         if session.state != before.state:
-            await self._parts.publish_event("session", "state_changed", self._event(before.state, now, seconds))
+            await self._deps.publish_event("session", "state_changed", self._event(before.state, now, seconds))
 
     def _event(self, before: str, at: datetime, seconds: float) -> StateChanged:
         return StateChanged(
-            session=self._parts.session,
+            session=self._deps.session,
             at=at,
             epoch=self.status.epoch,
             before=before,

@@ -28,26 +28,26 @@ SHORTEST_SEND = 0.2
 class Sending:
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._parts = context.parts
+        self._deps = context.deps
 
     async def send(self, command_id: str, number: str, text: str, *, timeout: float) -> SendResult:
         """Seconds; raises NotConnected, Unavailable before anything was sent, never after."""
-        deadline = self._parts.clock.monotonic() + timeout
-        recorded = self._parts.outbox.find(command_id)
+        deadline = self._deps.clock.monotonic() + timeout
+        recorded = self._deps.outbox.find(command_id)
         if recorded is not None:
             return await self._recorded(recorded)
         self._must_be_connected()
         message_id = await self._new_message_id(number, timeout)
-        recorded = self._parts.outbox.intend(command_id, message_id)
+        recorded = self._deps.outbox.intend(command_id, message_id)
         if recorded is not None:
             return await self._recorded(recorded)
         result = await self._send(command_id, number, text, message_id, deadline)
-        self._parts.outbox.settle(command_id, result)
-        log.info("test_message", session=self._parts.session, outcome=result.outcome, ack=result.ack)
+        self._deps.outbox.record_outcome(command_id, result)
+        log.info("test_message", session=self._deps.session, outcome=result.outcome, ack=result.ack)
         return result
 
     async def status(self, command_id: str) -> SendResult:
-        recorded = self._parts.outbox.find(command_id)
+        recorded = self._deps.outbox.find(command_id)
         if recorded is None:
             return SendResult(outcome="absent", command_id=command_id)
         return await self._recorded(recorded)
@@ -63,13 +63,13 @@ class Sending:
 
     async def look_up_open(self) -> None:
         """Ask the page about sends whose end is not known, such as those of a worker that was killed."""
-        for recorded in self._parts.outbox.open():
+        for recorded in self._deps.outbox.open():
             await self._looked_up(recorded)
 
     async def _new_message_id(self, number: str, timeout: float) -> str:
         try:
             async with asyncio.timeout(timeout):
-                return await self._parts.browser.new_message_id(number)
+                return await self._deps.browser.new_message_id(number)
         except (BrowserGone, BrowserHangs, TimeoutError) as error:
             raise Unavailable(
                 "the browser does not answer; nothing was sent", hint="it is restarted by itself"
@@ -78,15 +78,15 @@ class Sending:
     async def _send(self, command_id: str, number: str, text: str, message_id: str, deadline: float) -> SendResult:
         """One at a time; what comes to its turn too late, or on a page that is no longer connected, is not sent."""
         try:
-            async with asyncio.timeout(deadline - self._parts.clock.monotonic()):
+            async with asyncio.timeout(deadline - self._deps.clock.monotonic()):
                 await self._context.page_lock.acquire()
         except TimeoutError:
             return _not_sent(command_id, message_id, "the page was busy; nothing was sent")
         try:
-            left = deadline - self._parts.clock.monotonic()
+            left = deadline - self._deps.clock.monotonic()
             if left < SHORTEST_SEND or self._context.state is not State.CONNECTED or self._context.quiet:
                 return _not_sent(command_id, message_id, "the page was not ready in time; nothing was sent")
-            outcome = await self._parts.browser.send_text(number, text, message_id, timeout=left)
+            outcome = await self._deps.browser.send_text(number, text, message_id, timeout=left)
         except (BrowserGone, BrowserHangs, TimeoutError) as error:
             text_of_error = f"no acknowledgement ({type(error).__name__})"
             return SendResult(outcome="unknown", command_id=command_id, message_id=message_id, error=text_of_error)
@@ -106,13 +106,13 @@ class Sending:
         if self._context.state is not State.CONNECTED or self._context.quiet or not recorded.message_id:
             return recorded
         try:
-            found = await self._parts.browser.find_message(recorded.message_id)
+            found = await self._deps.browser.find_message(recorded.message_id)
         except (BrowserGone, BrowserHangs):
             return recorded
         if found is None or found.outcome == "unknown":
             return recorded
         settled = msgspec.structs.replace(recorded, outcome=found.outcome, ack=found.ack, error=found.error)
-        self._parts.outbox.settle(recorded.command_id, settled)
+        self._deps.outbox.record_outcome(recorded.command_id, settled)
         return settled
 
 

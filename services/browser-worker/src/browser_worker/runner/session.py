@@ -12,20 +12,20 @@ from contextlib import suppress
 
 import msgspec
 
+from browser_worker.domain.debounce import event_of, look
 from browser_worker.domain.machine import Event, Session, advance
 from browser_worker.domain.reading import PageState, Reading
-from browser_worker.domain.watching import event_of, look
 from browser_worker.ports import BrowserGone, BrowserHangs
 from shared.contracts.sessions import Account, Pairing, State
 from shared.runtime import Tasks, get_logger
 
 from .context import Context
 from .control import Control
+from .dependencies import Dependencies
 from .effects import Effects
+from .freeze_guard import Holder
 from .observing import Observer
-from .options import Parts
 from .sending import Sending
-from .stillness import Holder
 
 log = get_logger()
 
@@ -35,21 +35,21 @@ FINAL = frozenset({Event.STOP, Event.CLEAR, Event.LEASE_LOST})
 class SessionRunner:
     """Runs one session from START to STOP, CLEAR or LEASE_LOST. The caller holds the lease and the profile's lock."""
 
-    def __init__(self, parts: Parts, *, epoch: int, owns: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, deps: Dependencies, *, epoch: int, owns: Callable[[], bool] = lambda: True) -> None:
         """`owns`: whether the lease can still be ours, by the time of its newest renewal."""
-        self._context = Context(parts, epoch=epoch, owns=owns)
-        self._parts = parts
+        self._context = Context(deps, epoch=epoch, owns=owns)
+        self._deps = deps
         self._observer = Observer(self._context)
         sending = Sending(self._context)
         self._effects = Effects(self._context, self._observer, sending)
         self.control = Control(self._context, self._observer, sending)
-        self._tasks = Tasks(parts.clock)
+        self._tasks = Tasks(deps.clock)
         self._sure = asyncio.Event()
         self._sure.set()
         self._interrupted = False
         self._done = False
         self._work: asyncio.Task[bool] | None = None
-        parts.browser.on_wake(self._context.wake.set)
+        deps.browser.on_wake(self._context.wake.set)
 
     @property
     def state(self) -> State:
@@ -62,7 +62,7 @@ class SessionRunner:
 
     @property
     def frozen(self) -> bool:
-        return self._context.stillness.held_by(Holder.LEASE)
+        return self._context.freeze_guard.held_by(Holder.LEASE)
 
     def post(self, event: Event) -> None:
         self._context.post(event)
@@ -70,7 +70,7 @@ class SessionRunner:
     def again(self, request: int) -> None:
         """`initialize` was asked for once more."""
         self._carried_out(request)
-        self.post(Event.AGAIN)
+        self.post(Event.REINITIALIZE)
 
     def anchored(self, epoch: int) -> None:
         """The store has confirmed this owner's epoch, which may be newer than the lease's."""
@@ -87,7 +87,7 @@ class SessionRunner:
             self._context.hush()
             self._sure.clear()
             self._cut_off()
-        self._context.stillness.hold(Holder.LEASE)
+        self._context.freeze_guard.hold(Holder.LEASE)
 
     def _cut_off(self) -> None:
         if self._work is None or self._work.done():
@@ -96,13 +96,13 @@ class SessionRunner:
         if self.state is not State.CONNECTED:
             self._interrupted = True
             self._context.launched = False
-            self._parts.browser.kill()
+            self._deps.browser.kill()
 
     def thaw(self) -> None:
         """The lease is sure again."""
         if not self.frozen:
             return
-        self._context.stillness.release(Holder.LEASE)
+        self._context.freeze_guard.release(Holder.LEASE)
         self._context.unhush()
         self._sure.set()
         if self._interrupted:
@@ -114,7 +114,7 @@ class SessionRunner:
         if self._work is not None:
             self._work.cancel()
         self._context.launched = False
-        self._parts.browser.kill()
+        self._deps.browser.kill()
         self._context.reporter.silence()
         self.post(Event.LEASE_LOST)
 
@@ -124,7 +124,7 @@ class SessionRunner:
         self._carried_out(request)
         self.post(Event.START)
         self._tasks.spawn("page-reader", self._read_page)
-        self._tasks.spawn("keeper", self._context.keeper.run)
+        self._tasks.spawn("keeper", self._context.backup_scheduler.run)
         self._tasks.spawn("observer", self._observer.run)
         try:
             return await self._loop()
@@ -205,10 +205,10 @@ class SessionRunner:
         if not connected:
             context.connected_at = None
         elif context.connected_at is None:
-            context.connected_at = self._parts.clock.monotonic()
+            context.connected_at = self._deps.clock.monotonic()
         if connected or context.session.newly_linked:
             context.proven = True
-            context.unproven = 0
+            context.launches_since_connected = 0
         if context.state is not State.PAIRING:
             context.reporter.set(pairing=Pairing())
 
@@ -230,12 +230,12 @@ class SessionRunner:
     def _poll_seconds(self) -> float:
         context = self._context
         soon = context.launched and context.state in (State.STARTING, State.SYNCING)
-        return self._parts.times.poll_soon if soon else self._parts.times.poll
+        return self._deps.times.poll_soon if soon else self._deps.times.poll
 
     async def _look(self) -> Event | None:
         context = self._context
         try:
-            reading = await self._parts.browser.read()
+            reading = await self._deps.browser.read()
         except BrowserGone:
             if context.quiet:
                 return None
@@ -243,10 +243,10 @@ class SessionRunner:
             return Event.BROWSER_GONE
         except BrowserHangs:
             return None if context.quiet else Event.BROWSER_HANGS
-        now = self._parts.clock.monotonic()
+        now = self._deps.clock.monotonic()
         context.watch = look(context.watch, reading.state, now)
         await self._note_reading(reading)
-        return event_of(context.watch, context.session, now, self._parts.patience)
+        return event_of(context.watch, context.session, now, self._deps.debounce)
 
     def _say(self, event: Event) -> None:
         """Post an event of the page once for each state of the session: a page repeats itself at every look."""
@@ -260,13 +260,13 @@ class SessionRunner:
         status = context.reporter.status
         context.reporter.set(
             browser=msgspec.structs.replace(status.browser, page_version=raw.page_version, tier=raw.tier),
-            probed_at=self._parts.clock.now(),
+            probed_at=self._deps.clock.now(),
         )
         if raw.number:
             context.reporter.set(account=Account(number=raw.number, name=raw.name, platform=raw.platform))
         new_qr = reading.state is PageState.QR and not context.session.linked and raw.qr != status.pairing.qr
         if new_qr and raw.qr:
-            now = self._parts.clock.now()
+            now = self._deps.clock.now()
             context.reporter.set(pairing=msgspec.structs.replace(status.pairing, qr=raw.qr, qr_at=now))
             await context.reporter.publish()
 

@@ -22,7 +22,7 @@ from shared.contracts.sessions import DesiredState, LeaseRecord, SessionRecord, 
 from shared.contracts.telemetry import WorkerHeartbeat
 from shared.runtime import Tasks, get_logger
 
-from .options import Parts
+from .dependencies import Dependencies
 from .session import SessionRunner
 
 log = get_logger()
@@ -44,41 +44,41 @@ class Commands(Protocol):
 
 
 @dataclass(frozen=True)
-class WorkerParts:
-    """What the worker touches besides its sessions. `parts_of` builds a session's parts, `commands_of` serves it."""
+class WorkerDependencies:
+    """What the worker touches besides its sessions. `deps_of` builds a session's deps, `commands_of` serves it."""
 
     worker: str
     clock: Clock
     sessions: Bucket[SessionRecord]
     leases: Bucket[LeaseRecord]
-    parts_of: Callable[[str], Parts]
+    deps_of: Callable[[str], Dependencies]
     commands_of: Callable[[str, SessionControl], Commands]
     heartbeat: Callable[[WorkerHeartbeat], Awaitable[None]]
     facts: Callable[[], tuple[int, int]]
-    """Memory of this process and free bytes on the disk of the profiles."""
+    """DurableRecordStore of this process and free bytes on the disk of the profiles."""
     room: int = 4
     ttl: float = 6.0
     fence: bool = True
 
 
 class Worker:
-    def __init__(self, parts: WorkerParts) -> None:
-        self._parts = parts
-        self._clock = parts.clock
+    def __init__(self, deps: WorkerDependencies) -> None:
+        self._deps = deps
+        self._clock = deps.clock
         self._records: dict[str, SessionRecord] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self._owned: dict[str, SessionRunner] = {}
         self._renewed: dict[str, float] = {}
         """When each owned session's lease was renewed last, on the monotonic clock."""
-        self._tasks = Tasks(parts.clock)
-        self._room = asyncio.Semaphore(parts.room)
-        self._started_at = parts.clock.monotonic()
+        self._tasks = Tasks(deps.clock)
+        self._room = asyncio.Semaphore(deps.room)
+        self._started_at = deps.clock.monotonic()
         self._stopping = asyncio.Event()
         self._stopped: list[asyncio.Event] = []
 
     async def start(self) -> None:
         self._tasks.spawn("heartbeat", self._beat)
-        await self._parts.sessions.watch(self._record_changed)
+        await self._deps.sessions.watch(self._record_changed)
 
     async def stop(self) -> None:
         """Every owned session is stopped in order, with its last copies; the leases are released at once."""
@@ -132,74 +132,74 @@ class Worker:
     async def _session_task(self, session: str) -> None:
         """For ever: wait until something is wanted of the session, own it, do it."""
         while not self._stopping.is_set():
-            parts = self._parts.parts_of(session)
-            if self._is_wanted(session, parts):
-                await self._own(session, parts)
+            deps = self._deps.deps_of(session)
+            if self._is_wanted(session, deps):
+                await self._own(session, deps)
             else:
                 self._changed[session].clear()
                 await self._changed[session].wait()
 
-    def _is_wanted(self, session: str, parts: Parts) -> bool:
+    def _is_wanted(self, session: str, deps: Dependencies) -> bool:
         """To be run; or to be cleared, which is not done before the store has heard of it."""
-        record, remembered = self._records[session], parts.memory.load()
+        record, remembered = self._records[session], deps.durable_record.load()
         if record.desired == DesiredState.RUNNING:
             return True
         return record.desired == DesiredState.CLEARED and (
             record.request > remembered.request or remembered.tombstone_owed
         )
 
-    async def _own(self, session: str, parts: Parts) -> None:
+    async def _own(self, session: str, deps: Dependencies) -> None:
         """Compete for the lease, then run until the session ends or the lease is lost. Room is taken only with the
         lease: a session that another worker holds keeps no place here."""
         while self._room.locked():
             await self._clock.sleep(ROOM_SECONDS)
         lease = Lease(
-            self._parts.leases,
+            self._deps.leases,
             session,
-            owner=self._parts.worker,
+            owner=self._deps.worker,
             clock=self._clock,
-            ttl=self._parts.ttl,
-            at_least_epoch=parts.memory.load().epoch,
+            ttl=self._deps.ttl,
+            at_least_epoch=deps.durable_record.load().epoch,
         )
         done = asyncio.Event()
         self._stopped.append(done)
         try:
-            if await self._acquired(lease, session, parts) and not self._room.locked():
+            if await self._acquired(lease, session, deps) and not self._room.locked():
                 async with self._room:
-                    await self._run_owned(session, parts, lease)
+                    await self._run_owned(session, deps, lease)
         finally:
             await lease.release()
             done.set()
             self._stopped.remove(done)
 
-    async def _acquired(self, lease: Lease, session: str, parts: Parts) -> bool:
+    async def _acquired(self, lease: Lease, session: str, deps: Dependencies) -> bool:
         """False when the session is not wanted any more, or the worker stops, before the lease was ours."""
         competing = asyncio.ensure_future(lease.acquire())
         try:
-            while not competing.done() and not self._stopping.is_set() and self._is_wanted(session, parts):
+            while not competing.done() and not self._stopping.is_set() and self._is_wanted(session, deps):
                 await asyncio.wait({competing}, timeout=COMPETE_SECONDS)
             if competing.done():
                 competing.result()
-            return competing.done() and not self._stopping.is_set() and self._is_wanted(session, parts)
+            return competing.done() and not self._stopping.is_set() and self._is_wanted(session, deps)
         finally:
             competing.cancel()
             await asyncio.gather(competing, return_exceptions=True)
 
-    async def _run_owned(self, session: str, parts: Parts, lease: Lease) -> None:
+    async def _run_owned(self, session: str, deps: Dependencies, lease: Lease) -> None:
         self._renewed[session] = self._clock.monotonic() - lease.seconds_since_renewal
-        runner = SessionRunner(parts, epoch=lease.epoch, owns=lambda: self._age(session) < self._parts.ttl)
+        runner = SessionRunner(deps, epoch=lease.epoch, owns=lambda: self._age(session) < self._deps.ttl)
         tasks = Tasks(self._clock)
         tasks.spawn(
             "lease", lambda: lease.maintain(lambda outcome, since: self._lease_said(session, runner, outcome, since))
         )
         try:
-            async with parts.store.lock():
+            async with deps.store.lock():
                 try:
-                    tasks.spawn("anchor", lambda: self._anchor(runner, parts, lease))
+                    tasks.spawn("anchor", lambda: self._anchor(runner, deps, lease))
                     await self._run_locked(session, runner)
                 finally:
                     # while the lock and the lease are still ours
-                    await _end_browser(parts)
+                    await _end_browser(deps)
         except Conflict as error:
             log.error("profile_in_use", session=session, reason=error.message)
             await runner.report(State.FAILED, "profile_in_use")
@@ -218,7 +218,7 @@ class Worker:
             await self._report_stopped(runner, record)
             return
         self._owned[session] = runner
-        commands = self._parts.commands_of(session, runner.control)
+        commands = self._deps.commands_of(session, runner.control)
         try:
             await commands.start()
             if self._stopping.is_set():
@@ -263,18 +263,18 @@ class Worker:
             runner.lost()
         elif outcome is Outcome.HELD:
             runner.thaw()
-        elif self._parts.fence and since > self._parts.ttl * (1 - MARGIN):
+        elif self._deps.fence and since > self._deps.ttl * (1 - MARGIN):
             runner.freeze()
 
-    async def _anchor(self, runner: SessionRunner, parts: Parts, lease: Lease) -> None:
+    async def _anchor(self, runner: SessionRunner, deps: Dependencies, lease: Lease) -> None:
         """Ask the store to confirm the epoch, for as long as it takes: until then nothing is backed up."""
         while True:
             try:
                 if not await runner.pay_tombstone():
                     await self._clock.sleep(2.0)
                     continue
-                claimed = await parts.backups.claim_epoch(
-                    owner=self._parts.worker, nonce=lease.nonce, at_least=lease.epoch
+                claimed = await deps.backups.claim_epoch(
+                    owner=self._deps.worker, nonce=lease.nonce, at_least=lease.epoch
                 )
                 await lease.raise_epoch(claimed.epoch)
             except ServiceError as error:
@@ -282,18 +282,18 @@ class Worker:
                 await self._clock.sleep(2.0)
                 continue
             runner.anchored(claimed.epoch)
-            log.info("epoch_anchored", session=parts.session, epoch=claimed.epoch)
+            log.info("epoch_anchored", session=deps.session, epoch=claimed.epoch)
             await asyncio.Event().wait()
 
     async def _beat(self) -> None:
         while True:
-            memory, disk_free = self._parts.facts()
-            await self._parts.heartbeat(
+            memory, disk_free = self._deps.facts()
+            await self._deps.heartbeat(
                 WorkerHeartbeat(
-                    worker=self._parts.worker,
+                    worker=self._deps.worker,
                     at=self._clock.now(),
                     sessions=self.owned,
-                    free_capacity=max(0, self._parts.room - len(self._owned)),
+                    free_capacity=max(0, self._deps.room - len(self._owned)),
                     memory_bytes=memory,
                     uptime_seconds=round(self._clock.monotonic() - self._started_at, 1),
                     disk_free_bytes=disk_free,
@@ -302,9 +302,9 @@ class Worker:
             await self._clock.sleep(HEARTBEAT_SECONDS)
 
 
-async def _end_browser(parts: Parts) -> None:
+async def _end_browser(deps: Dependencies) -> None:
     try:
-        await parts.browser.close(timeout=2.0)
+        await deps.browser.close(timeout=2.0)
     except (BrowserGone, BrowserHangs, OSError) as error:
-        log.warning("browser_killed", session=parts.session, error=type(error).__name__)
-        parts.browser.kill()
+        log.warning("browser_killed", session=deps.session, error=type(error).__name__)
+        deps.browser.kill()

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from browser_worker.adapters.durable_files import open_new, write_all
+from browser_worker.adapters.profile.snapshot_clone import read_tree
 from browser_worker.domain.profile_rules import Kind, kind_of
 from browser_worker.ports import ProfileDamaged
 from shared.contracts.snapshots import CHUNK_BYTES, FileEntry, SnapshotManifest, digest
-
-from .durable_files import open_new, write_all
-from .snapshot_clone import read_tree
 
 _Identity = tuple[int, int, int, int]
 

@@ -12,13 +12,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from browser_worker.adapters.durable_files import (
+    bytes_under,
+    move_durably,
+    private_folder,
+    remove_tree,
+    sync_tree,
+    write_durably,
+)
+from browser_worker.adapters.profile.chunk_hashes import copy_verified
 from browser_worker.domain.profile_rules import Kind, kind_of
 from browser_worker.ports import Save, Snapshot
 from shared.contracts.message import BadMessage, decode, encode
 from shared.contracts.snapshots import BadPath, FileEntry, SnapshotManifest, safe_path
-
-from .chunk_hashes import copy_verified
-from .durable_files import bytes_under, move_durably, private_folder, remove_tree, sync_tree, write_durably
 
 MANIFEST = "manifest.json"
 PROFILE = "profile"
@@ -68,7 +74,7 @@ class ProfileSaves:
     def bytes(self) -> int:
         return bytes_under(self._folder)
 
-    def keep(self, snapshot: Snapshot) -> Save:
+    def add(self, snapshot: Snapshot) -> Save:
         """Copy the snapshot in as the newest save, every chunk checked; then drop saves beyond the number kept. A
         failure leaves the saves as they were. Raises OSError, ProfileDamaged."""
         private_folder(self._folder)

@@ -12,13 +12,13 @@ import stat
 import zipfile
 from pathlib import Path
 
+from browser_worker.adapters.durable_files import copy_prefix, open_new, private_folder
+from browser_worker.adapters.profile.snapshot_clone import read_tree
 from browser_worker.domain.profile_rules import travels
 from browser_worker.ports import ProfileDamaged
 from shared.contracts.snapshots import BadPath, safe_path
 
-from .durable_files import copy_prefix, open_new, private_folder
-from .profile_restore import finish_incoming, require_room
-from .snapshot_clone import read_tree
+from .restore import finish_incoming, require_room
 
 _MAX_FILES = 100_000
 _MAX_BYTES = 4 * 1024**3

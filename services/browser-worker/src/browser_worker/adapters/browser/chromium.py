@@ -18,21 +18,20 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, Error, Page
 from playwright.async_api import TimeoutError as DriverTimeout
 
+from browser_worker.adapters.browser.driver import Driver
+from browser_worker.adapters.browser.executables import Engine, NoBrowser, VersionOf, find_executable
+from browser_worker.adapters.browser.launch_flags import NOT_WANTED, arguments, environment
+from browser_worker.adapters.browser.page_driver import GRACE_SECONDS, PageBusy, PageDriver, ended
+from browser_worker.adapters.browser.page_scripts import WAKE_BINDING, carried_script, init_script, read_bundle
+from browser_worker.adapters.browser.processes import BrowserProcesses
+from browser_worker.adapters.browser.watchdog import Watchdog
+from browser_worker.adapters.durable_files import private_folder
 from browser_worker.domain import sending
 from browser_worker.domain.page_state import interpret
-from browser_worker.domain.reading import CarriedStorage, PageState, Reading, SelfCheck, SendOutcome
+from browser_worker.domain.reading import LocalStorageExport, PageState, Reading, SelfCheck, SendOutcome
 from browser_worker.ports import BrowserGone, BrowserHangs, BrowserMeasure
 from shared.clock import Clock
 from shared.runtime import get_logger
-
-from .driver import Driver
-from .durable_files import private_folder
-from .executables import Engine, NoBrowser, VersionOf, find_executable
-from .launch_flags import NOT_WANTED, arguments, environment
-from .page_driver import GRACE_SECONDS, PageBusy, PageDriver, ended
-from .page_scripts import WAKE_BINDING, carried_script, init_script, read_bundle
-from .processes import BrowserProcesses
-from .watchdog import Watchdog
 
 log = get_logger()
 
@@ -96,7 +95,7 @@ class ChromiumBrowser:
 
     # starting
 
-    async def launch(self, profile: Path, carried: CarriedStorage | None) -> None:
+    async def launch(self, profile: Path, carried: LocalStorageExport | None) -> None:
         await self._end_strays(profile)
         _clear_singletons(profile)
         private_folder(profile)
@@ -151,7 +150,7 @@ class ChromiumBrowser:
         if self._processes is not None:
             self._processes.refresh()
 
-    async def _prepare(self, carried: CarriedStorage | None) -> None:
+    async def _prepare(self, carried: LocalStorageExport | None) -> None:
         context = self._running()
         self._sequence = carried.sequence if carried else 0
         self._floor = 0
@@ -309,8 +308,8 @@ class ChromiumBrowser:
             await self._clock.sleep(0.05)
         return confirmed or self._logged_out
 
-    async def capture_storage(self) -> CarriedStorage:
-        captured = await (await self._awake()).capture_storage(self._sequence)
+    async def export_local_storage(self) -> LocalStorageExport:
+        captured = await (await self._awake()).export_local_storage(self._sequence)
         if captured.origin != self._origin:
             raise PageBusy("the page is not open")
         self._sequence = self._floor = captured.sequence

@@ -18,7 +18,7 @@ class Holder(StrEnum):
     LEASE = "lease"
 
 
-class Stillness:
+class FreezeGuard:
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self._holders: set[Holder] = set()

@@ -1,4 +1,4 @@
-"""`python -m browser_worker.adapters.watchdog_program SECONDS`: ends browsers whose controller is dead or hangs.
+"""`python -m browser_worker.adapters.browser.watchdog_program SECONDS`: ends the browsers of a dead controller.
 
 Lines on its input: `watch <profile>`, `forget <profile>`, `alive <age>`; each is a sign of life, the last one `age`
 seconds old. When the input ends, or the newest sign is older than SECONDS (0: never), every process of the watched
@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from browser_worker.adapters.processes import BrowserProcesses
+from browser_worker.adapters.browser.processes import BrowserProcesses
 
 TICK_SECONDS = 0.5
 LOOK_EVERY = 4

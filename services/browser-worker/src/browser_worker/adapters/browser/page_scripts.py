@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from browser_worker.domain.reading import CarriedStorage
+from browser_worker.domain.reading import LocalStorageExport
 
 WA_JS_VERSION = "4.6.0"
 WA_JS_SHA256 = "5bfb88027f14a4d8c9e319374e8bb4083201906881cf8c74f75789b32e4106bd"
@@ -57,7 +57,7 @@ def init_script(origin: str, bundle: str) -> str:
     )
 
 
-def carried_script(carried: CarriedStorage) -> str:
+def carried_script(carried: LocalStorageExport) -> str:
     """Writes carried localStorage back where the page's own is older; to be taken away after its first run."""
     given = {"key": SEQUENCE_KEY, "sequence": carried.sequence, "entries": carried.entries}
     return f"if ({_guard(carried.origin)}) {{ ((carried) => {{\n{_source('carried')}\n}})({json.dumps(given)}); }}"

@@ -2,7 +2,7 @@
 
 Everything slow runs in a thread, one thing at a time, and a cancelled call waits for its thread, so that nothing works
 on the profile after the lock was let go. The trap: `lock` must be held around every call that changes files, and
-`move_in` is called once after it, before the profile is looked at.
+`import_old_profile` is called once after it, before the profile is looked at.
 """
 
 from __future__ import annotations
@@ -16,8 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
+from browser_worker.adapters.durable_files import private_folder, remove_tree, write_durably
+from browser_worker.adapters.profile.chunk_hashes import ChunkHashes
+from browser_worker.adapters.profile.snapshot_clone import SnapshotClone
+from browser_worker.adapters.profile.snapshot_offer import SnapshotOffers
+from browser_worker.adapters.uncancellable_calls import in_thread
 from browser_worker.domain.profile_rules import CARRIED_STORAGE, shrunk
-from browser_worker.domain.reading import CarriedStorage
+from browser_worker.domain.reading import LocalStorageExport
 from browser_worker.ports import ChunkSource, ProfileDamaged, Save, Snapshot
 from shared.clock import Clock
 from shared.contracts.sessions import ProfileStatus
@@ -25,18 +30,13 @@ from shared.contracts.snapshots import SnapshotManifest
 from shared.runtime import get_logger
 
 from . import old_profile
-from .chunk_hashes import ChunkHashes
-from .durable_files import private_folder, remove_tree, write_durably
-from .profile_check import check_profile, facts
-from .profile_lock import clear_singletons, driven_through_a_pipe, locked, refuse_living_browser
-from .profile_places import ProfilePlaces
-from .profile_restore import BackupFetch, copy_save, refuse_newer
-from .profile_saves import PROFILE, KeptSnapshot, ProfileSaves, read_kept
-from .profile_swap import ProfileSwap
-from .profile_trim import trim_caches
-from .snapshot_clone import SnapshotClone
-from .snapshot_offer import SnapshotOffers
-from .whole_calls import in_thread
+from .check import check_profile, facts
+from .lock import clear_singletons, driven_through_a_pipe, locked, refuse_living_browser
+from .paths import ProfilePlaces
+from .restore import BackupFetch, copy_save, refuse_newer
+from .saves import PROFILE, KeptSnapshot, ProfileSaves, read_kept
+from .swap import ProfileSwap
+from .trim import trim_caches
 
 T = TypeVar("T")
 
@@ -102,10 +102,10 @@ class DiskProfileStore:
     async def inspect(self) -> ProfileStatus:
         return await asyncio.to_thread(facts, self._places.live, self._clock.now())
 
-    async def carried(self) -> CarriedStorage | None:
+    async def local_storage_export(self) -> LocalStorageExport | None:
         return await asyncio.to_thread(_read_carried, self._places.live / CARRIED_STORAGE)
 
-    async def write_carried(self, carried: CarriedStorage) -> None:
+    async def write_local_storage_export(self, carried: LocalStorageExport) -> None:
         await self._run(lambda: _write_carried(self._places.live / CARRIED_STORAGE, carried))
 
     async def snapshot(
@@ -173,8 +173,8 @@ class DiskProfileStore:
                 self._staged.remove(old)
                 remove_tree(old)
 
-    async def keep(self, snapshot: Snapshot) -> Save:
-        return await self._run(lambda: self._saves.keep(snapshot))
+    async def add_save(self, snapshot: Snapshot) -> Save:
+        return await self._run(lambda: self._saves.add(snapshot))
 
     async def saves(self) -> list[Save]:
         return [kept.save for kept in await self._run(self._saves.all)]
@@ -236,7 +236,7 @@ class DiskProfileStore:
         finally:
             await in_thread(lambda: self._drop_incoming(fetch.target.parent))
 
-    async def move_in(self) -> bool:
+    async def import_old_profile(self) -> bool:
         return await self._run(self._move_in)
 
     def _move_in(self) -> bool:
@@ -252,7 +252,7 @@ class DiskProfileStore:
             return False
         try:
             version = old_profile.last_version(self._places.live)
-            self._saves.keep(self._snapshot(_nothing, _nothing, 0, version, ""))
+            self._saves.add(self._snapshot(_nothing, _nothing, 0, version, ""))
         except ProfileDamaged as damage:
             log.warning("old_profile_damaged", problem=str(damage))
         else:
@@ -324,16 +324,16 @@ def _nothing() -> None:
     """At rest there is nothing to freeze."""
 
 
-def _read_carried(path: Path) -> CarriedStorage | None:
+def _read_carried(path: Path) -> LocalStorageExport | None:
     try:
         data = json.loads(path.read_bytes())
         entries = {str(key): str(value) for key, value in data["entries"].items()}
-        return CarriedStorage(origin=str(data["origin"]), sequence=int(data["sequence"]), entries=entries)
+        return LocalStorageExport(origin=str(data["origin"]), sequence=int(data["sequence"]), entries=entries)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _write_carried(path: Path, carried: CarriedStorage) -> None:
+def _write_carried(path: Path, carried: LocalStorageExport) -> None:
     """Plain JSON with escapes, because localStorage may hold halves of surrogate pairs."""
     private_folder(path.parent)
     write_durably(path, json.dumps(asdict(carried)).encode("ascii"))

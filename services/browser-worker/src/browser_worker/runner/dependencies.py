@@ -1,13 +1,13 @@
-"""What a session's runner needs: its parts, and its times in seconds."""
+"""What a session's runner needs: its deps, and its times in seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from browser_worker.domain.debounce import Debounce
 from browser_worker.domain.ladder import Budget
-from browser_worker.domain.watching import Patience
-from browser_worker.ports import BackupService, Browser, Memory, Outbox, ProfileStore
+from browser_worker.ports import BackupService, Browser, DurableRecordStore, Outbox, ProfileStore
 from shared.clock import Clock
 from shared.contracts.message import Message
 from shared.contracts.sessions import SessionStatus
@@ -38,7 +38,7 @@ class Times:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Dependencies:
     """Everything a session's runner touches."""
 
     session: str
@@ -47,7 +47,7 @@ class Parts:
     store: ProfileStore
     backups: BackupService
     outbox: Outbox
-    memory: Memory
+    durable_record: DurableRecordStore
     clock: Clock
     publish_status: Callable[[SessionStatus], Awaitable[None]]
     publish_event: Callable[[str, str, Message], Awaitable[None]]
@@ -60,4 +60,4 @@ class Parts:
     saves_path: str = ""
     times: Times = field(default_factory=Times)
     budget: Budget = field(default_factory=Budget)
-    patience: Patience = field(default_factory=Patience)
+    debounce: Debounce = field(default_factory=Debounce)

@@ -12,14 +12,13 @@ from typing import Any, TypeVar
 
 from playwright.async_api import Error, Page
 
+from browser_worker.adapters.browser.page_scripts import SEQUENCE_KEY, call
 from browser_worker.domain import sending
 from browser_worker.domain.page_state import interpret
-from browser_worker.domain.reading import CarriedStorage, RawReading, Reading, SelfCheck, SendOutcome
+from browser_worker.domain.reading import LocalStorageExport, RawReading, Reading, SelfCheck, SendOutcome
 from browser_worker.domain.self_check import LOOKUPS, grade
 from browser_worker.ports import BrowserGone, BrowserHangs
 from shared.contracts.errors import Refused
-
-from .page_scripts import SEQUENCE_KEY, call
 
 T = TypeVar("T")
 
@@ -106,9 +105,9 @@ class PageDriver:
         except PageBusy:
             return False
 
-    async def capture_storage(self, floor: int) -> CarriedStorage:
+    async def export_local_storage(self, floor: int) -> LocalStorageExport:
         answer = await self._call("capture", key=SEQUENCE_KEY, floor=floor)
-        return CarriedStorage(
+        return LocalStorageExport(
             origin=answer["origin"], sequence=int(answer["sequence"]), entries=dict(answer["entries"])
         )
 

@@ -16,11 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from browser_worker.adapters.durable_files import copy_prefix, open_new, write_all
 from browser_worker.domain.profile_rules import Kind, kind_of, left_out
 from browser_worker.ports import ProfileDamaged
 from shared.clock import Clock
-
-from .durable_files import copy_prefix, open_new, write_all
 
 REST_SECONDS = 2.0
 """A file not written for this long is taken as at rest; more than the coarsest time stamp of a file system (2 s)."""

@@ -83,7 +83,7 @@ class Watchdog:
         if before is not None:
             _end(before)
         process = subprocess.Popen(
-            [sys.executable, "-m", "browser_worker.adapters.watchdog_program", str(self._limit)],
+            [sys.executable, "-m", "browser_worker.adapters.browser.watchdog_program", str(self._limit)],
             stdin=subprocess.PIPE,
             env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             start_new_session=True,

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from browser_worker.adapters.durable_files import open_new, private_folder, sync_tree
+from browser_worker.adapters.profile.chunk_hashes import copy_verified
+from browser_worker.adapters.uncancellable_calls import in_thread
 from browser_worker.domain.profile_rules import travels
 from browser_worker.ports import BrowserTooOld, ChunkSource, ProfileDamaged
 from shared.clock import Clock
@@ -28,10 +31,7 @@ from shared.contracts.snapshots import (
 )
 from shared.runtime import get_logger
 
-from .chunk_hashes import copy_verified
-from .durable_files import open_new, private_folder, sync_tree
-from .profile_check import check_profile
-from .whole_calls import in_thread
+from .check import check_profile
 
 _AT_ONCE = 4
 _REPORT_SECONDS = 5.0

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from browser_worker.domain.debounce import Debounce, PageWatch, event_of, look
 from browser_worker.domain.machine import Event, Session
 from browser_worker.domain.reading import PageState
-from browser_worker.domain.watching import Patience, Watch, event_of, look
 from shared.contracts.sessions import State
 
-PATIENCE = Patience(offline=5, lost_login=3, silent=40)
+PATIENCE = Debounce(offline=5, lost_login=3, silent=40)
 
 
 def said(page: PageState, lasted: float, session: Session) -> Event | None:
-    return event_of(Watch(page, 100.0), session, 100.0 + lasted, PATIENCE)
+    return event_of(PageWatch(page, 100.0), session, 100.0 + lasted, PATIENCE)
 
 
 def test_a_lost_connection_counts_after_its_grace() -> None:
@@ -33,9 +33,9 @@ def test_a_failed_read_is_silence_and_never_a_logout() -> None:
 
 
 def test_loading_continues_the_silence_of_unknown() -> None:
-    watch = look(Watch(PageState.UNKNOWN, 1.0), PageState.LOADING, 30.0)
+    watch = look(PageWatch(PageState.UNKNOWN, 1.0), PageState.LOADING, 30.0)
     assert watch.since == 1.0
-    assert look(watch, PageState.CONNECTED, 31.0) == Watch(PageState.CONNECTED, 31.0)
+    assert look(watch, PageState.CONNECTED, 31.0) == PageWatch(PageState.CONNECTED, 31.0)
 
 
 def test_a_session_that_is_being_reconnected_is_not_called_silent_again() -> None:

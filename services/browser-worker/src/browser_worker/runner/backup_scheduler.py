@@ -19,19 +19,19 @@ from shared.contracts.events import SnapshotSaved
 from shared.contracts.sessions import SavesStatus, State
 from shared.runtime import get_logger
 
-from .options import Parts
+from .dependencies import Dependencies
+from .freeze_guard import FreezeGuard, Holder
 from .reporter import Reporter
-from .stillness import Holder, Stillness
 
 log = get_logger()
 
 
-class Keeper:
+class BackupScheduler:
     def __init__(
-        self, parts: Parts, reporter: Reporter, stillness: Stillness, *, epoch: Callable[[], int | None]
+        self, deps: Dependencies, reporter: Reporter, stillness: FreezeGuard, *, epoch: Callable[[], int | None]
     ) -> None:
         """`epoch`: the epoch anchored in the store, None while it is not (then nothing can be backed up)."""
-        self._parts = parts
+        self._deps = deps
         self._reporter = reporter
         self._stillness = stillness
         self._epoch = epoch
@@ -74,26 +74,26 @@ class Keeper:
 
     def _recent(self) -> Snapshot | None:
         """The newest save, when it is young: while the store is away the saves must not turn over at each attempt."""
-        young = self._parts.clock.monotonic() - self._saved_at < self._parts.times.save / 2
+        young = self._deps.clock.monotonic() - self._saved_at < self._deps.times.save / 2
         return self._kept if young and self._tried_before else None
 
     async def last(self, *, timeout: float) -> None:
         """The browser is closed: snapshot at rest, save, and back up as far as the time allows."""
         async with asyncio.timeout(timeout), self._one_at_a_time:
-            version = await self._parts.browser.version()
-            snapshot = await self._parts.store.snapshot_at_rest(epoch=self._epoch() or 0, browser_version=version)
+            version = await self._deps.browser.version()
+            snapshot = await self._deps.store.snapshot_at_rest(epoch=self._epoch() or 0, browser_version=version)
             await self._store(await self._kept_if_possible(snapshot, "stop"), "stop")
 
     async def carry(self) -> None:
         """Write localStorage beside the files, durably."""
-        carried = await self._parts.browser.capture_storage()
-        await self._parts.store.write_carried(carried)
+        carried = await self._deps.browser.export_local_storage()
+        await self._deps.store.write_local_storage_export(carried)
 
     def _connected(self) -> bool:
         return self._reporter.status.state == State.CONNECTED
 
     async def _keep_once(self) -> None:
-        now, times = self._parts.clock.monotonic(), self._parts.times
+        now, times = self._deps.clock.monotonic(), self._deps.times
         reason, self._asked = self._asked, None
         due = now - self._backed_up_at >= times.back_up and now - self._tried_at >= times.back_up_retry
         try:
@@ -110,7 +110,7 @@ class Keeper:
         self._wake.clear()
         if self._asked:
             # asked for while not connected: look again soon
-            await self._parts.clock.sleep(0.2)
+            await self._deps.clock.sleep(0.2)
             return
         try:
             async with asyncio.timeout(1.0):
@@ -119,19 +119,19 @@ class Keeper:
             return
 
     async def _snapshot_running(self) -> Snapshot:
-        parts = self._parts
+        deps = self._deps
         if self._stillness.held_by(Holder.LEASE):
             raise Unavailable("the lease is in doubt, the browser stands still")
         await self._must_show_login()
         try:
             await self.carry()
         except (BrowserGone, BrowserHangs) as error:
-            log.warning("local_storage_not_read", session=parts.session, error=type(error).__name__)
-        snapshot = await parts.store.snapshot(
+            log.warning("local_storage_not_read", session=deps.session, error=type(error).__name__)
+        snapshot = await deps.store.snapshot(
             freeze=lambda: self._stillness.hold(Holder.SNAPSHOT),
             thaw=lambda: self._stillness.release(Holder.SNAPSHOT),
             epoch=self._epoch() or self._reporter.status.epoch,
-            browser_version=await parts.browser.version(),
+            browser_version=await deps.browser.version(),
             page_version=self._reporter.status.browser.page_version,
         )
         await self._must_show_login()
@@ -139,11 +139,11 @@ class Keeper:
 
     async def _keep(self, snapshot: Snapshot, reason: str) -> Snapshot:
         """The snapshot where it lies as a save."""
-        save = await self._parts.store.keep(snapshot)
+        save = await self._deps.store.add_save(snapshot)
         await self._note_save(save, snapshot)
         log.info(
             "saved",
-            session=self._parts.session,
+            session=self._deps.session,
             reason=reason,
             bytes=save.bytes,
             pause_ms=round(snapshot.pause_ms, 1),
@@ -161,39 +161,39 @@ class Keeper:
 
     async def _must_show_login(self) -> None:
         """Before and after the snapshot, so that a page that has lost its login meanwhile becomes no copy."""
-        if (await self._parts.browser.read()).state is not PageState.CONNECTED:
+        if (await self._deps.browser.read()).state is not PageState.CONNECTED:
             raise NotConnected("the page is not connected at this moment")
 
     async def _note_save(self, save: Save, snapshot: Snapshot) -> None:
-        parts = self._parts
-        self._saved_at = parts.clock.monotonic()
-        saves = await parts.store.saves()
+        deps = self._deps
+        self._saved_at = deps.clock.monotonic()
+        saves = await deps.store.saves()
         facts = SavesStatus(
             count=len(saves),
             newest_at=save.taken_at,
             newest_bytes=save.bytes,
-            bytes=await parts.store.saves_bytes(),
+            bytes=await deps.store.saves_bytes(),
             pause_ms=snapshot.pause_ms,
         )
         self._reporter.set(saves=facts)
         event = SnapshotSaved(
-            session=parts.session,
+            session=deps.session,
             at=save.taken_at,
             epoch=self._reporter.status.epoch,
             bytes=save.bytes,
             pause_ms=snapshot.pause_ms,
         )
-        await parts.publish_event("session", "snapshot_saved", event)
+        await deps.publish_event("session", "snapshot_saved", event)
 
     async def _store(self, snapshot: Snapshot, reason: str) -> Stored:
         epoch = self._epoch()
         if epoch is None:
             raise ServiceError("the session's epoch is not anchored in the store yet", code="epoch_not_claimed")
-        async with self._parts.store.offer(snapshot) as chunks:
-            stored = await self._parts.backups.store(snapshot, chunks, epoch=epoch, reason=reason)
-        now = self._parts.clock.now()
+        async with self._deps.store.offer(snapshot) as chunks:
+            stored = await self._deps.backups.store(snapshot, chunks, epoch=epoch, reason=reason)
+        now = self._deps.clock.now()
         self._tried_before = False
-        self._backed_up_at = self._parts.clock.monotonic()
+        self._backed_up_at = self._deps.clock.monotonic()
         before = self._reporter.status.backups
         self._reporter.set(
             backups=msgspec.structs.replace(
@@ -213,8 +213,8 @@ class Keeper:
 
     def _note_failure(self, error: Exception) -> None:
         code = error.code if isinstance(error, ServiceError) else type(error).__name__
-        log.warning("not_saved", session=self._parts.session, code=code, fenced=isinstance(error, Fenced))
-        now = self._parts.clock.now()
+        log.warning("not_saved", session=self._deps.session, code=code, fenced=isinstance(error, Fenced))
+        now = self._deps.clock.now()
         self._tried_before = True
         if isinstance(error, ServiceError):
             backups = self._reporter.status.backups
@@ -223,6 +223,6 @@ class Keeper:
             self._note_no_save(code)
 
     def _note_no_save(self, code: str) -> None:
-        log.warning("no_save_kept", session=self._parts.session, code=code)
-        self._saved_at = self._parts.clock.monotonic() - self._parts.times.save + self._parts.times.back_up_retry
+        log.warning("no_save_kept", session=self._deps.session, code=code)
+        self._saved_at = self._deps.clock.monotonic() - self._deps.times.save + self._deps.times.back_up_retry
         self._reporter.set(saves=msgspec.structs.replace(self._reporter.status.saves, last_error=code))

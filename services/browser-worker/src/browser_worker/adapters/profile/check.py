@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from browser_worker.adapters.durable_files import files_under
+from browser_worker.adapters.profile.leveldb_check import check_database, never_opened
 from browser_worker.domain import profile_rules
 from shared.contracts.sessions import ProfileStatus
-
-from .durable_files import files_under
-from .leveldb_check import check_database, never_opened
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _SHOWN = 8

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import psutil
 
+from browser_worker.adapters.durable_files import private_folder
 from browser_worker.domain.profile_rules import SINGLETONS
 from shared.contracts.errors import Conflict
 from shared.runtime import get_logger
-
-from .durable_files import private_folder
 
 _SWITCH = "--user-data-dir="
 

@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Callable
 
 from browser_worker.domain.machine import Event
-from browser_worker.ports import BrowserTooOld, ProfileDamaged, Remembered
+from browser_worker.ports import BrowserTooOld, DurableRecord, ProfileDamaged
 from shared.contracts.backups import BackupEntry
 from shared.contracts.errors import Refused, ServiceError
 from shared.contracts.events import SessionRestored
 from shared.runtime import get_logger
 
-from .options import Parts
+from .dependencies import Dependencies
 
 log = get_logger()
 
@@ -27,14 +27,14 @@ LOGINS_TRIED = 3
 ASK_SECONDS = 3.0
 
 
-class Restoring:
+class Restorer:
     """Remembers what has been tried since the session was last connected, so that no copy is tried twice.
 
     `known_epoch`: set when other workers owned the session since; what this machine holds may then be older than the
     store's newest backup, and its saves are not used before that."""
 
-    def __init__(self, parts: Parts, *, epoch: Callable[[], int], known_epoch: int | None = None) -> None:
-        self._parts = parts
+    def __init__(self, deps: Dependencies, *, epoch: Callable[[], int], known_epoch: int | None = None) -> None:
+        self._deps = deps
         self._epoch = epoch
         self._known_epoch = known_epoch
         self._tried: set[str] = set()
@@ -58,15 +58,15 @@ class Restoring:
             return False
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                found = await self._parts.backups.backups()
+                found = await self._deps.backups.backups()
         except (ServiceError, TimeoutError):
             return False
         self._note_grave(found.backups)
-        newest = restorable(found.backups, self._parts.memory.load(), set())
+        newest = restorable(found.backups, self._deps.durable_record.load(), set())
         return self.buried or (bool(newest) and newest[0].epoch > self._known_epoch)
 
     def _note_grave(self, backups: tuple[BackupEntry, ...]) -> None:
-        known, remembered = self._known_epoch, self._parts.memory.load()
+        known, remembered = self._known_epoch, self._deps.durable_record.load()
         if known is not None:
             since = max(known, remembered.cleared_epoch + 1)
             self.buried = any(backup.state == "cleared" and backup.epoch >= since for backup in backups)
@@ -83,8 +83,8 @@ class Restoring:
         return event
 
     async def _restore(self) -> Event:
-        started, self._too_old = self._parts.clock.monotonic(), False
-        version = await self._parts.browser.version()
+        started, self._too_old = self._deps.clock.monotonic(), False
+        version = await self._deps.browser.version()
         local = self.asked is None and self._known_epoch is None
         if local and await self._from_saves(version, started):
             return Event.RESTORED
@@ -95,14 +95,14 @@ class Restoring:
         return Event.BROWSER_TOO_OLD if event is Event.NOTHING_TO_RESTORE and self._too_old else event
 
     async def _from_saves(self, version: str, started: float) -> bool:
-        for save in await self._parts.store.saves():
+        for save in await self._deps.store.saves():
             if save.id in self._tried:
                 continue
             try:
-                await self._parts.store.restore_save(save, browser_version=version)
+                await self._deps.store.restore_save(save, browser_version=version)
             except ProfileDamaged as error:
                 self._refused(save.id, error)
-                log.warning("save_not_usable", session=self._parts.session, save=save.id, reason=str(error))
+                log.warning("save_not_usable", session=self._deps.session, save=save.id, reason=str(error))
                 continue
             self._tried.add(save.id)
             await self._note("save", save.id, started)
@@ -111,21 +111,21 @@ class Restoring:
 
     async def _from_backups(self, version: str, started: float) -> Event:
         try:
-            backups = await self._parts.backups.backups()
+            backups = await self._deps.backups.backups()
         except ServiceError as error:
-            log.warning("store_unknown", session=self._parts.session, code=error.code)
+            log.warning("store_unknown", session=self._deps.session, code=error.code)
             return Event.STORE_UNKNOWN
         self._note_grave(backups.backups)
         for backup in self._candidates(backups.backups):
             try:
-                await self._parts.store.restore_backup(self._parts.backups.source(backup.id), browser_version=version)
+                await self._deps.store.restore_backup(self._deps.backups.source(backup.id), browser_version=version)
             except (Refused, ProfileDamaged) as error:
                 self._refused(backup.id, error)
-                log.warning("backup_not_usable", session=self._parts.session, backup=backup.id, reason=str(error))
+                log.warning("backup_not_usable", session=self._deps.session, backup=backup.id, reason=str(error))
                 continue
             except ServiceError as error:
                 # an error that nobody foresaw says nothing about the backup
-                log.warning("restore_interrupted", session=self._parts.session, backup=backup.id, code=error.code)
+                log.warning("restore_interrupted", session=self._deps.session, backup=backup.id, code=error.code)
                 return Event.STORE_UNKNOWN
             self._tried.add(backup.id)
             self.asked = None
@@ -144,19 +144,24 @@ class Restoring:
     def _candidates(self, backups: tuple[BackupEntry, ...]) -> list[BackupEntry]:
         if self.asked:
             return [backup for backup in backups if backup.id == self.asked]
-        return restorable(backups, self._parts.memory.load(), self._tried)
+        return restorable(backups, self._deps.durable_record.load(), self._tried)
 
     async def _note(self, source: str, snapshot: str, started: float) -> None:
-        now = self._parts.clock.now()
-        seconds = self._parts.clock.monotonic() - started
-        log.info("restored", session=self._parts.session, source=source, copy=snapshot, seconds=round(seconds, 2))
+        now = self._deps.clock.now()
+        seconds = self._deps.clock.monotonic() - started
+        log.info("restored", session=self._deps.session, source=source, copy=snapshot, seconds=round(seconds, 2))
         event = SessionRestored(
-            session=self._parts.session, at=now, epoch=self._epoch(), source=source, snapshot=snapshot, seconds=seconds
+            session=self._deps.session,
+            at=now,
+            epoch=self._epoch(),
+            source=source,
+            snapshot=snapshot,
+            seconds=seconds,
         )
-        await self._parts.publish_event("session", "restored", event)
+        await self._deps.publish_event("session", "restored", event)
 
 
-def restorable(backups: tuple[BackupEntry, ...], remembered: Remembered, tried: set[str]) -> list[BackupEntry]:
+def restorable(backups: tuple[BackupEntry, ...], remembered: DurableRecord, tried: set[str]) -> list[BackupEntry]:
     """Newest first: good, not tried yet, and not from before a `clear`, even if the store has not heard of it."""
     return [
         backup

@@ -10,8 +10,9 @@ import json
 import os
 from pathlib import Path
 
-from .durable_files import move_durably, private_folder, remove_tree, sync_folder, write_durably
-from .profile_places import ProfilePlaces
+from browser_worker.adapters.durable_files import move_durably, private_folder, remove_tree, sync_folder, write_durably
+
+from .paths import ProfilePlaces
 
 
 class ProfileSwap:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from browser_worker.adapters.durable_files import remove_tree
 from browser_worker.domain.profile_rules import is_cache
-
-from .durable_files import remove_tree
 
 
 def trim_caches(profile: Path) -> int:

@@ -6,23 +6,22 @@ from pathlib import Path
 
 import msgspec
 
-from browser_worker.ports import Remembered
+from browser_worker.adapters.durable_files import private_folder, write_durably
+from browser_worker.ports import DurableRecord
 
-from .durable_files import private_folder, write_durably
 
-
-class FileMemory:
+class DurableRecordFile:
     """A damaged file reads as the defaults: everything in it can be learnt again, the epoch from the store."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def load(self) -> Remembered:
+    def load(self) -> DurableRecord:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Remembered)
+            return msgspec.json.decode(self._path.read_bytes(), type=DurableRecord)
         except (OSError, msgspec.DecodeError):
-            return Remembered()
+            return DurableRecord()
 
-    def store(self, remembered: Remembered) -> None:
+    def write(self, remembered: DurableRecord) -> None:
         private_folder(self._path.parent)
         write_durably(self._path, msgspec.json.encode(remembered))

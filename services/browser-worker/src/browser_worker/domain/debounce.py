@@ -15,7 +15,7 @@ from .reading import PageState
 
 
 @dataclass(frozen=True)
-class Patience:
+class Debounce:
     """Seconds that a reading must last before it counts."""
 
     offline: float = 5.0
@@ -25,28 +25,28 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Watch:
+class PageWatch:
     """What the page shows and since when (monotonic seconds)."""
 
     page: PageState = PageState.UNKNOWN
     since: float = 0.0
 
 
-def look(watch: Watch, page: PageState, now: float) -> Watch:
+def look(watch: PageWatch, page: PageState, now: float) -> PageWatch:
     """The next watch; the same reading keeps its beginning, and LOADING is as silent as UNKNOWN."""
-    return watch if _same(watch.page, page) else Watch(page, now)
+    return watch if _same(watch.page, page) else PageWatch(page, now)
 
 
-def event_of(watch: Watch, session: Session, now: float, patience: Patience) -> Event | None:
+def event_of(watch: PageWatch, session: Session, now: float, debounce: Debounce) -> Event | None:
     """The event that the watch amounts to, or None while it has not lasted long enough."""
     lasted = now - watch.since
     if watch.page in _SILENT:
-        return Event.PAGE_SILENT if lasted >= patience.silent and session.state not in _MAY_BE_SILENT else None
-    if watch.page is PageState.OFFLINE and lasted < patience.offline:
+        return Event.PAGE_SILENT if lasted >= debounce.silent and session.state not in _MAY_BE_SILENT else None
+    if watch.page is PageState.OFFLINE and lasted < debounce.offline:
         return None
-    if watch.page in (PageState.QR, PageState.IDLE) and not session.fresh and lasted < patience.lost_login:
+    if watch.page in (PageState.QR, PageState.IDLE) and not session.fresh and lasted < debounce.lost_login:
         return None
-    if watch.page in (PageState.PAIRING, PageState.SYNCING) and lasted >= patience.syncing:
+    if watch.page in (PageState.PAIRING, PageState.SYNCING) and lasted >= debounce.syncing:
         return Event.PAGE_SILENT
     return PAGE_EVENTS[watch.page]
 

@@ -1,0 +1,1 @@
+"""The browser and its page: Chromium, the driver, the scripts in the page, the watchdog."""

@@ -1,0 +1,1 @@
+"""The profile on disk: check, lock, snapshot, saves, restore."""
