@@ -50,7 +50,7 @@ async def test_a_session_of_the_old_system_goes_on_in_the_new_one_without_a_qr(t
         async with store.lock():
             assert await store.import_old_profile()
             assert len(await store.saves()) == 1
-            await browser.launch(store.profile, await store.carried())
+            await browser.launch(store.profile, await store.local_storage_export())
             try:
                 states = []
 
