@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from health_sights import MB, WORKER, status
+from health_samples import MB, WORKER, status
 
 from shared.bus import Bus
 from shared.clock import SystemClock

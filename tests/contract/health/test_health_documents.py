@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from health_sights import (
+from health_samples import (
     NOW,
     WELL,
     ago,
@@ -39,7 +39,9 @@ REPORTS: dict[str, Observation] = {
     "pairing": in_state("pairing", "scan_the_qr", 40),
     "banned": in_state("needs_attention", "banned", 600),
     "damaged-with-backups": with_profile(valid=False, missing_files=("Default/IndexedDB",)),
-    "store-down": replace(with_backups(newest_at=ago(4000)), stores=(store(store_ok=False, bad_since=ago(900)),)),
+    "store-down": replace(
+        with_backups(newest_at=ago(4000)), backup_replicas=(store(store_ok=False, store_down_since=ago(900)),)
+    ),
     "many-small-problems": with_status(
         with_browser(with_profile(bytes=200 * 2**20), memory_bytes=800 * 2**20, send_ok=False), probed_at=ago(70)
     ),

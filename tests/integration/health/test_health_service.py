@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from health_sights import NUMBER
+from health_samples import NUMBER
 from health_system import HealthProcess, Others, fresh_status, others
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -129,12 +129,12 @@ async def test_live_and_ready_are_answered(stage: Others, service: HealthProcess
 async def test_the_monitoring_page_of_a_real_server_is_read(nats: NatsServer) -> None:
     monitor = HttpNatsMonitor(nats.monitor_url, SystemClock())
     try:
-        sight = await monitor.look()
+        sample = await monitor.sample()
     finally:
         await monitor.close()
-    assert (sight.reachable, sight.jetstream) == (True, True)
-    assert sight.memory_bytes > 0
-    assert sight.storage_limit_bytes > 0
+    assert (sample.reachable, sample.jetstream) == (True, True)
+    assert sample.memory_bytes > 0
+    assert sample.storage_limit_bytes > 0
 
 
 @pytest.mark.parametrize("mode", ["refuse", "hang", "cut", "403"])
@@ -142,7 +142,7 @@ async def test_a_monitoring_page_that_does_not_answer_sensibly_is_a_sight_too(na
     proxy = FaultProxy(nats.monitor_url, mode=mode, cut_after_bytes=40).start()
     monitor = HttpNatsMonitor(proxy.url, SystemClock())
     try:
-        assert (await monitor.look()).reachable is False
+        assert (await monitor.sample()).reachable is False
     finally:
         await monitor.close()
         proxy.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from health_sights import (
+from health_samples import (
     MB,
     NOW,
     WELL,
@@ -26,7 +26,8 @@ from health_sights import (
 )
 
 from health.domain.checks import CHECKS
-from health.domain.observation import NatsSight, Observation, Usurper
+from health.domain.observation import Observation
+from health.domain.samples import DuplicateOwner, NatsSample
 from shared.contracts.sessions import State
 
 FRESH = replace(WELL, listening_since=ago(1))
@@ -191,8 +192,8 @@ def _browser() -> list[Example]:
 def _system() -> list[Example]:
     silent = worker(seen_at=ago(7))
     busy = (worker(free_capacity=0),)
-    bad_store = store(store_ok=False, bad_since=ago(60))
-    full = NatsSight(seen_at=NOW, storage_bytes=90, storage_limit_bytes=100)
+    bad_store = store(store_ok=False, store_down_since=ago(60))
+    full = NatsSample(seen_at=NOW, storage_bytes=90, storage_limit_bytes=100)
     return [
         Example("none", "WA-WORKER", "critical", replace(WELL, workers=()), "none"),
         Example("all silent", "WA-WORKER", "critical", replace(WELL, workers=(silent,)), "none"),
@@ -212,27 +213,45 @@ def _system() -> list[Example]:
         Example("owner never heard", "WA-WORKER", "critical", replace(WELL, workers=(worker(worker="b"),)), "owner"),
         Example("no room", "WA-WORKER", "warning", replace(WELL, status=None, workers=busy), "no-room"),
         Example("bus lost", "WA-WORKER", "unknown", BUS_LOST),
-        Example("no service", "WA-STORE", "critical", replace(WELL, stores=()), "service"),
-        Example("service silent", "WA-STORE", "warning", replace(WELL, stores=(store(seen_at=ago(16)),)), "service"),
-        Example("not heard yet", "WA-STORE", "unknown", replace(FRESH, stores=())),
-        Example("store down", "WA-STORE", "warning", replace(WELL, stores=(bad_store,)), "store"),
+        Example("no service", "WA-STORE", "critical", replace(WELL, backup_replicas=()), "service"),
+        Example(
+            "service silent", "WA-STORE", "warning", replace(WELL, backup_replicas=(store(seen_at=ago(16)),)), "service"
+        ),
+        Example("not heard yet", "WA-STORE", "unknown", replace(FRESH, backup_replicas=())),
+        Example("store down", "WA-STORE", "warning", replace(WELL, backup_replicas=(bad_store,)), "store"),
         Example(
             "store down for long",
             "WA-STORE",
             "critical",
-            replace(WELL, stores=(store(store_ok=False, bad_since=ago(601)),)),
+            replace(WELL, backup_replicas=(store(store_ok=False, store_down_since=ago(601)),)),
             "store",
         ),
         Example(
-            "a restore waits", "WA-STORE", "critical", replace(in_state("restoring"), stores=(bad_store,)), "store"
+            "a restore waits",
+            "WA-STORE",
+            "critical",
+            replace(in_state("restoring"), backup_replicas=(bad_store,)),
+            "store",
         ),
-        Example("one of two", "WA-STORE", "healthy", replace(WELL, stores=(bad_store, store(instance="2")))),
+        Example("one of two", "WA-STORE", "healthy", replace(WELL, backup_replicas=(bad_store, store(instance="2")))),
         Example("bus lost", "WA-STORE", "unknown", BUS_LOST),
         Example(
-            "same epoch twice", "WA-OWNERS", "critical", replace(WELL, usurpers=(Usurper("b", ago(9), True),)), "two"
+            "same epoch twice",
+            "WA-OWNERS",
+            "critical",
+            replace(WELL, duplicate_owners=(DuplicateOwner("b", ago(9), True),)),
+            "two",
         ),
-        Example("late owner", "WA-OWNERS", "warning", replace(WELL, usurpers=(Usurper("b", ago(9), False),)), "late"),
-        Example("long ago", "WA-OWNERS", "healthy", replace(WELL, usurpers=(Usurper("b", ago(601), True),))),
+        Example(
+            "late owner",
+            "WA-OWNERS",
+            "warning",
+            replace(WELL, duplicate_owners=(DuplicateOwner("b", ago(9), False),)),
+            "late",
+        ),
+        Example(
+            "long ago", "WA-OWNERS", "healthy", replace(WELL, duplicate_owners=(DuplicateOwner("b", ago(601), True),))
+        ),
         Example(
             "held twice",
             "WA-OWNERS",
@@ -254,7 +273,7 @@ def _system() -> list[Example]:
             "two owners at rest",
             "WA-OWNERS",
             "critical",
-            replace(WELL, record=record("stopped"), usurpers=(Usurper("b", ago(9), True),)),
+            replace(WELL, record=record("stopped"), duplicate_owners=(DuplicateOwner("b", ago(9), True),)),
             "two",
         ),
         Example("little", "WA-DISK", "warning", replace(WELL, workers=(worker(disk_free_bytes=1023 * MB),)), "disk"),
@@ -268,13 +287,17 @@ def _system() -> list[Example]:
         Example("nobody told", "WA-DISK", "unknown", replace(WELL, workers=())),
         Example("lost", "WA-NATS", "critical", BUS_LOST, "lost"),
         Example("no monitor", "WA-NATS", "healthy", replace(WELL, nats=None)),
-        Example("silent", "WA-NATS", "warning", replace(WELL, nats=NatsSight(seen_at=NOW, reachable=False)), "monitor"),
         Example(
-            "plain", "WA-NATS", "critical", replace(WELL, nats=NatsSight(seen_at=NOW, jetstream=False)), "jetstream"
+            "silent", "WA-NATS", "warning", replace(WELL, nats=NatsSample(seen_at=NOW, reachable=False)), "monitor"
+        ),
+        Example(
+            "plain", "WA-NATS", "critical", replace(WELL, nats=NatsSample(seen_at=NOW, jetstream=False)), "jetstream"
         ),
         Example("filling", "WA-NATS", "warning", replace(WELL, nats=full), "full"),
         Example("full", "WA-NATS", "critical", replace(WELL, nats=replace(full, storage_bytes=99)), "full"),
-        Example("slow", "WA-NATS", "warning", replace(WELL, nats=NatsSight(seen_at=NOW, new_slow_consumers=2)), "slow"),
+        Example(
+            "slow", "WA-NATS", "warning", replace(WELL, nats=NatsSample(seen_at=NOW, new_slow_consumers=2)), "slow"
+        ),
     ]
 
 
@@ -313,7 +336,7 @@ def test_each_state_has_an_answer() -> None:
 @pytest.mark.parametrize("state", [state.value for state in State])
 def test_a_session_that_nobody_wants_running_is_never_critical(wanted: str, state: str) -> None:
     seen = replace(
-        in_state(state, for_seconds=99999), record=record(wanted), workers=(), stores=(), status_seen_at=ago(9)
+        in_state(state, for_seconds=99999), record=record(wanted), workers=(), backup_replicas=(), status_seen_at=ago(9)
     )
     assert verdict(seen).overall == "warning"
 
@@ -332,7 +355,7 @@ def test_the_first_seconds_raise_no_critical_alarm() -> None:
 
 
 def test_a_status_from_before_the_restart_is_not_believed_without_its_worker() -> None:
-    old = replace(FRESH, workers=(), stores=())
+    old = replace(FRESH, workers=(), backup_replicas=())
     assert verdict(old).overall == "warning"
     later = replace(old, listening_since=ago(31))
     assert verdict(later).overall == "critical"

@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import re
 
-from health_sights import NOW, NUMBER, SESSION, WORKER, observations, record, status
+from health_samples import NOW, NUMBER, SESSION, WORKER, observations, record, status
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from health.adapters.prometheus import WatchCollector
-from health.domain.measures import COUNTER, MEASURED_SESSIONS, MEASURES, samples
-from health.domain.observation import NatsSight, Observation
+from health.adapters.prometheus import HealthCollector
+from health.domain.measures import COUNTER, MEASURED_SESSIONS, MEASURES, metric_values
+from health.domain.observation import Observation
+from health.domain.samples import NatsSample
+from health.domain.session_tracker import SessionTracker
 from health.domain.thresholds import Thresholds
-from health.domain.watching import Watch
 from shared.contracts.events import BackupFailed, SessionRestored, StateChanged
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 from shared.testing.fake_clock import FakeClock
 
 
-def well() -> Watch:
-    watch = Watch(SESSION, Thresholds())
-    watch.bus_back(NOW)
-    watch.saw_record(SESSION, record())
-    watch.saw_status(SESSION, status(), NOW, live=True)
-    watch.saw_worker(
+def well() -> SessionTracker:
+    tracker = SessionTracker(SESSION, Thresholds())
+    tracker.bus_back(NOW)
+    tracker.update_record(SESSION, record())
+    tracker.update_status(SESSION, status(), NOW, live=True)
+    tracker.update_worker(
         WorkerHeartbeat(worker=WORKER, at=NOW, sessions=(SESSION,), free_capacity=1, disk_free_bytes=2**33), NOW
     )
-    watch.saw_store(BackupHeartbeat(instance="b", at=NOW, store_ok=True), NOW)
-    return watch
+    tracker.update_backup_replica(BackupHeartbeat(instance="b", at=NOW, store_ok=True), NOW)
+    return tracker
 
 
-def figures(watch: Watch) -> dict[tuple[str, ...], float]:
-    return {(each.name, *each.labels): each.value for each in samples(watch, NOW)}
+def figures(tracker: SessionTracker) -> dict[tuple[str, ...], float]:
+    return {(each.name, *each.labels): each.value for each in metric_values(tracker, NOW)}
 
 
-def scraped(watch: Watch) -> str:
+def scraped(tracker: SessionTracker) -> str:
     registry = CollectorRegistry()
-    registry.register(WatchCollector(watch, FakeClock(NOW)))
+    registry.register(HealthCollector(tracker, FakeClock(NOW)))
     return generate_latest(registry).decode()
 
 
@@ -60,7 +61,7 @@ def test_a_healthy_session_shows_all_its_figures() -> None:
 
 
 def test_what_is_not_known_has_no_figure() -> None:
-    found = figures(Watch(SESSION, Thresholds()))
+    found = figures(SessionTracker(SESSION, Thresholds()))
     names = {name for name, *_ in found}
     assert found["wa_session_state", SESSION, "unknown"] == 1
     assert found["wa_health_check_level", SESSION, "WA-SIZE"] == -1
@@ -71,17 +72,17 @@ def test_what_is_not_known_has_no_figure() -> None:
 
 
 def test_the_session_and_the_verdict_are_one_hot() -> None:
-    watch = well()
-    watch.saw_nats(NatsSight(seen_at=NOW))
+    tracker = well()
+    tracker.update_nats(NatsSample(seen_at=NOW))
     for name in ("wa_session_state", "wa_health_overall"):
-        assert sum(value for (found, *_), value in figures(watch).items() if found == name) == 1
+        assert sum(value for (found, *_), value in figures(tracker).items() if found == name) == 1
 
 
 def test_at_most_a_hundred_sessions_are_measured() -> None:
-    watch = well()
+    tracker = well()
     for number in range(150):
-        watch.saw_record(f"s{number:03}", record())
-    found = figures(watch)
+        tracker.update_record(f"s{number:03}", record())
+    found = figures(tracker)
     assert len({labels[0] for name, *labels in found if name == "wa_session_connected"}) == MEASURED_SESSIONS
     assert found["wa_health_sessions",] == 151
     assert found["wa_health_sessions_unmeasured",] == 51
@@ -89,35 +90,37 @@ def test_at_most_a_hundred_sessions_are_measured() -> None:
 
 
 def test_a_session_that_is_gone_has_no_metrics_any_more() -> None:
-    watch = well()
-    watch.saw_record("other", record())
-    assert ("wa_session_wanted", "other") in figures(watch)
-    watch.saw_record("other", None)
-    assert ("wa_session_wanted", "other") not in figures(watch)
+    tracker = well()
+    tracker.update_record("other", record())
+    assert ("wa_session_wanted", "other") in figures(tracker)
+    tracker.update_record("other", None)
+    assert ("wa_session_wanted", "other") not in figures(tracker)
 
 
 def test_labels_from_outside_are_bounded() -> None:
-    watch = well()
+    tracker = well()
     for number in range(500):
-        watch.saw_event(
+        tracker.apply_event(
             StateChanged(session=SESSION, at=NOW, epoch=1, before="", state=f"{NUMBER}{number}", reason=""),
             counted=True,
         )
-        watch.saw_event(BackupFailed(session=SESSION, at=NOW, epoch=1, code=f"code{number}"), counted=True)
-    watch.saw_event(SessionRestored(session=SESSION, at=NOW, epoch=1, source="backup", snapshot="s"), counted=True)
-    found = figures(watch)
+        tracker.apply_event(BackupFailed(session=SESSION, at=NOW, epoch=1, code=f"code{number}"), counted=True)
+    tracker.apply_event(SessionRestored(session=SESSION, at=NOW, epoch=1, source="backup", snapshot="s"), counted=True)
+    found = figures(tracker)
     assert found["wa_transitions_total", "other"] == 500
     assert found["wa_backup_failures_total", "other"] == 500
     assert found["wa_restores_total", "backup"] == 1
     assert found["wa_saves_total",] == 0
-    assert NUMBER not in scraped(watch)
+    assert NUMBER not in scraped(tracker)
 
 
 def test_prometheus_can_read_it_and_finds_exactly_the_documented_names() -> None:
-    watch = well()
-    watch.saw_nats(NatsSight(seen_at=NOW))
-    watch.saw_event(StateChanged(session=SESSION, at=NOW, epoch=4, before="", state="failed", reason=""), counted=True)
-    families = {family.name: family for family in text_string_to_metric_families(scraped(watch))}
+    tracker = well()
+    tracker.update_nats(NatsSample(seen_at=NOW))
+    tracker.apply_event(
+        StateChanged(session=SESSION, at=NOW, epoch=4, before="", state="failed", reason=""), counted=True
+    )
+    families = {family.name: family for family in text_string_to_metric_families(scraped(tracker))}
     assert set(families) == {each.name.removesuffix("_total") for each in MEASURES}
     for measure in MEASURES:
         for sample in families[measure.name.removesuffix("_total")].samples:
@@ -133,7 +136,7 @@ def test_names_follow_the_rules() -> None:
         assert not re.search(r"_(ms|mb|kb|minutes)$", each.name)
 
 
-class _Fixed(Watch):
+class _Fixed(SessionTracker):
     """Shows one observation, whatever it is."""
 
     def __init__(self, seen: Observation) -> None:

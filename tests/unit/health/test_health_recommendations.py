@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from health_sights import (
+from health_samples import (
     LIMITS,
     NOW,
     WELL,
@@ -25,9 +25,10 @@ from health_sights import (
 )
 from hypothesis import example, given, settings
 
-from health.domain.case import Blame, Case
-from health.domain.observation import Observation, Usurper
+from health.domain.case import Case, Cause
+from health.domain.observation import Observation
 from health.domain.recommendations import RULES
+from health.domain.samples import DuplicateOwner
 
 DAMAGED = with_profile(valid=False, missing_files=("Local Storage",))
 NO_SAVE = with_saves(DAMAGED, count=0, newest_at=None)
@@ -80,7 +81,7 @@ def test_a_restore_under_way_is_waited_for() -> None:
 @given(seen=observations)
 @settings(max_examples=500)
 def test_nobody_who_was_refused_is_told_to_reconnect(seen: Observation) -> None:
-    if Case(seen, LIMITS, NOW).wanted and Case(seen, LIMITS, NOW).blame is not Blame.NONE:
+    if Case(seen, LIMITS, NOW).should_run and Case(seen, LIMITS, NOW).cause is not Cause.NONE:
         assert not {"initialize", "restore", "clear", "health-check"} & set(advice(seen).values())
 
 
@@ -157,7 +158,7 @@ def test_a_missing_or_old_backup_is_made() -> None:
 
 
 def test_a_backup_is_not_asked_of_a_store_that_is_down() -> None:
-    seen = replace(with_backups(newest_at=ago(901)), stores=(store(store_ok=False),))
+    seen = replace(with_backups(newest_at=ago(901)), backup_replicas=(store(store_ok=False),))
     assert advice(seen) == {"mend-store": ""}
 
 
@@ -186,9 +187,9 @@ def test_without_the_bus_no_action_is_offered(seen: Observation) -> None:
         (with_browser(memory_bytes=2**40), "more-memory"),
         (with_browser(send_ok=False), "update-driver"),
         (replace(WELL, workers=(worker(disk_free_bytes=0),)), "more-disk"),
-        (replace(WELL, usurpers=(Usurper("b", NOW, True),)), "one-owner"),
+        (replace(WELL, duplicate_owners=(DuplicateOwner("b", NOW, True),)), "one-owner"),
         (replace(WELL, listening_since=None), "mend-bus"),
-        (replace(WELL, stores=()), "mend-store"),
+        (replace(WELL, backup_replicas=()), "mend-store"),
         (replace(WELL, workers=()), "mend-worker"),
     ],
 )

@@ -6,12 +6,12 @@ import asyncio
 
 import msgspec
 import pytest
-from health_sights import SESSION, WORKER, record, status
+from health_samples import SESSION, WORKER, record, status
 
-from health.domain.observation import NatsSight
+from health.domain.samples import NatsSample
+from health.domain.session_tracker import SessionTracker
 from health.domain.thresholds import Thresholds
-from health.domain.watching import Watch
-from health.runner import LOOK_SECONDS, Runner
+from health.runner import NATS_SAMPLE_SECONDS, Runner
 from shared.contracts.events import StateChanged
 from shared.contracts.health import HealthReport
 from shared.contracts.message import encode
@@ -26,34 +26,34 @@ class Listener:
     def __init__(self) -> None:
         self.reports: list[HealthReport] = []
 
-    async def tell(self, report: HealthReport) -> None:
+    async def publish(self, report: HealthReport) -> None:
         self.reports.append(report)
 
 
 class Stage:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.watch = Watch(SESSION, Thresholds())
+        self.tracker = SessionTracker(SESSION, Thresholds())
         self.listener = Listener()
-        self.runner = Runner(self.watch, self.clock, self.listener, interval_seconds=INTERVAL)
+        self.runner = Runner(self.tracker, self.clock, self.listener, interval_seconds=INTERVAL)
 
     def worker(self) -> None:
         now = self.clock.now()
-        self.runner.on_worker(
+        self.runner.on_worker_heartbeat(
             WorkerHeartbeat(worker=WORKER, at=now, sessions=(SESSION,), free_capacity=1, disk_free_bytes=2**40), ""
         )
-        self.runner.on_store(BackupHeartbeat(instance="b", at=now, store_ok=True), "")
+        self.runner.on_backup_heartbeat(BackupHeartbeat(instance="b", at=now, store_ok=True), "")
 
     def connected(self) -> None:
         now = self.clock.now()
         fresh = status(since=now, updated_at=now, probed_at=now, backups=status().backups, saves=status().saves)
-        facts = msgspec.structs.replace(
+        found = msgspec.structs.replace(
             fresh,
             saves=msgspec.structs.replace(fresh.saves, newest_at=now),
             backups=msgspec.structs.replace(fresh.backups, newest_at=now),
             profile=msgspec.structs.replace(fresh.profile, validated_at=now),
         )
-        self.runner.on_status(SESSION, facts)
+        self.runner.on_status(SESSION, found)
 
     async def round(self) -> list[HealthReport]:
         before = len(self.listener.reports)
@@ -125,7 +125,7 @@ async def test_events_that_nobody_knows_are_passed_over_and_old_ones_are_not_cou
     stage.runner.on_event(encode(msgspec.structs.replace(event, at=status().since.replace(year=2020))), "")
     for garbage in (b"", b"\xff\x00", b"[]", b'{"type":"wa.future.v9.fact"}', b'{"type":1}'):
         stage.runner.on_event(garbage, "")
-    assert stage.watch.tally == {("wa_transitions_total", "failed"): 1}
+    assert stage.tracker.event_counts == {("wa_transitions_total", "failed"): 1}
 
 
 async def test_the_loop_wakes_for_a_change_and_rests_between_rounds(stage: Stage) -> None:
@@ -145,18 +145,18 @@ async def test_the_monitor_is_looked_at_again_and_again(stage: Stage) -> None:
     class Monitor:
         looks = 0
 
-        async def look(self) -> NatsSight:
+        async def sample(self) -> NatsSample:
             self.looks += 1
-            return NatsSight(seen_at=stage.clock.now(), connections=self.looks)
+            return NatsSample(seen_at=stage.clock.now(), connections=self.looks)
 
     monitor = Monitor()
-    task = asyncio.create_task(stage.runner.look_forever(monitor))
+    task = asyncio.create_task(stage.runner.sample_nats_forever(monitor))
     try:
         await eventually(lambda: monitor.looks == 1)
-        stage.clock.advance(LOOK_SECONDS)
+        stage.clock.advance(NATS_SAMPLE_SECONDS)
         await eventually(lambda: monitor.looks == 2)
-        sight = stage.watch.observe(SESSION).nats
-        assert sight is not None
-        assert sight.connections == 2
+        sample = stage.tracker.observe(SESSION).nats
+        assert sample is not None
+        assert sample.connections == 2
     finally:
         task.cancel()

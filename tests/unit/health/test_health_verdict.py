@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import msgspec
 import pytest
-from health_sights import (
+from health_samples import (
     LIMITS,
     MB,
     NOW,
@@ -31,8 +31,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from health.domain.levels import Level
-from health.domain.observation import NatsSight, Observation, Usurper
-from health.domain.verdict import essence, remembered
+from health.domain.observation import Observation
+from health.domain.samples import DuplicateOwner, NatsSample
+from health.domain.verdict import fingerprint, updated_open_since
 from shared.contracts.health import HealthReport, Overall
 from shared.contracts.message import decode, encode
 
@@ -94,14 +95,19 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "full disks": lambda seen: replace(seen, workers=tuple(replace(each, disk_free_bytes=0) for each in seen.workers)),
     "a store that is down": lambda seen: replace(
-        seen, stores=tuple(replace(each, store_ok=False, bad_since=ago(10**8)) for each in seen.stores)
+        seen,
+        backup_replicas=tuple(
+            replace(each, store_ok=False, store_down_since=ago(10**8)) for each in seen.backup_replicas
+        ),
     ),
     "silent backup services": lambda seen: replace(
-        seen, stores=tuple(replace(each, seen_at=ago(10**8)) for each in seen.stores)
+        seen, backup_replicas=tuple(replace(each, seen_at=ago(10**8)) for each in seen.backup_replicas)
     ),
-    "a second owner": lambda seen: replace(seen, usurpers=(*seen.usurpers, Usurper("other", NOW, True))),
+    "a second owner": lambda seen: replace(
+        seen, duplicate_owners=(*seen.duplicate_owners, DuplicateOwner("other", NOW, True))
+    ),
     "a takeover": lambda seen: replace(seen, takeovers=(*seen.takeovers, NOW)),
-    "a silent monitor": lambda seen: replace(seen, nats=NatsSight(seen_at=NOW, reachable=False)),
+    "a silent monitor": lambda seen: replace(seen, nats=NatsSample(seen_at=NOW, reachable=False)),
     "a lost bus": lambda seen: replace(seen, listening_since=None),
 }
 
@@ -135,7 +141,7 @@ def test_adding_a_problem_never_improves_the_verdict(seen: Observation, name: st
 
 @given(seen=observations, seconds=st.lists(st.floats(0, 100_000), min_size=2, max_size=2).map(sorted))
 def test_waiting_alone_never_improves_the_verdict(seen: Observation, seconds: list[float]) -> None:
-    seen = replace(seen, takeovers=(), usurpers=())  # these are forgotten after a time, and that is meant
+    seen = replace(seen, takeovers=(), duplicate_owners=())  # these are forgotten after a time, and that is meant
     assume(sum(worker.holding_since is not None for worker in seen.workers) < 2)  # two owners that fall silent are none
     earlier, later = (verdict(seen, NOW + timedelta(seconds=each)) for each in seconds)
     assert RANKS[later.overall] >= RANKS[earlier.overall]
@@ -144,7 +150,9 @@ def test_waiting_alone_never_improves_the_verdict(seen: Observation, seconds: li
 @given(seen=observations, later=st.floats(0, 1000))
 def test_an_issue_keeps_its_beginning(seen: Observation, later: float) -> None:
     first = verdict(seen)
-    again = verdict(replace(seen, known_since=remembered(seen.known_since, first)), NOW + timedelta(seconds=later))
+    again = verdict(
+        replace(seen, open_since=updated_open_since(seen.open_since, first)), NOW + timedelta(seconds=later)
+    )
     began = {issue.code: issue.since for issue in first.issues}
     for issue in again.issues:
         if issue.code in began:
@@ -153,10 +161,10 @@ def test_an_issue_keeps_its_beginning(seen: Observation, later: float) -> None:
 
 def test_an_issue_is_forgotten_when_it_is_resolved_and_kept_while_it_cannot_be_judged() -> None:
     bad = verdict(with_browser(memory_bytes=800 * MB))
-    known = remembered(MappingProxyType({}), bad)
+    known = updated_open_since(MappingProxyType({}), bad)
     assert known == {"WA-MEMORY": NOW}
-    assert remembered(known, verdict(with_browser(memory_bytes=0))) == known
-    assert remembered(known, verdict(WELL)) == {}
+    assert updated_open_since(known, verdict(with_browser(memory_bytes=0))) == known
+    assert updated_open_since(known, verdict(WELL)) == {}
 
 
 def test_an_issue_begins_when_the_trouble_began_and_not_when_it_was_seen() -> None:
@@ -183,11 +191,11 @@ def test_growing_older_by_a_second_is_no_news_while_levels_stay(seen: Observatio
     levels = [[(each.code, each.level) for each in report.checks] for report in (before, after)]
     assume(levels[0] == levels[1])
     assume([each.id for each in before.recommendations] == [each.id for each in after.recommendations])
-    assert essence(before) == essence(after)
+    assert fingerprint(before) == fingerprint(after)
 
 
 def test_a_new_state_is_news_even_at_the_same_level() -> None:
-    assert essence(verdict(in_state("starting"))) != essence(verdict(in_state("syncing")))
+    assert fingerprint(verdict(in_state("starting"))) != fingerprint(verdict(in_state("syncing")))
 
 
 def test_an_observation_is_not_changed_by_judging_it() -> None:

@@ -14,16 +14,16 @@ from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 from shared.runtime import Metrics, OpsServer, Shutdown, Tasks, configure_logging, get_logger, load_settings
 
-from .adapters.bus_readers import BusReaders
+from .adapters.bus_reports import BusReportPublisher
 from .adapters.nats_monitor import HttpNatsMonitor
-from .adapters.prometheus import WatchCollector
+from .adapters.prometheus import HealthCollector
 from .domain.documents import checks_document, metrics_document
-from .domain.watching import Watch
+from .domain.session_tracker import SessionTracker
 from .handlers import JudgeHandler
 from .runner import Runner
 from .settings import HealthSettings
 
-REMEMBERED_SECONDS = 600.0
+EVENT_HISTORY_SECONDS = 600.0
 """Events read again at the start: takeovers are counted within this time."""
 
 log = get_logger()
@@ -34,7 +34,7 @@ async def main(shutdown: Shutdown) -> int:
     settings = load_settings(HealthSettings)
     configure_logging("health", settings.log_level)
     clock, metrics = SystemClock(), Metrics()
-    services: list[HealthService] = []
+    services: list[HealthApp] = []
     ops = OpsServer(
         metrics,
         host=settings.http_host,
@@ -45,7 +45,7 @@ async def main(shutdown: Shutdown) -> int:
     log.info("health_started", ops_port=ops.port)
     bus = await _connected(settings, clock, shutdown)
     if bus is not None:
-        service = HealthService(settings, bus, clock, metrics)
+        service = HealthApp(settings, bus, clock, metrics)
         shutdown.phase("reports", 3.0, service.stop)
         await service.start()
         services.append(service)
@@ -68,24 +68,26 @@ async def _connected(settings: HealthSettings, clock: Clock, shutdown: Shutdown)
     return None
 
 
-class HealthService:
+class HealthApp:
     """Everything wired together, on a connected bus."""
 
     def __init__(self, settings: HealthSettings, bus: Bus, clock: Clock, metrics: Metrics) -> None:
         self._bus = bus
         self._tasks = Tasks(clock)
-        watch = Watch(settings.client_id, settings.thresholds())
-        self._runner = Runner(watch, clock, BusReaders(bus), interval_seconds=settings.health_check_interval_ms / 1000)
-        self._judge = JudgeHandler(watch, clock)
+        tracker = SessionTracker(settings.client_id, settings.thresholds())
+        self._runner = Runner(
+            tracker, clock, BusReportPublisher(bus), interval_seconds=settings.health_check_interval_ms / 1000
+        )
+        self._judge = JudgeHandler(tracker, clock)
         self._monitor = HttpNatsMonitor(settings.nats_monitor_url, clock) if settings.nats_monitor_url else None
         metrics.watch_bus(bus)
-        metrics.registry.register(WatchCollector(watch, clock))
+        metrics.registry.register(HealthCollector(tracker, clock))
 
     async def start(self) -> None:
         await self._listen()
         self._tasks.spawn("reports", self._runner.report_forever)
         if self._monitor is not None:
-            self._tasks.spawn("nats_monitor", functools.partial(self._runner.look_forever, self._monitor))
+            self._tasks.spawn("nats_monitor", functools.partial(self._runner.sample_nats_forever, self._monitor))
 
     async def stop(self) -> None:
         await self._tasks.stop()
@@ -106,9 +108,9 @@ class HealthService:
         statuses = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
         await records.watch(runner.on_record, on_ready=runner.ready_with("records"))
         await statuses.watch(runner.on_status, on_ready=runner.ready_with("statuses"))
-        await bus.subscribe(subjects.WORKER_HEARTBEATS, WorkerHeartbeat, runner.on_worker)
-        await bus.subscribe(subjects.BACKUP_HEARTBEATS, BackupHeartbeat, runner.on_store)
-        await bus.watch_events(runner.on_event, since_seconds=REMEMBERED_SECONDS)
+        await bus.subscribe(subjects.WORKER_HEARTBEATS, WorkerHeartbeat, runner.on_worker_heartbeat)
+        await bus.subscribe(subjects.BACKUP_HEARTBEATS, BackupHeartbeat, runner.on_backup_heartbeat)
+        await bus.watch_events(runner.on_event, since_seconds=EVENT_HISTORY_SECONDS)
         await bus.serve(subjects.command(subjects.JUDGE, "*"), Judge, self._judge.judge, queue=subjects.HEALTH_QUEUE)
 
 

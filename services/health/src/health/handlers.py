@@ -8,14 +8,14 @@ from shared.contracts.errors import Invalid
 from shared.contracts.health import HealthReport, Judge
 from shared.contracts.identifiers import BadIdentifier, session_id
 
-from .domain.watching import Watch
+from .domain.session_tracker import SessionTracker
 
 
 class JudgeHandler:
     """Answers from memory, so that asking costs nothing; a session that nobody knows has never been started."""
 
-    def __init__(self, watch: Watch, clock: Clock) -> None:
-        self._watch = watch
+    def __init__(self, tracker: SessionTracker, clock: Clock) -> None:
+        self._tracker = tracker
         self._clock = clock
 
     async def judge(self, _: Judge, call: Call) -> HealthReport:
@@ -24,4 +24,4 @@ class JudgeHandler:
             session = session_id(call.session)
         except BadIdentifier as error:
             raise Invalid(str(error)) from None
-        return self._watch.verdict(session, self._clock.now())
+        return self._tracker.verdict(session, self._clock.now())

@@ -6,18 +6,18 @@ from typing import Protocol
 
 from shared.contracts.health import HealthReport
 
-from .domain.observation import NatsSight
+from .domain.samples import NatsSample
 
 
-class Readers(Protocol):
+class ReportPublisher(Protocol):
     """Whoever wants to know how sessions are."""
 
-    async def tell(self, report: HealthReport) -> None:
+    async def publish(self, report: HealthReport) -> None:
         """Best effort; never raises for a lost bus."""
         ...
 
 
 class NatsMonitor(Protocol):
-    async def look(self) -> NatsSight:
-        """Within a few seconds; a page that does not answer, or not sensibly, is a sight too. Never raises for that."""
+    async def sample(self) -> NatsSample:
+        """Answer within a few seconds. A page that does not answer gives a sample with `reachable` False."""
         ...

@@ -1,4 +1,4 @@
-"""Feeds what the bus says into the memory and tells the readers when a verdict changes, or when it is time.
+"""Feeds what the bus says into the memory and tells the publisher when a verdict changes, or when it is time.
 
 The trap: time itself changes verdicts (a heartbeat that does not come), so all sessions are judged each second and not
 only when something arrives.
@@ -17,14 +17,14 @@ from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 from shared.runtime import get_logger
 
-from .domain.verdict import essence
-from .domain.watching import Event, Watch
-from .ports import NatsMonitor, Readers
+from .domain.session_tracker import Event, SessionTracker
+from .domain.verdict import fingerprint
+from .ports import NatsMonitor, ReportPublisher
 
 TICK_SECONDS = 1.0
 SHORTEST_PAUSE_SECONDS = 0.05
 """Between two rounds, so that a storm of changes becomes one round."""
-LOOK_SECONDS = 5.0
+NATS_SAMPLE_SECONDS = 5.0
 ROUND_SLICE = 50
 """Sessions judged before others get their turn."""
 
@@ -35,24 +35,26 @@ _EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 class Runner:
     """All methods belong to one event loop."""
 
-    def __init__(self, watch: Watch, clock: Clock, readers: Readers, *, interval_seconds: float) -> None:
-        self._watch = watch
+    def __init__(
+        self, tracker: SessionTracker, clock: Clock, publisher: ReportPublisher, *, interval_seconds: float
+    ) -> None:
+        self._tracker = tracker
         self._clock = clock
-        self._readers = readers
+        self._publisher = publisher
         self._interval = interval_seconds
         self._started_at = clock.now()
         self._wake = asyncio.Event()
-        self._told: dict[str, tuple[tuple[object, ...], float]] = {}
+        self._reported: dict[str, tuple[tuple[object, ...], float]] = {}
         self._read_whole = {"records": False, "statuses": False}
 
     # what the bus says
     def bus_back(self) -> None:
-        self._watch.bus_back(self._clock.now())
+        self._tracker.bus_back(self._clock.now())
         log.info("listening")
         self._wake.set()
 
     def bus_lost(self) -> None:
-        self._watch.bus_lost()
+        self._tracker.bus_lost()
         self._read_whole = dict.fromkeys(self._read_whole, False)
         self._wake.set()
 
@@ -66,18 +68,18 @@ class Runner:
         return ready
 
     def on_record(self, session: str, record: SessionRecord | None) -> None:
-        self._watch.saw_record(session, record)
+        self._tracker.update_record(session, record)
         self._wake.set()
 
     def on_status(self, session: str, status: SessionStatus | None) -> None:
-        self._watch.saw_status(session, status, self._clock.now(), live=self._read_whole["statuses"])
+        self._tracker.update_status(session, status, self._clock.now(), live=self._read_whole["statuses"])
         self._wake.set()
 
-    def on_worker(self, heartbeat: WorkerHeartbeat, _: str) -> None:
-        self._watch.saw_worker(heartbeat, self._clock.now())
+    def on_worker_heartbeat(self, heartbeat: WorkerHeartbeat, _: str) -> None:
+        self._tracker.update_worker(heartbeat, self._clock.now())
 
-    def on_store(self, heartbeat: BackupHeartbeat, _: str) -> None:
-        self._watch.saw_store(heartbeat, self._clock.now())
+    def on_backup_heartbeat(self, heartbeat: BackupHeartbeat, _: str) -> None:
+        self._tracker.update_backup_replica(heartbeat, self._clock.now())
 
     def on_event(self, data: bytes, _: str) -> None:
         """Events of kinds that this version does not know are passed over."""
@@ -85,7 +87,7 @@ class Runner:
             event = _EVENTS.decode(data)
         except (msgspec.ValidationError, msgspec.DecodeError):
             return
-        self._watch.saw_event(event, counted=event.at >= self._started_at)
+        self._tracker.apply_event(event, counted=event.at >= self._started_at)
 
     # what this service says
     def ready(self) -> tuple[bool, str]:
@@ -100,27 +102,27 @@ class Runner:
 
     async def report_round(self) -> None:
         """Judge every session and tell what is news or due."""
-        sessions = self._watch.sessions
+        sessions = self._tracker.sessions
         for done, session in enumerate(sessions, start=1):
-            report = self._watch.verdict(session, self._clock.now())
+            report = self._tracker.verdict(session, self._clock.now())
             if self._is_news(report):
-                await self._readers.tell(report)
+                await self._publisher.publish(report)
             if done % ROUND_SLICE == 0:
                 await asyncio.sleep(0)
-        self._told = {session: told for session, told in self._told.items() if session in sessions}
+        self._reported = {session: told for session, told in self._reported.items() if session in sessions}
 
-    async def look_forever(self, monitor: NatsMonitor) -> None:
+    async def sample_nats_forever(self, monitor: NatsMonitor) -> None:
         while True:
-            self._watch.saw_nats(await monitor.look())
-            await self._clock.sleep(LOOK_SECONDS)
+            self._tracker.update_nats(await monitor.sample())
+            await self._clock.sleep(NATS_SAMPLE_SECONDS)
 
     def _is_news(self, report: HealthReport) -> bool:
         now = self._clock.monotonic()
-        before, told_at = self._told.get(report.session, ((), float("-inf")))
-        news = essence(report)
+        before, told_at = self._reported.get(report.session, ((), float("-inf")))
+        news = fingerprint(report)
         if news == before and now - told_at < self._interval:
             return False
-        self._told[report.session] = (news, now)
+        self._reported[report.session] = (news, now)
         if before and news[0] != before[0]:
             log.info("verdict", session=report.session, overall=report.overall, before=before[0])
         return True

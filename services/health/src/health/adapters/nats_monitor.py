@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import msgspec
 
-from health.domain.observation import NatsSight
+from health.domain.samples import NatsSample
 from shared.clock import Clock
 
 TIMEOUT_SECONDS = 3.0
@@ -42,14 +42,14 @@ class HttpNatsMonitor:
         self._clock = clock
         self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
 
-    async def look(self) -> NatsSight:
+    async def sample(self) -> NatsSample:
         try:
             answer = await self._client.get(self._url)
             answer.raise_for_status()
             varz = msgspec.json.decode(answer.content, type=_Varz)
         except (httpx.HTTPError, httpx.InvalidURL, msgspec.ValidationError, msgspec.DecodeError):
-            return NatsSight(seen_at=self._clock.now(), reachable=False)
-        return NatsSight(
+            return NatsSample(seen_at=self._clock.now(), reachable=False)
+        return NatsSample(
             seen_at=self._clock.now(),
             connections=varz.connections,
             slow_consumers=varz.slow_consumers,

@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from health.domain.measures import COUNTER, MEASURES, Measure, Sample, samples
-from health.domain.watching import Watch
+from health.domain.measures import COUNTER, MEASURES, Measure, MetricValue, metric_values
+from health.domain.session_tracker import SessionTracker
 from shared.clock import Clock
 
 
-class WatchCollector(Collector):
-    def __init__(self, watch: Watch, clock: Clock) -> None:
-        self._watch = watch
+class HealthCollector(Collector):
+    def __init__(self, tracker: SessionTracker, clock: Clock) -> None:
+        self._tracker = tracker
         self._clock = clock
 
     def collect(self) -> Iterator[Metric]:
-        by_name: defaultdict[str, list[Sample]] = defaultdict(list)
-        for sample in samples(self._watch, self._clock.now()):
+        by_name: defaultdict[str, list[MetricValue]] = defaultdict(list)
+        for sample in metric_values(self._tracker, self._clock.now()):
             by_name[sample.name].append(sample)
         for measure in MEASURES:
             yield _family(measure, by_name[measure.name])
@@ -31,7 +31,7 @@ class WatchCollector(Collector):
             yield _family(measure, [])
 
 
-def _family(measure: Measure, found: list[Sample]) -> Metric:
+def _family(measure: Measure, found: list[MetricValue]) -> Metric:
     kind = CounterMetricFamily if measure.kind == COUNTER else GaugeMetricFamily
     family = kind(measure.name.removesuffix("_total"), measure.help, labels=measure.labels)
     for sample in found:

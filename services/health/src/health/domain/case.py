@@ -10,7 +10,8 @@ from functools import cached_property
 
 from shared.contracts.sessions import DesiredState, ProfileStatus, SessionStatus, State
 
-from .observation import Observation, StoreSight, WorkerSight
+from .observation import Observation
+from .samples import BackupReplicaSample, WorkerSample
 from .thresholds import Thresholds
 
 
@@ -23,7 +24,7 @@ class Wish(StrEnum):
     RUNNING = "running"
 
 
-class Blame(StrEnum):
+class Cause(StrEnum):
     """Faults that only a person can answer, told apart by the status's reason."""
 
     NONE = ""
@@ -35,27 +36,27 @@ class Blame(StrEnum):
     DIALOG = "dialog"
 
 
-_BLAMES: tuple[tuple[frozenset[str], Blame], ...] = (
-    (frozenset({"ban", "banned"}), Blame.BANNED),
-    (frozenset({"tos", "terms"}), Blame.TERMS),
-    (frozenset({"deprecated", "outdated"}), Blame.DEPRECATED),
-    (frozenset({"proxy", "proxyblock"}), Blame.PROXY),
-    (frozenset({"block", "blocked"}), Blame.BLOCKED),
-    (frozenset({"dialog"}), Blame.DIALOG),
+_CAUSES: tuple[tuple[frozenset[str], Cause], ...] = (
+    (frozenset({"ban", "banned"}), Cause.BANNED),
+    (frozenset({"tos", "terms"}), Cause.TERMS),
+    (frozenset({"deprecated", "outdated"}), Cause.DEPRECATED),
+    (frozenset({"proxy", "proxyblock"}), Cause.PROXY),
+    (frozenset({"block", "blocked"}), Cause.BLOCKED),
+    (frozenset({"dialog"}), Cause.DIALOG),
 )
-"""Words of a reason → blame; the first row that matches counts, so `tos_block` is TERMS and not BLOCKED."""
+"""LocalizedText of a reason → cause; the first row that matches counts, so `tos_block` is TERMS and not BLOCKED."""
 
 _TROUBLED = frozenset({State.NEEDS_ATTENTION, State.FAILED, State.RECONNECTING, State.LOGGED_OUT, State.UNKNOWN})
-_PROFILE_AT_WORK = frozenset(
+_LOGIN_EXPECTED = frozenset(
     {
         State.CONNECTED, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION, State.FAILED, State.STOPPED,
         State.UNKNOWN,
     }
 )  # fmt: skip
 """States in which the profile should hold a login; elsewhere it is being made, restored or has been unlinked."""
-_COPYING = frozenset({State.CONNECTED, State.RECONNECTING})
+_COPIES_EXPECTED = frozenset({State.CONNECTED, State.RECONNECTING})
 """States in which saves and backups are expected to be fresh."""
-_PAGE_OPEN = frozenset({State.PAIRING, State.SYNCING, State.CONNECTED, State.RECONNECTING})
+_PAGE_EXPECTED = frozenset({State.PAIRING, State.SYNCING, State.CONNECTED, State.RECONNECTING})
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Case:
         )
 
     @property
-    def wanted(self) -> bool:
+    def should_run(self) -> bool:
         return self.wish is Wish.RUNNING
 
     @property
@@ -101,7 +102,7 @@ class Case:
         return self.seen.listening_since is not None
 
     @cached_property
-    def settled(self) -> bool:
+    def listened_long_enough(self) -> bool:
         """Whether silence means something: the bus has been listened to for longer than the grace time."""
         since = self.seen.listening_since
         return since is not None and self.age(since) > self.limits.grace_seconds
@@ -110,7 +111,7 @@ class Case:
         """Whether not hearing somebody now means something: it was heard since the bus was reached, or long enough has
         passed for it to be heard."""
         since = self.seen.listening_since
-        return self.settled or (since is not None and heard is not None and heard >= since)
+        return self.listened_long_enough or (since is not None and heard is not None and heard >= since)
 
     @property
     def in_state(self) -> float:
@@ -118,26 +119,26 @@ class Case:
         return self.age(self.status.since) if self.status else 0.0
 
     @cached_property
-    def blame(self) -> Blame:
+    def cause(self) -> Cause:
         if self.status is None or self.state not in _TROUBLED:
-            return Blame.NONE
+            return Cause.NONE
         said = set(re.split(r"[^a-z]+", self.status.reason.lower()))
-        return next((blame for words, blame in _BLAMES if said & words), Blame.NONE)
+        return next((cause for text, cause in _CAUSES if said & text), Cause.NONE)
 
     @property
-    def copying(self) -> bool:
-        return self.wanted and self.state in _COPYING
+    def copies_expected(self) -> bool:
+        return self.should_run and self.state in _COPIES_EXPECTED
 
     @property
-    def page_open(self) -> bool:
-        return self.wanted and self.state in _PAGE_OPEN
+    def page_expected(self) -> bool:
+        return self.should_run and self.state in _PAGE_EXPECTED
 
     @property
-    def profile_at_work(self) -> bool:
-        return self.status is not None and self.state in _PROFILE_AT_WORK and self.wish is not Wish.CLEARED
+    def login_expected(self) -> bool:
+        return self.status is not None and self.state in _LOGIN_EXPECTED and self.wish is not Wish.CLEARED
 
     @property
-    def validated_here(self) -> bool:
+    def validated_in_state(self) -> bool:
         """Whether the newest validation looked at the profile of this state: one from before the link says nothing."""
         at = self.profile.validated_at
         return self.status is not None and at is not None and at >= self.status.since
@@ -151,20 +152,20 @@ class Case:
         return self.status is not None and (self.status.backups.count > 0 or self.status.backups.newest_at is not None)
 
     @property
-    def surely_no_copy(self) -> bool:
+    def known_to_have_no_copy(self) -> bool:
         """No save, and the store itself has said that it holds no backup. Unknown is not absent."""
         return self.status is not None and self.status.backups.known and not self.has_save and not self.has_backup
 
     @cached_property
-    def fresh_workers(self) -> tuple[WorkerSight, ...]:
+    def live_workers(self) -> tuple[WorkerSample, ...]:
         return tuple(w for w in self.seen.workers if self.age(w.seen_at) <= self.limits.worker_silent_seconds)
 
     @cached_property
-    def fresh_stores(self) -> tuple[StoreSight, ...]:
-        return tuple(s for s in self.seen.stores if self.age(s.seen_at) <= self.limits.store_silent_seconds)
+    def live_backup_replicas(self) -> tuple[BackupReplicaSample, ...]:
+        return tuple(s for s in self.seen.backup_replicas if self.age(s.seen_at) <= self.limits.store_silent_seconds)
 
     @property
-    def owner(self) -> WorkerSight | None:
+    def owner(self) -> WorkerSample | None:
         """The worker that the status names, as its own heartbeats show it."""
         if self.status is None:
             return None
@@ -172,4 +173,4 @@ class Case:
 
     @property
     def owner_alive(self) -> bool:
-        return self.owner is not None and self.owner in self.fresh_workers
+        return self.owner is not None and self.owner in self.live_workers

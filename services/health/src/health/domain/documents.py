@@ -59,7 +59,7 @@ def checks_document() -> str:
         "",
         "| id | action | text | النص |",
         "|---|---|---|---|",
-        *(f"| {r.id} | {f'`{r.action}`' if r.action else '–'} | {r.words.en} | {r.words.ar} |" for r in RULES),
+        *(f"| {r.id} | {f'`{r.action}`' if r.action else '–'} | {r.text.en} | {r.text.ar} |" for r in RULES),
         "",
     ]
     return "\n".join(lines)

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from .case import Case
 from .levels import Level
+from .localized_text import LocalizedText
 from .thresholds import Thresholds
-from .words import Words
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Finding:
     value: str = ""
     limit: str = ""
     key: str = ""
-    words: Words | None = None
+    text: LocalizedText | None = None
     """What is wrong; always there when the level is bad."""
     began: datetime | None = None
 
@@ -36,12 +36,12 @@ def unknown(value: str) -> Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One row of the table. `at_rest`: may be critical also for a session that nobody wants running."""
+    """One row of the table. `critical_at_rest`: may be critical also for a session that nobody wants running."""
 
     code: str
-    title: Words
-    meaning: Words
-    remedy: Words
+    title: LocalizedText
+    meaning: LocalizedText
+    remedy: LocalizedText
     limits: Callable[[Thresholds], str]
     examine: Callable[[Case], Finding]
-    at_rest: bool = False
+    critical_at_rest: bool = False

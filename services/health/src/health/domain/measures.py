@@ -28,8 +28,9 @@ from shared.contracts.sessions import SessionStatus, State
 from .case import Case
 from .checks.copies import current_at
 from .levels import Level
-from .observation import NatsSight, Observation
-from .watching import Watch
+from .observation import Observation
+from .samples import NatsSample
+from .session_tracker import SessionTracker
 
 MEASURED_SESSIONS = 100
 
@@ -46,7 +47,7 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Sample:
+class MetricValue:
     name: str
     labels: tuple[str, ...]
     value: float
@@ -121,102 +122,102 @@ KNOWN_LABELS: dict[str, frozenset[str]] = {
 OTHER = "other"
 
 
-def samples(watch: Watch, now: datetime) -> Iterator[Sample]:
+def metric_values(tracker: SessionTracker, now: datetime) -> Iterator[MetricValue]:
     """Everything there is to measure at `now`."""
-    sessions = watch.sessions
+    sessions = tracker.sessions
     for session in sessions[:MEASURED_SESSIONS]:
-        seen = watch.observe(session)
-        yield from session_samples(seen, watch.verdict(session, now), Case(seen, watch.thresholds, now))
-    yield from system_samples(Case(watch.observe(sessions[0]), watch.thresholds, now), len(sessions))
-    yield from tally_samples(watch.tally)
+        seen = tracker.observe(session)
+        yield from session_metrics(seen, tracker.verdict(session, now), Case(seen, tracker.thresholds, now))
+    yield from system_metrics(Case(tracker.observe(sessions[0]), tracker.thresholds, now), len(sessions))
+    yield from event_metrics(tracker.event_counts)
 
 
-def session_samples(seen: Observation, report: HealthReport, case: Case) -> Iterator[Sample]:
+def session_metrics(seen: Observation, report: HealthReport, case: Case) -> Iterator[MetricValue]:
     name = (seen.session,)
     yield from _one_hot("wa_session_state", seen.session, [state.value for state in State], case.state.value)
-    yield Sample("wa_session_wanted", name, float(case.wanted))
-    yield Sample("wa_session_connected", name, float(case.state is State.CONNECTED))
+    yield MetricValue("wa_session_wanted", name, float(case.should_run))
+    yield MetricValue("wa_session_connected", name, float(case.state is State.CONNECTED))
     yield from _one_hot("wa_health_overall", seen.session, [level.value for level in Overall], report.overall)
     for check in report.checks:
-        yield Sample("wa_health_check_level", (seen.session, check.code), float(Level(check.level).rank))
+        yield MetricValue("wa_health_check_level", (seen.session, check.code), float(Level(check.level).rank))
     if seen.status is not None:
-        yield from _status_samples(seen.status, name)
+        yield from _status_metrics(seen.status, name)
     yield from _instant("wa_session_updated_timestamp_seconds", name, seen.status_seen_at)
 
 
-def _one_hot(name: str, session: str, values: list[str], present: str) -> Iterator[Sample]:
+def _one_hot(name: str, session: str, values: list[str], present: str) -> Iterator[MetricValue]:
     for value in values:
-        yield Sample(name, (session, value), float(value == present))
+        yield MetricValue(name, (session, value), float(value == present))
 
 
-def _instant(name: str, labels: tuple[str, ...], instant: datetime | None) -> Iterator[Sample]:
+def _instant(name: str, labels: tuple[str, ...], instant: datetime | None) -> Iterator[MetricValue]:
     if instant is not None:
-        yield Sample(name, labels, instant.timestamp())
+        yield MetricValue(name, labels, instant.timestamp())
 
 
-def _status_samples(status: SessionStatus, name: tuple[str, ...]) -> Iterator[Sample]:
-    yield Sample("wa_session_epoch", name, float(status.epoch))
-    yield Sample("wa_session_reconnect_attempts", name, float(status.reconnect_attempts))
+def _status_metrics(status: SessionStatus, name: tuple[str, ...]) -> Iterator[MetricValue]:
+    yield MetricValue("wa_session_epoch", name, float(status.epoch))
+    yield MetricValue("wa_session_reconnect_attempts", name, float(status.reconnect_attempts))
     if status.profile.exists:
-        yield Sample("wa_session_profile_bytes", name, float(status.profile.bytes))
-    yield from _browser_samples(status, name)
-    yield from _copy_samples(status, name)
+        yield MetricValue("wa_session_profile_bytes", name, float(status.profile.bytes))
+    yield from _browser_metrics(status, name)
+    yield from _copy_metrics(status, name)
 
 
-def _browser_samples(status: SessionStatus, name: tuple[str, ...]) -> Iterator[Sample]:
+def _browser_metrics(status: SessionStatus, name: tuple[str, ...]) -> Iterator[MetricValue]:
     browser = status.browser
     if browser.memory_bytes > 0:
-        yield Sample("wa_session_memory_bytes", name, float(browser.memory_bytes))
+        yield MetricValue("wa_session_memory_bytes", name, float(browser.memory_bytes))
     if browser.connected_after_ms > 0:
-        yield Sample("wa_session_start_to_connected_seconds", name, browser.connected_after_ms / 1000)
+        yield MetricValue("wa_session_start_to_connected_seconds", name, browser.connected_after_ms / 1000)
     if State.read(status.state) is State.CONNECTED:
-        yield Sample("wa_session_read_ok", name, float(browser.read_ok))
-        yield Sample("wa_session_send_ok", name, float(browser.send_ok))
+        yield MetricValue("wa_session_read_ok", name, float(browser.read_ok))
+        yield MetricValue("wa_session_send_ok", name, float(browser.send_ok))
 
 
-def _copy_samples(status: SessionStatus, name: tuple[str, ...]) -> Iterator[Sample]:
+def _copy_metrics(status: SessionStatus, name: tuple[str, ...]) -> Iterator[MetricValue]:
     yield from _instant("wa_save_newest_timestamp_seconds", name, status.saves.newest_at)
     if status.saves.pause_ms > 0:
-        yield Sample("wa_snapshot_pause_seconds", name, status.saves.pause_ms / 1000)
+        yield MetricValue("wa_snapshot_pause_seconds", name, status.saves.pause_ms / 1000)
     if status.backups.known:
-        yield Sample("wa_backup_kept", name, float(status.backups.count))
-        yield Sample("wa_backup_stored_bytes", name, float(status.backups.stored_bytes))
+        yield MetricValue("wa_backup_kept", name, float(status.backups.count))
+        yield MetricValue("wa_backup_stored_bytes", name, float(status.backups.stored_bytes))
         yield from _instant("wa_backup_newest_timestamp_seconds", name, status.backups.newest_at)
         yield from _instant("wa_backup_current_timestamp_seconds", name, current_at(status.backups))
 
 
-def system_samples(case: Case, sessions: int) -> Iterator[Sample]:
+def system_metrics(case: Case, sessions: int) -> Iterator[MetricValue]:
     """What is the same for every session; any session's case tells it."""
-    yield Sample("wa_health_sessions", (), float(sessions))
-    yield Sample("wa_health_sessions_unmeasured", (), float(max(0, sessions - MEASURED_SESSIONS)))
-    yield Sample("wa_worker_up", (), float(bool(case.fresh_workers)))
-    yield Sample("wa_workers", (), float(len(case.fresh_workers)))
-    if case.fresh_workers:
-        free = min(worker.disk_free_bytes for worker in case.fresh_workers)
-        yield Sample("wa_worker_disk_free_bytes", (), float(free))
-    yield Sample("wa_store_up", (), float(any(store.store_ok for store in case.fresh_stores)))
+    yield MetricValue("wa_health_sessions", (), float(sessions))
+    yield MetricValue("wa_health_sessions_unmeasured", (), float(max(0, sessions - MEASURED_SESSIONS)))
+    yield MetricValue("wa_worker_up", (), float(bool(case.live_workers)))
+    yield MetricValue("wa_workers", (), float(len(case.live_workers)))
+    if case.live_workers:
+        free = min(worker.disk_free_bytes for worker in case.live_workers)
+        yield MetricValue("wa_worker_disk_free_bytes", (), float(free))
+    yield MetricValue("wa_store_up", (), float(any(store.store_ok for store in case.live_backup_replicas)))
     if case.seen.nats is not None:
-        yield from _nats_samples(case.seen.nats)
+        yield from _nats_metrics(case.seen.nats)
 
 
-def _nats_samples(nats: NatsSight) -> Iterator[Sample]:
-    yield Sample("wa_nats_up", (), float(nats.reachable))
+def _nats_metrics(nats: NatsSample) -> Iterator[MetricValue]:
+    yield MetricValue("wa_nats_up", (), float(nats.reachable))
     if nats.reachable:
-        yield Sample("wa_nats_connections", (), float(nats.connections))
-        yield Sample("wa_nats_slow_consumers", (), float(nats.slow_consumers))
-        yield Sample("wa_nats_memory_bytes", (), float(nats.memory_bytes))
-        yield Sample("wa_nats_jetstream_storage_bytes", (), float(nats.storage_bytes))
+        yield MetricValue("wa_nats_connections", (), float(nats.connections))
+        yield MetricValue("wa_nats_slow_consumers", (), float(nats.slow_consumers))
+        yield MetricValue("wa_nats_memory_bytes", (), float(nats.memory_bytes))
+        yield MetricValue("wa_nats_jetstream_storage_bytes", (), float(nats.storage_bytes))
 
 
-def tally_samples(tally: Mapping[tuple[str, str], int]) -> Iterator[Sample]:
+def event_metrics(event_counts: Mapping[tuple[str, str], int]) -> Iterator[MetricValue]:
     """Counters, with labels from outside that are not known summed up as `other`; one that never counted is 0."""
     sums: dict[tuple[str, tuple[str, ...]], float] = {}
     for measure in MEASURES:
         if measure.kind == COUNTER and not measure.labels:
             sums[measure.name, ()] = 0.0
     labels_of = {measure.name: measure.labels for measure in MEASURES}
-    for (name, value), count in tally.items():
+    for (name, value), count in event_counts.items():
         labels = tuple(value if value in KNOWN_LABELS[label] else OTHER for label in labels_of[name])
         sums[name, labels] = sums.get((name, labels), 0.0) + count
     for (name, labels), total in sums.items():
-        yield Sample(name, labels, total)
+        yield MetricValue(name, labels, total)

@@ -14,7 +14,7 @@ from .checks import CHECKS
 from .finding import Check, Finding
 from .levels import Level, overall
 from .observation import Observation
-from .recommendations import Facts, recommend
+from .recommendations import CaseFindings, recommend
 from .thresholds import Thresholds
 
 
@@ -27,14 +27,14 @@ def judge(observation: Observation, thresholds: Thresholds, now: datetime) -> He
         overall=overall(finding.level for finding in findings.values()).value,
         checks=tuple(_result(check, findings[check.code]) for check in CHECKS),
         issues=tuple(_issues(findings, case)),
-        recommendations=recommend(Facts(case, MappingProxyType(findings))),
+        recommendations=recommend(CaseFindings(case, MappingProxyType(findings))),
     )
 
 
 def _examined(check: Check, case: Case) -> Finding:
     """A session that nobody wants running is no emergency; what stands on two owners or the bus still is."""
     finding = check.examine(case)
-    if finding.level is Level.CRITICAL and not case.wanted and not check.at_rest:
+    if finding.level is Level.CRITICAL and not case.should_run and not check.critical_at_rest:
         return replace(finding, level=Level.WARNING)
     return finding
 
@@ -56,23 +56,23 @@ def _issues(findings: Mapping[str, Finding], case: Case) -> list[Issue]:
         Issue(
             code=code,
             level=finding.level.value,
-            text=finding.words.en,
-            text_ar=finding.words.ar,
+            text=finding.text.en,
+            text_ar=finding.text.ar,
             since=_since(code, finding, case),
         )
         for code, finding in findings.items()
-        if finding.level.bad and finding.words is not None
+        if finding.level.bad and finding.text is not None
     ]
     return sorted(issues, key=lambda issue: -Level(issue.level).rank)
 
 
 def _since(code: str, finding: Finding, case: Case) -> datetime:
     """An issue keeps its beginning until it is resolved; never in the future."""
-    known = case.seen.known_since.get(code)
+    known = case.seen.open_since.get(code)
     return min(known or finding.began or case.now, case.now)
 
 
-def remembered(known: Mapping[str, datetime], report: HealthReport) -> Mapping[str, datetime]:
+def updated_open_since(known: Mapping[str, datetime], report: HealthReport) -> Mapping[str, datetime]:
     """Since when each issue stands, for the next observation: raised once, kept while bad or unknown, dropped when
     healthy."""
     open_now = {issue.code: issue.since for issue in report.issues}
@@ -81,7 +81,7 @@ def remembered(known: Mapping[str, datetime], report: HealthReport) -> Mapping[s
     return MappingProxyType(kept | open_now)
 
 
-def essence(report: HealthReport) -> tuple[object, ...]:
+def fingerprint(report: HealthReport) -> tuple[object, ...]:
     """What makes a report news: levels, the state and the advice, not the ages that change each second."""
     levels = tuple((check.code, check.level) for check in report.checks)
     state = next((check.value for check in report.checks if check.code == "WA-CONNECTION"), "")

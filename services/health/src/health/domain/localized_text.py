@@ -13,21 +13,21 @@ from shared.contracts.units import MEGABYTE
 
 
 @dataclass(frozen=True)
-class Words:
+class LocalizedText:
     """One text in both languages; placeholders in braces are the same in both."""
 
     en: str
     ar: str
 
-    def fill(self, **values: Words | str | int) -> Words:
-        return Words(
+    def fill(self, **values: LocalizedText | str | int) -> LocalizedText:
+        return LocalizedText(
             self.en.format(**{name: _in(value, "en") for name, value in values.items()}),
             self.ar.format(**{name: _in(value, "ar") for name, value in values.items()}),
         )
 
 
-def _in(value: Words | str | int, language: str) -> str:
-    return str(getattr(value, language)) if isinstance(value, Words) else str(value)
+def _in(value: LocalizedText | str | int, language: str) -> str:
+    return str(getattr(value, language)) if isinstance(value, LocalizedText) else str(value)
 
 
 NUMBER_LIKE = re.compile(r"\+?\d(?:[\s().\-]{0,3}\d){5,}")
@@ -35,17 +35,17 @@ NUMBER_LIKE = re.compile(r"\+?\d(?:[\s().\-]{0,3}\d){5,}")
 LONGEST_FOREIGN_TEXT = 80
 
 
-def plain(text: str) -> str:
+def safe_text(text: str) -> str:
     """A text from elsewhere, made safe to show: one short line without anything like a phone number."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     # shortened last, so that no number is cut into a piece that no longer looks like one
     return NUMBER_LIKE.sub("…", line)[:LONGEST_FOREIGN_TEXT]
 
 
-def size(count: float) -> Words:
+def megabytes(count: float) -> LocalizedText:
     """Bytes as whole megabytes."""
     figure = round(count / MEGABYTE)
-    return Words(f"{figure} MB", f"{figure} ميغابايت")
+    return LocalizedText(f"{figure} MB", f"{figure} ميغابايت")
 
 
 _UNITS: tuple[tuple[int, str, str, str, str, str], ...] = (
@@ -56,13 +56,13 @@ _UNITS: tuple[tuple[int, str, str, str, str, str], ...] = (
 )
 
 
-def span(seconds: float) -> Words:
+def duration(seconds: float) -> LocalizedText:
     """A duration in its largest unit that fits at least twice: 90 s, 5 min, 3 h, 2 d."""
     whole = max(0, round(seconds))
     for length, unit, one, two, few, many in _UNITS:
         count = whole // length
         if count >= 2 or length == 1:
-            return Words(f"{count} {unit}", _arabic_count(count, one, two, few, many))
+            return LocalizedText(f"{count} {unit}", _arabic_count(count, one, two, few, many))
     raise AssertionError("the last unit always fits")
 
 

@@ -7,9 +7,9 @@ from shared.contracts import subjects
 from shared.contracts.health import HealthReport
 
 
-class BusReaders:
+class BusReportPublisher:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def tell(self, report: HealthReport) -> None:
+    async def publish(self, report: HealthReport) -> None:
         await self._bus.publish(subjects.telemetry("health", "report", report.session), report)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from health.domain.case import Case
 from health.domain.checks import CHECKS
-from health.domain.observation import NatsSight, Observation, StoreSight, Usurper, WorkerSight
+from health.domain.observation import Observation
+from health.domain.samples import BackupReplicaSample, DuplicateOwner, NatsSample, WorkerSample
 from health.domain.thresholds import Thresholds
 from health.domain.verdict import judge
 from shared.contracts.health import CheckResult, HealthReport
@@ -41,7 +42,7 @@ def ago(seconds: float) -> datetime:
 
 def status(**changes: Any) -> SessionStatus:
     """Connected for an hour and in the best of health."""
-    facts: dict[str, Any] = {
+    found: dict[str, Any] = {
         "session": SESSION,
         "state": State.CONNECTED.value,
         "reason": "connected",
@@ -68,27 +69,27 @@ def status(**changes: Any) -> SessionStatus:
         ),
         "probed_at": ago(4),
     }
-    return SessionStatus(**(facts | changes))
+    return SessionStatus(**(found | changes))
 
 
 def record(wanted: str = "running", asked: float = 4000.0) -> SessionRecord:
     return SessionRecord(session=SESSION, desired=wanted, requested_at=ago(asked))
 
 
-def worker(**changes: Any) -> WorkerSight:
-    facts: dict[str, Any] = {
+def worker(**changes: Any) -> WorkerSample:
+    found: dict[str, Any] = {
         "worker": WORKER,
         "seen_at": ago(1),
         "free_capacity": 3,
         "disk_free_bytes": 9000 * MB,
         "holding_since": ago(3600),
     }
-    return WorkerSight(**(facts | changes))
+    return WorkerSample(**(found | changes))
 
 
-def store(**changes: Any) -> StoreSight:
-    facts: dict[str, Any] = {"instance": "backup-1", "seen_at": ago(2), "store_ok": True}
-    return StoreSight(**(facts | changes))
+def store(**changes: Any) -> BackupReplicaSample:
+    found: dict[str, Any] = {"instance": "backup-1", "seen_at": ago(2), "store_ok": True}
+    return BackupReplicaSample(**(found | changes))
 
 
 WELL = Observation(
@@ -97,8 +98,10 @@ WELL = Observation(
     status_seen_at=ago(3),
     record=record(),
     workers=(worker(),),
-    stores=(store(),),
-    nats=NatsSight(seen_at=ago(2), connections=5, memory_bytes=20 * MB, storage_bytes=MB, storage_limit_bytes=900 * MB),
+    backup_replicas=(store(),),
+    nats=NatsSample(
+        seen_at=ago(2), connections=5, memory_bytes=20 * MB, storage_bytes=MB, storage_limit_bytes=900 * MB
+    ),
     listening_since=ago(7200),
 )
 """Every check is healthy."""
@@ -215,18 +218,23 @@ _records = st.builds(
     requested_at=_ages,
 )
 _workers = st.builds(
-    WorkerSight,
+    WorkerSample,
     worker=_names,
     seen_at=_ages,
     free_capacity=st.integers(-1, 4),
     disk_free_bytes=_bytes,
     holding_since=_maybe_ages,
 )
-_stores = st.builds(
-    StoreSight, instance=_names, seen_at=_ages, store_ok=st.booleans(), store_error=_texts, bad_since=_maybe_ages
+_backup_replicas = st.builds(
+    BackupReplicaSample,
+    instance=_names,
+    seen_at=_ages,
+    store_ok=st.booleans(),
+    store_error=_texts,
+    store_down_since=_maybe_ages,
 )
 _nats = st.builds(
-    NatsSight,
+    NatsSample,
     seen_at=_ages,
     reachable=st.booleans(),
     jetstream=st.booleans(),
@@ -241,14 +249,14 @@ observations = st.builds(
     status_seen_at=_maybe_ages,
     record=st.none() | _records,
     workers=st.lists(_workers, max_size=3, unique_by=lambda each: each.worker).map(tuple),
-    stores=st.lists(_stores, max_size=2, unique_by=lambda each: each.instance).map(tuple),
+    backup_replicas=st.lists(_backup_replicas, max_size=2, unique_by=lambda each: each.instance).map(tuple),
     takeovers=st.lists(_ages, max_size=9).map(sorted).map(tuple),
-    usurpers=st.lists(st.builds(Usurper, worker=_names, seen_at=_ages, same_epoch=st.booleans()), max_size=2).map(
-        tuple
-    ),
+    duplicate_owners=st.lists(
+        st.builds(DuplicateOwner, worker=_names, seen_at=_ages, same_epoch=st.booleans()), max_size=2
+    ).map(tuple),
     nats=st.none() | _nats,
     listening_since=_maybe_ages,
-    known_since=st.dictionaries(st.sampled_from([each.code for each in CHECKS]), _ages, max_size=4).map(
+    open_since=st.dictionaries(st.sampled_from([each.code for each in CHECKS]), _ages, max_size=4).map(
         MappingProxyType
     ),
 )
