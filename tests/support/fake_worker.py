@@ -17,7 +17,7 @@ from browser_worker.domain.reading import LocalStorageExport, PageState, RawRead
 from browser_worker.ports import BrowserGone, BrowserMeasure, DurableRecord, ProfileDamaged, Save, Snapshot
 from browser_worker.runner.dependencies import Dependencies, Times
 from shared.clock import SystemClock
-from shared.contracts.backups import BackupEntry, Backups, EpochClaimed, Stored
+from shared.contracts.backups import BackupEntry, Backups, BackupTrigger, EpochClaimed, Stored
 from shared.contracts.commands import SendResult
 from shared.contracts.errors import NotFound, ServiceError
 from shared.contracts.sessions import ProfileStatus, SessionStatus
@@ -243,9 +243,11 @@ class FakeBackups:
         self._check()
         return EpochClaimed(epoch=at_least)
 
-    async def store(self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, reason: str) -> Stored:
+    async def store(
+        self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, trigger: BackupTrigger
+    ) -> Stored:
         self._check()
-        self.stored.append(reason)
+        self.stored.append(trigger)
         return Stored(backup=f"b-{len(self.stored)}")
 
     async def backups(self) -> Backups:

@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
 
 REFUSALS = {
     "ban": ("needs_attention", "banned"),
-    "tos_block": ("needs_attention", "blocked"),
-    "proxyblock": ("needs_attention", "blocked"),
+    "tos_block": ("needs_attention", "terms_not_accepted"),
+    "proxyblock": ("needs_attention", "network_refused"),
     "deprecated": ("needs_attention", "page_outdated"),
     "unlaunched": ("reconnecting", "offline"),
 }
@@ -52,10 +52,10 @@ async def test_a_refusal_is_tried_again_when_a_person_asks(stage: Scene) -> None
     worker.stop()
     stage.phone.set_faults(mode="tos_block")
     worker.start()
-    await stage.until("needs_attention", reason="blocked")
+    await stage.until("needs_attention", reason="terms_not_accepted")
 
     await stage.want()
-    await stage.until("needs_attention", reason="blocked", where=lambda status: status.request == 2)
+    await stage.until("needs_attention", reason="terms_not_accepted", where=lambda status: status.request == 2)
     stage.phone.set_faults(mode="normal")
     await stage.want()
     await stage.until("connected")

@@ -21,9 +21,9 @@ NUMBER = "201234567890"
     ("mode", "state"),
     [
         ("ban", PageState.BANNED),
-        ("tos_block", PageState.BLOCKED),
-        ("smb_tos_block", PageState.BLOCKED),
-        ("proxyblock", PageState.BLOCKED),
+        ("tos_block", PageState.TERMS_NOT_ACCEPTED),
+        ("smb_tos_block", PageState.TERMS_NOT_ACCEPTED),
+        ("proxyblock", PageState.NETWORK_REFUSED),
         ("deprecated", PageState.DEPRECATED),
         ("unlaunched", PageState.OFFLINE),
     ],

@@ -18,6 +18,7 @@ from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.backups import (
     Backups,
+    BackupTrigger,
     ClaimEpoch,
     EpochClaimed,
     FetchChunk,
@@ -153,7 +154,7 @@ async def test_each_request_goes_to_the_session_and_brings_its_answer(
         await serve(verb, kind, handle)
     service = BusBackupService(bus, "shop")
     assert await service.claim_epoch(owner="w", nonce="n", at_least=4) == EpochClaimed(epoch=8)
-    assert await service.store(snapshot, ("p1", "p2"), epoch=8, reason="link") == Stored(backup="b1")
+    assert await service.store(snapshot, ("p1", "p2"), epoch=8, trigger=BackupTrigger.LINK) == Stored(backup="b1")
     assert await service.backups() == Backups(stored_bytes=5)
     await service.tombstone(epoch=8)
     total = snapshot.manifest.total_bytes()
@@ -177,7 +178,7 @@ async def test_what_the_service_refuses_and_its_absence_are_told_apart(
 
     await serve(subjects.STORE, Store, refuse)
     with pytest.raises(Fenced):
-        await service.store(snapshot, (), epoch=1, reason="stop")
+        await service.store(snapshot, (), epoch=1, trigger=BackupTrigger.STOP)
 
 
 async def test_a_profile_is_restored_into_an_empty_place_of_another_worker(

@@ -65,7 +65,7 @@ def test_a_login_revoked_by_the_phone_is_never_restored() -> None:
     assert Effect.RESTORE not in effects
 
 
-@pytest.mark.parametrize("fault", [Event.BANNED, Event.BLOCKED])
+@pytest.mark.parametrize("fault", [Event.BANNED, Event.TERMS_NOT_ACCEPTED, Event.NETWORK_REFUSED])
 def test_a_ban_is_not_answered_by_reconnecting(fault: Event) -> None:
     session, effects = run(Event.START, Event.PROFILE_GOOD, Event.CONNECTED, fault)
     assert session.state is State.NEEDS_ATTENTION

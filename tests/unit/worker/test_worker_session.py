@@ -604,3 +604,24 @@ async def test_a_worker_whose_lease_can_have_passed_on_says_nothing() -> None:
     runner.post(Event.LEASE_LOST)
     await task
     assert len(world.statuses) == said
+
+
+async def test_a_requested_restore_that_failed_once_keeps_the_sound_profile_when_the_store_goes_away() -> None:
+    """The cause of a restore outlives its pauses: the reason shown to people has changed by then."""
+    world = World()
+    connected_profile(world)
+    world.backups.has("b1")
+    async with running(world) as runner:
+        await until(world, "connected")
+        restore = world.store.restore_backup
+
+        async def full(source: object, *, browser_version: str) -> object:
+            world.backups.error = Unavailable("S3 is down")
+            raise OSError(28, "No space left")
+
+        world.store.restore_backup = full  # type: ignore[assignment, method-assign]
+        await runner.control.restore("b1")
+        await eventually(lambda: "kept_profile" in [change.reason for change in world.status.history])
+        world.store.restore_backup = restore  # type: ignore[method-assign]
+        await until(world, "connected")
+    assert "restore_failed" in [change.reason for change in world.status.history]

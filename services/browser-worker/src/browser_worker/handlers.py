@@ -6,6 +6,7 @@ from shared.bus import Bus, Call, Served
 from shared.clock import Clock
 from shared.contracts import subjects
 from shared.contracts.backups import ReadChunk
+from shared.contracts.budgets import REPLY_MARGIN, SEND_SECONDS
 from shared.contracts.commands import (
     Accepted,
     AskCommand,
@@ -23,10 +24,6 @@ from shared.contracts.errors import Invalid
 from shared.contracts.identifiers import BadIdentifier, message_text, phone_number
 
 from .ports import SessionControl
-
-LONGEST_SEND = 4.0
-"""Seconds a send may wait for its acknowledgement: callers of the HTTP API are answered within five."""
-REPLY_MARGIN = 0.4
 
 
 class SessionCommands:
@@ -90,9 +87,9 @@ class SessionCommands:
 
     def _time_left(self, call: Call) -> float:
         if call.deadline is None:
-            return LONGEST_SEND
+            return SEND_SECONDS
         left = (call.deadline - self._clock.now()).total_seconds() - REPLY_MARGIN
-        return max(0.5, min(LONGEST_SEND, left))
+        return max(0.5, min(SEND_SECONDS, left))
 
 
 def _valid_number(text: str) -> str:

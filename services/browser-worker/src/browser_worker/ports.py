@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from shared.contracts.backups import Backups, EpochClaimed, Stored
+from shared.contracts.backups import Backups, BackupTrigger, EpochClaimed, Stored
 from shared.contracts.commands import BackedUp, Checked, PairingCode, SendResult
 from shared.contracts.sessions import ProfileStatus
 from shared.contracts.snapshots import SnapshotManifest
@@ -233,7 +233,7 @@ class BackupService(Protocol):
 
     async def claim_epoch(self, *, owner: str, nonce: str, at_least: int) -> EpochClaimed: ...
     async def store(
-        self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, reason: str
+        self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, trigger: BackupTrigger
     ) -> Stored: ...
     async def backups(self) -> Backups: ...
     def source(self, backup_id: str) -> ChunkSource: ...

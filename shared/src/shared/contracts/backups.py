@@ -8,9 +8,24 @@ Restoring: List, FetchManifest, then FetchChunk for each chunk. Chunks travel as
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from .message import Instant, Message
+
+
+class BackupTrigger(StrEnum):
+    """What made the owner back up a session; on the bus plain text."""
+
+    INTERVAL = "interval"
+    LINK = "link"
+    """A new link was sealed."""
+    STOP = "stop"
+    REQUEST = "request"
+    """A person asked for a backup."""
+    CHECK = "check"
+    """A person asked for a health check."""
 
 
 class ClaimEpoch(Message, frozen=True, kw_only=True, tag="wa.backup.v1.claim_epoch"):
@@ -35,8 +50,8 @@ class Store(Message, frozen=True, kw_only=True, tag="wa.backup.v1.store"):
     epoch: int
     manifest_chunks: tuple[str, ...]
     total_bytes: int
-    reason: str = "interval"
-    """interval, link, stop, request, check"""
+    reason: str = BackupTrigger.INTERVAL
+    """A BackupTrigger."""
 
 
 class Stored(Message, frozen=True, kw_only=True, tag="wa.backup.v1.stored"):

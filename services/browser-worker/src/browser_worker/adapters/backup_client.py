@@ -17,6 +17,7 @@ from shared.bus import Bus
 from shared.contracts import subjects
 from shared.contracts.backups import (
     Backups,
+    BackupTrigger,
     ClaimEpoch,
     EpochClaimed,
     FetchChunk,
@@ -52,13 +53,15 @@ class BusBackupService:
         message = ClaimEpoch(owner=owner, nonce=nonce, at_least=at_least)
         return await self._bus.request(self._to(subjects.CLAIM_EPOCH), message, EpochClaimed, timeout=CHUNK_SECONDS)
 
-    async def store(self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, reason: str) -> Stored:
+    async def store(
+        self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, trigger: BackupTrigger
+    ) -> Stored:
         message = Store(
             snapshot=snapshot.id,
             epoch=epoch,
             manifest_chunks=manifest_chunks,
             total_bytes=snapshot.manifest.total_bytes(),
-            reason=reason,
+            reason=trigger,
         )
         return await self._bus.request(self._to(subjects.STORE), message, Stored, timeout=self._store_seconds)
 

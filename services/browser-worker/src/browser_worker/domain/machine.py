@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.contracts.sessions import State
+from shared.contracts.sessions import Reason, State
 
 from .reading import PageState
 
@@ -70,7 +70,8 @@ class Event(StrEnum):
     CONFLICT = "conflict"
     LOGGED_OUT = "logged_out"
     BANNED = "banned"
-    BLOCKED = "blocked"
+    TERMS_NOT_ACCEPTED = "terms_not_accepted"
+    NETWORK_REFUSED = "network_refused"
     DEPRECATED = "deprecated"
     DIALOG = "dialog"
 
@@ -111,17 +112,33 @@ class Fault(StrEnum):
     PROFILE = "profile"
 
 
+class RestoreCause(StrEnum):
+    """Why a copy is put in place of the profile."""
+
+    PROFILE_UNUSABLE = "profile_unusable"
+    """There is no profile, or it is damaged, or another worker has a newer one."""
+    LOGIN_LOST = "login_lost"
+    """The profile is sound, but the page shows no login."""
+    REQUESTED = "requested"
+    """A person or the ladder wants another copy than the present profile."""
+
+
 @dataclass(frozen=True)
 class Session:
     """What the machine knows of one session. `linked`: a login is known to exist in the profile. `fresh`: it is known
     that none exists anywhere, or that the phone has revoked it, so a QR may be shown."""
 
     state: State = State.STOPPED
-    reason: str = "not_started"
+    reason: Reason = Reason.NOT_STARTED
     linked: bool = False
     fresh: bool = False
     newly_linked: bool = False
     """Linked in this life and not sealed yet."""
+    refused: bool = False
+    """WhatsApp refuses the account or the network. Nothing is tried: a ban that is answered by reconnecting becomes a
+    longer ban."""
+    restore_cause: RestoreCause | None = None
+    """Why the newest restore began. Pauses and repetitions of the restore do not change the cause."""
     fault: Fault | None = None
 
 
@@ -136,12 +153,14 @@ class Rule:
     """One row: the next state (None = the same), the reason shown to people, the effects."""
 
     state: State | None
-    reason: str
+    reason: Reason | None
     effects: tuple[Effect, ...] = ()
     fault: Fault | None = None
     linked: bool | None = None
     fresh: bool | None = None
     newly_linked: bool | None = None
+    refused: bool = False
+    restore_cause: RestoreCause | None = None
 
 
 _LIVE = (
@@ -175,142 +194,175 @@ _CLIMB = (Effect.CLIMB,)
 _ATTEND = (Effect.ALERT,)
 
 _EVERYWHERE: tuple[tuple[Event, Rule], ...] = (
-    (Event.STOP, Rule(State.STOPPED, "stopped", (Effect.SHUT_DOWN,))),
-    (Event.CLEAR, Rule(State.STOPPED, "cleared", (Effect.WIPE,))),
-    (Event.LEASE_LOST, Rule(State.STOPPED, "lease_lost", (Effect.KILL,))),
-    (Event.RESTORE_ASKED, Rule(State.RESTORING, "restore_requested", (Effect.CLOSE, Effect.RESTORE))),
+    (Event.STOP, Rule(State.STOPPED, Reason.STOPPED, (Effect.SHUT_DOWN,))),
+    (Event.CLEAR, Rule(State.STOPPED, Reason.CLEARED, (Effect.WIPE,))),
+    (Event.LEASE_LOST, Rule(State.STOPPED, Reason.LEASE_LOST, (Effect.KILL,))),
+    (
+        Event.RESTORE_ASKED,
+        Rule(
+            State.RESTORING,
+            Reason.RESTORE_REQUESTED,
+            (Effect.CLOSE, Effect.RESTORE),
+            restore_cause=RestoreCause.REQUESTED,
+        ),
+    ),
 )
 
 _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
-    ((State.STOPPED,), Event.START, Rule(State.STARTING, "finding_profile", (Effect.FIND_PROFILE,))),
-    ((State.STOPPED,), Event.CLEAR, Rule(State.STOPPED, "cleared", (Effect.WIPE,))),
+    ((State.STOPPED,), Event.START, Rule(State.STARTING, Reason.FINDING_PROFILE, (Effect.FIND_PROFILE,))),
+    ((State.STOPPED,), Event.CLEAR, Rule(State.STOPPED, Reason.CLEARED, (Effect.WIPE,))),
     # the profile
-    ((State.STARTING,), Event.PROFILE_GOOD, Rule(State.STARTING, "launching", (Effect.LAUNCH,))),
+    ((State.STARTING,), Event.PROFILE_GOOD, Rule(State.STARTING, Reason.LAUNCHING, (Effect.LAUNCH,))),
     (
         (State.STARTING,),
         Event.PROFILE_UNREADABLE,
-        Rule(State.STARTING, "profile_unreadable", (Effect.PAUSE, Effect.FIND_PROFILE)),
+        Rule(State.STARTING, Reason.PROFILE_UNREADABLE, (Effect.PAUSE, Effect.FIND_PROFILE)),
     ),
-    ((State.STARTING,), Event.PROFILE_STALE, Rule(State.RESTORING, "owned_elsewhere", (Effect.RESTORE,))),
+    (
+        (State.STARTING,),
+        Event.PROFILE_STALE,
+        Rule(State.RESTORING, Reason.OWNED_ELSEWHERE, (Effect.RESTORE,), restore_cause=RestoreCause.PROFILE_UNUSABLE),
+    ),
     (
         (State.STARTING, State.RECONNECTING, State.NEEDS_ATTENTION),
         Event.PROFILE_NONE,
-        Rule(State.RESTORING, "no_profile", (Effect.RESTORE,)),
+        Rule(State.RESTORING, Reason.NO_PROFILE, (Effect.RESTORE,), restore_cause=RestoreCause.PROFILE_UNUSABLE),
     ),
     (
         (State.STARTING, State.RECONNECTING, State.NEEDS_ATTENTION),
         Event.PROFILE_BAD,
-        Rule(State.RESTORING, "profile_damaged", (Effect.RESTORE,), fault=Fault.PROFILE),
+        Rule(
+            State.RESTORING,
+            Reason.PROFILE_DAMAGED,
+            (Effect.RESTORE,),
+            fault=Fault.PROFILE,
+            restore_cause=RestoreCause.PROFILE_UNUSABLE,
+        ),
     ),
-    ((State.RESTORING,), Event.RESTORED, Rule(State.STARTING, "restored", (Effect.LAUNCH,), linked=True, fresh=False)),
+    (
+        (State.RESTORING,),
+        Event.RESTORED,
+        Rule(State.STARTING, Reason.RESTORED, (Effect.LAUNCH,), linked=True, fresh=False),
+    ),
     (
         (State.RESTORING,),
         Event.NOTHING_TO_RESTORE,
-        Rule(State.STARTING, "nothing_to_restore", (Effect.LAUNCH,), linked=False, fresh=True),
+        Rule(State.STARTING, Reason.NOTHING_TO_RESTORE, (Effect.LAUNCH,), linked=False, fresh=True),
     ),
     (
         (State.RESTORING,),
         Event.STORE_UNKNOWN,
-        Rule(State.RESTORING, "store_unreachable", (Effect.PAUSE, Effect.RESTORE)),
+        Rule(State.RESTORING, Reason.STORE_UNREACHABLE, (Effect.PAUSE, Effect.RESTORE)),
     ),
     (
         (State.RESTORING,),
         Event.RESTORE_FAILED,
-        Rule(State.RESTORING, "restore_failed", (Effect.PAUSE, Effect.CLOSE, Effect.RESTORE)),
+        Rule(State.RESTORING, Reason.RESTORE_FAILED, (Effect.PAUSE, Effect.CLOSE, Effect.RESTORE)),
     ),
-    ((State.RESTORING,), Event.KEEP_PROFILE, Rule(State.STARTING, "kept_profile", (Effect.LAUNCH,))),
+    ((State.RESTORING,), Event.KEEP_PROFILE, Rule(State.STARTING, Reason.KEPT_PROFILE, (Effect.LAUNCH,))),
     (
         (State.RESTORING,),
         Event.COPIES_USELESS,
-        Rule(State.LOGGED_OUT, "login_gone", (Effect.FORGET_LINK, Effect.ALERT), linked=False, fresh=True),
+        Rule(State.LOGGED_OUT, Reason.LOGIN_GONE, (Effect.FORGET_LINK, Effect.ALERT), linked=False, fresh=True),
     ),
-    ((State.RESTORING,), Event.BROWSER_TOO_OLD, Rule(State.NEEDS_ATTENTION, "browser_too_old", (Effect.ALERT,))),
+    ((State.RESTORING,), Event.BROWSER_TOO_OLD, Rule(State.NEEDS_ATTENTION, Reason.BROWSER_TOO_OLD, (Effect.ALERT,))),
     # the lease is sure again
-    ((State.STARTING,), Event.RESUME, Rule(State.STARTING, "finding_profile", (Effect.CLOSE, Effect.FIND_PROFILE))),
-    ((State.RESTORING,), Event.RESUME, Rule(None, "", (Effect.CLOSE, Effect.RESTORE))),
+    (
+        (State.STARTING,),
+        Event.RESUME,
+        Rule(State.STARTING, Reason.FINDING_PROFILE, (Effect.CLOSE, Effect.FIND_PROFILE)),
+    ),
+    ((State.RESTORING,), Event.RESUME, Rule(None, None, (Effect.CLOSE, Effect.RESTORE))),
     (
         tuple(state for state in _REPAIRED if state is not State.STARTING),
         Event.RESUME,
-        Rule(State.RECONNECTING, "browser_gone", (Effect.CLIMB,), fault=Fault.BROWSER),
+        Rule(State.RECONNECTING, Reason.BROWSER_GONE, (Effect.CLIMB,), fault=Fault.BROWSER),
     ),
     # faults of the browser and the page
-    (_REPAIRED, Event.LAUNCH_FAILED, Rule(State.RECONNECTING, "launch_failed", _CLIMB, fault=Fault.BROWSER)),
-    (_REPAIRED, Event.BROWSER_GONE, Rule(State.RECONNECTING, "browser_gone", _CLIMB, fault=Fault.BROWSER)),
-    (_REPAIRED, Event.BROWSER_HANGS, Rule(State.RECONNECTING, "browser_hangs", _CLIMB, fault=Fault.BROWSER)),
-    (_REPAIRED, Event.PAGE_SILENT, Rule(State.RECONNECTING, "page_silent", _CLIMB, fault=Fault.PAGE)),
-    ((State.RECONNECTING,), Event.STILL_DOWN, Rule(None, "", _CLIMB)),
+    (_REPAIRED, Event.LAUNCH_FAILED, Rule(State.RECONNECTING, Reason.LAUNCH_FAILED, _CLIMB, fault=Fault.BROWSER)),
+    (_REPAIRED, Event.BROWSER_GONE, Rule(State.RECONNECTING, Reason.BROWSER_GONE, _CLIMB, fault=Fault.BROWSER)),
+    (_REPAIRED, Event.BROWSER_HANGS, Rule(State.RECONNECTING, Reason.BROWSER_HANGS, _CLIMB, fault=Fault.BROWSER)),
+    (_REPAIRED, Event.PAGE_SILENT, Rule(State.RECONNECTING, Reason.PAGE_SILENT, _CLIMB, fault=Fault.PAGE)),
+    ((State.RECONNECTING,), Event.STILL_DOWN, Rule(None, None, _CLIMB)),
     (
         (State.RECONNECTING,),
         Event.LADDER_ENDED,
-        Rule(State.NEEDS_ATTENTION, "cannot_reconnect", (Effect.ALERT, Effect.RETRY_SLOWLY)),
+        Rule(State.NEEDS_ATTENTION, Reason.CANNOT_RECONNECT, (Effect.ALERT, Effect.RETRY_SLOWLY)),
     ),
-    ((State.NEEDS_ATTENTION,), Event.STILL_DOWN, Rule(None, "", (Effect.RETRY_SLOWLY,))),
+    ((State.NEEDS_ATTENTION,), Event.STILL_DOWN, Rule(None, None, (Effect.RETRY_SLOWLY,))),
     # the page
     (
         (State.STARTING, State.PAIRING, State.SYNCING, State.RECONNECTING, State.NEEDS_ATTENTION),
         Event.QR,
-        Rule(State.PAIRING, "scan_the_qr", newly_linked=False),
+        Rule(State.PAIRING, Reason.SCAN_THE_QR, newly_linked=False),
     ),
     (
         (State.STARTING, State.SYNCING, State.CONNECTED, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION),
         Event.LOGIN_LOST,
-        Rule(State.RESTORING, "login_lost", (Effect.CLOSE, Effect.RESTORE), fault=Fault.PROFILE),
+        Rule(
+            State.RESTORING,
+            Reason.LOGIN_LOST,
+            (Effect.CLOSE, Effect.RESTORE),
+            fault=Fault.PROFILE,
+            restore_cause=RestoreCause.LOGIN_LOST,
+        ),
     ),
     (
         (State.STARTING, State.PAIRING, State.RECONNECTING),
         Event.QR_IDLE,
-        Rule(State.PAIRING, "scan_the_qr", (Effect.REFRESH_QR,), newly_linked=False),
+        Rule(State.PAIRING, Reason.SCAN_THE_QR, (Effect.REFRESH_QR,), newly_linked=False),
     ),
-    ((State.STARTING, State.PAIRING), Event.PAIRING, Rule(State.SYNCING, "linking", newly_linked=True)),
-    ((State.PAIRING,), Event.SYNCING, Rule(State.SYNCING, "syncing", newly_linked=True)),
-    ((State.PAIRING,), Event.OFFLINE, Rule(State.PAIRING, "waiting_for_network")),
-    ((State.STARTING, State.RECONNECTING, State.CONNECTED), Event.SYNCING, Rule(State.SYNCING, "syncing")),
+    ((State.STARTING, State.PAIRING), Event.PAIRING, Rule(State.SYNCING, Reason.LINKING, newly_linked=True)),
+    ((State.PAIRING,), Event.SYNCING, Rule(State.SYNCING, Reason.SYNCING, newly_linked=True)),
+    ((State.PAIRING,), Event.OFFLINE, Rule(State.PAIRING, Reason.WAITING_FOR_NETWORK)),
+    ((State.STARTING, State.RECONNECTING, State.CONNECTED), Event.SYNCING, Rule(State.SYNCING, Reason.SYNCING)),
     (
         (State.STARTING, State.PAIRING, State.SYNCING, State.RECONNECTING, State.NEEDS_ATTENTION),
         Event.LINKED,
-        Rule(State.SYNCING, "sealing", (Effect.SEAL,), linked=True, fresh=False, newly_linked=True),
+        Rule(State.SYNCING, Reason.SEALING, (Effect.SEAL,), linked=True, fresh=False, newly_linked=True),
     ),
-    ((State.SYNCING,), Event.SEALED, Rule(State.SYNCING, "sealed", newly_linked=False)),
+    ((State.SYNCING,), Event.SEALED, Rule(State.SYNCING, Reason.SEALED, newly_linked=False)),
     (
         (State.STARTING, State.SYNCING, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION, State.FAILED),
         Event.CONNECTED,
-        Rule(State.CONNECTED, "connected", (Effect.SETTLE,), linked=True, fresh=False),
+        Rule(State.CONNECTED, Reason.CONNECTED, (Effect.SETTLE,), linked=True, fresh=False),
     ),
     (
         (State.STARTING, State.CONNECTED, State.SYNCING),
         Event.OFFLINE,
-        Rule(State.RECONNECTING, "offline", _CLIMB, fault=Fault.NETWORK),
+        Rule(State.RECONNECTING, Reason.OFFLINE, _CLIMB, fault=Fault.NETWORK),
     ),
     (
         (State.STARTING, State.SYNCING, State.CONNECTED, State.RECONNECTING, State.NEEDS_ATTENTION),
         Event.CONFLICT,
-        Rule(State.CONFLICT, "open_elsewhere", (Effect.CONSIDER_TAKE_OVER,)),
+        Rule(State.CONFLICT, Reason.OPEN_ELSEWHERE, (Effect.CONSIDER_TAKE_OVER,)),
     ),
     (
         (State.STARTING, State.SYNCING, State.CONNECTED, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION),
         Event.LOGGED_OUT,
         Rule(
             State.LOGGED_OUT,
-            "unlinked_by_phone",
+            Reason.UNLINKED_BY_PHONE,
             (Effect.FORGET_LINK, Effect.ALERT),
             linked=False,
             fresh=True,
             newly_linked=False,
         ),
     ),
-    (_LIVE, Event.BANNED, Rule(State.NEEDS_ATTENTION, "banned", _ATTEND)),
-    (_LIVE, Event.BLOCKED, Rule(State.NEEDS_ATTENTION, "blocked", _ATTEND)),
-    (_LIVE, Event.DEPRECATED, Rule(State.NEEDS_ATTENTION, "page_outdated", (Effect.ALERT, Effect.RETRY_SLOWLY))),
-    (_LIVE, Event.DIALOG, Rule(State.NEEDS_ATTENTION, "unknown_dialog", _ATTEND)),
+    (_LIVE, Event.BANNED, Rule(State.NEEDS_ATTENTION, Reason.BANNED, _ATTEND, refused=True)),
+    (_LIVE, Event.TERMS_NOT_ACCEPTED, Rule(State.NEEDS_ATTENTION, Reason.TERMS_NOT_ACCEPTED, _ATTEND, refused=True)),
+    (_LIVE, Event.NETWORK_REFUSED, Rule(State.NEEDS_ATTENTION, Reason.NETWORK_REFUSED, _ATTEND, refused=True)),
+    (_LIVE, Event.DEPRECATED, Rule(State.NEEDS_ATTENTION, Reason.PAGE_OUTDATED, (Effect.ALERT, Effect.RETRY_SLOWLY))),
+    (_LIVE, Event.DIALOG, Rule(State.NEEDS_ATTENTION, Reason.UNKNOWN_DIALOG, _ATTEND)),
     # asked again by a person
     (
         (State.LOGGED_OUT, State.NEEDS_ATTENTION, State.FAILED),
         Event.REINITIALIZE,
-        Rule(State.STARTING, "reinitializing", (Effect.CLOSE, Effect.FIND_PROFILE)),
+        Rule(State.STARTING, Reason.REINITIALIZING, (Effect.CLOSE, Effect.FIND_PROFILE)),
     ),
-    ((State.CONFLICT,), Event.REINITIALIZE, Rule(State.CONFLICT, "taking_over", (Effect.TAKE_OVER,))),
-    ((State.RECONNECTING,), Event.REINITIALIZE, Rule(None, "reinitializing", _CLIMB)),
-    ((State.RESTORING,), Event.REINITIALIZE, Rule(None, "reinitializing", (Effect.RESTORE,))),
+    ((State.CONFLICT,), Event.REINITIALIZE, Rule(State.CONFLICT, Reason.TAKING_OVER, (Effect.TAKE_OVER,))),
+    ((State.RECONNECTING,), Event.REINITIALIZE, Rule(None, Reason.REINITIALIZING, _CLIMB)),
+    ((State.RESTORING,), Event.REINITIALIZE, Rule(None, Reason.REINITIALIZING, (Effect.RESTORE,))),
 )
 
 TABLE: Table = _table()
@@ -325,15 +377,13 @@ PAGE_EVENTS: dict[PageState, Event] = {
     PageState.CONFLICT: Event.CONFLICT,
     PageState.LOGGED_OUT: Event.LOGGED_OUT,
     PageState.BANNED: Event.BANNED,
-    PageState.BLOCKED: Event.BLOCKED,
+    PageState.TERMS_NOT_ACCEPTED: Event.TERMS_NOT_ACCEPTED,
+    PageState.NETWORK_REFUSED: Event.NETWORK_REFUSED,
     PageState.DEPRECATED: Event.DEPRECATED,
     PageState.DIALOG: Event.DIALOG,
 }
 """What the page says as an event; LOADING and UNKNOWN say nothing."""
 
-
-RESTING = frozenset({"banned", "blocked"})
-"""Reasons for which nothing is tried by itself: a ban answered by reconnecting becomes a longer one."""
 
 REPAIRS = frozenset(
     {Event.LAUNCH_FAILED, Event.BROWSER_GONE, Event.BROWSER_HANGS, Event.PAGE_SILENT, Event.STILL_DOWN, Event.RESUME}
@@ -353,7 +403,7 @@ def meaning(session: Session, event: Event) -> Event:
 def advance(session: Session, event: Event) -> Step:
     """The next step. An event without a row leaves the session as it is."""
     rule = TABLE.get((session.state, meaning(session, event)))
-    if rule is None or (session.reason in RESTING and event in REPAIRS):
+    if rule is None or (session.refused and event in REPAIRS):
         return Step(session)
     state = rule.state or session.state
     return Step(
@@ -364,6 +414,8 @@ def advance(session: Session, event: Event) -> Step:
             linked=session.linked if rule.linked is None else rule.linked,
             fresh=session.fresh if rule.fresh is None else rule.fresh,
             newly_linked=session.newly_linked if rule.newly_linked is None else rule.newly_linked,
+            refused=session.refused if rule.reason is None else rule.refused,
+            restore_cause=rule.restore_cause or session.restore_cause,
             fault=rule.fault or (None if state is State.CONNECTED else session.fault),
         ),
         rule.effects,

@@ -10,13 +10,14 @@ from dataclasses import fields, replace
 
 from .reading import PageState, RawReading, Reading
 
-BLOCKED = frozenset({"TOS_BLOCK", "SMB_TOS_BLOCK", "PROXYBLOCK"})
 BANNED_EVENTS = frozenset({"account_temporarily_banned"})
 
 _ENDING = {
     "CONFLICT": PageState.CONFLICT,
     "DEPRECATED_VERSION": PageState.DEPRECATED,
-    **dict.fromkeys(BLOCKED, PageState.BLOCKED),
+    "TOS_BLOCK": PageState.TERMS_NOT_ACCEPTED,
+    "SMB_TOS_BLOCK": PageState.TERMS_NOT_ACCEPTED,
+    "PROXYBLOCK": PageState.NETWORK_REFUSED,
 }
 _STREAM_MAIN = {
     "CONNECTED": PageState.CONNECTED,

@@ -13,7 +13,7 @@ import msgspec
 
 from browser_worker.domain.reading import PageState
 from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged, Save, Snapshot
-from shared.contracts.backups import Stored
+from shared.contracts.backups import BackupTrigger, Stored
 from shared.contracts.errors import Fenced, NotConnected, ServiceError, Unavailable
 from shared.contracts.events import SnapshotSaved
 from shared.contracts.sessions import SavesStatus, State
@@ -36,7 +36,7 @@ class BackupScheduler:
         self._stillness = stillness
         self._epoch = epoch
         self._one_at_a_time = asyncio.Lock()
-        self._asked: str | None = None
+        self._asked: BackupTrigger | None = None
         self._wake = asyncio.Event()
         self._saved_at = float("-inf")
         self._backed_up_at = float("-inf")
@@ -44,9 +44,9 @@ class BackupScheduler:
         self._tried_before = False
         self._kept: Snapshot | None = None
 
-    def ask(self, reason: str) -> None:
+    def ask(self, trigger: BackupTrigger) -> None:
         """A save and a backup as soon as possible."""
-        self._asked = reason
+        self._asked = trigger
         self._wake.set()
 
     async def run(self) -> None:
@@ -56,21 +56,21 @@ class BackupScheduler:
                 await self._keep_once()
             await self._pause()
 
-    async def save(self, reason: str) -> None:
+    async def save(self, trigger: BackupTrigger) -> None:
         """Snapshot the running browser and keep it. Raises what the snapshot raises."""
         async with self._one_at_a_time:
-            await self._keep(await self._snapshot_running(), reason)
+            await self._keep(await self._snapshot_running(), trigger)
 
-    async def back_up(self, reason: str) -> Stored:
+    async def back_up(self, trigger: BackupTrigger) -> Stored:
         """Save, then store off-site, also when no save can be kept (a full disk). Raises ServiceError, ProfileDamaged,
         OSError."""
         async with self._one_at_a_time:
             if not self._connected():
                 raise NotConnected("only a connected session is backed up", hint="initialize, then link the phone")
-            snapshot = self._recent() if reason == "interval" else None
+            snapshot = self._recent() if trigger is BackupTrigger.INTERVAL else None
             if snapshot is None:
-                snapshot = await self._kept_if_possible(await self._snapshot_running(), reason)
-            return await self._store(snapshot, reason)
+                snapshot = await self._kept_if_possible(await self._snapshot_running(), trigger)
+            return await self._store(snapshot, trigger)
 
     def _recent(self) -> Snapshot | None:
         """The newest save, when it is young: while the store is away the saves must not turn over at each attempt."""
@@ -82,7 +82,7 @@ class BackupScheduler:
         async with asyncio.timeout(timeout), self._one_at_a_time:
             version = await self._deps.browser.version()
             snapshot = await self._deps.store.snapshot_at_rest(epoch=self._epoch() or 0, browser_version=version)
-            await self._store(await self._kept_if_possible(snapshot, "stop"), "stop")
+            await self._store(await self._kept_if_possible(snapshot, BackupTrigger.STOP), BackupTrigger.STOP)
 
     async def carry(self) -> None:
         """Write localStorage beside the files, durably."""
@@ -94,14 +94,14 @@ class BackupScheduler:
 
     async def _keep_once(self) -> None:
         now, times = self._deps.clock.monotonic(), self._deps.times
-        reason, self._asked = self._asked, None
+        trigger, self._asked = self._asked, None
         due = now - self._backed_up_at >= times.back_up and now - self._tried_at >= times.back_up_retry
         try:
-            if reason or due:
+            if trigger or due:
                 self._tried_at = now
-                await self.back_up(reason or "interval")
+                await self.back_up(trigger or BackupTrigger.INTERVAL)
             elif now - self._saved_at >= times.save:
-                await self.save("interval")
+                await self.save(BackupTrigger.INTERVAL)
         except (ServiceError, ProfileDamaged, OSError, BrowserGone, BrowserHangs, TimeoutError) as error:
             self._note_failure(error)
         await self._reporter.publish()
@@ -137,24 +137,24 @@ class BackupScheduler:
         await self._must_show_login()
         return snapshot
 
-    async def _keep(self, snapshot: Snapshot, reason: str) -> Snapshot:
+    async def _keep(self, snapshot: Snapshot, trigger: BackupTrigger) -> Snapshot:
         """The snapshot where it lies as a save."""
         save = await self._deps.store.add_save(snapshot)
         await self._note_save(save, snapshot)
         log.info(
             "saved",
             session=self._deps.session,
-            reason=reason,
+            trigger=trigger.value,
             bytes=save.bytes,
             pause_ms=round(snapshot.pause_ms, 1),
         )
         self._kept = replace(snapshot, folder=save.folder)
         return self._kept
 
-    async def _kept_if_possible(self, snapshot: Snapshot, reason: str) -> Snapshot:
+    async def _kept_if_possible(self, snapshot: Snapshot, trigger: BackupTrigger) -> Snapshot:
         """A snapshot that cannot be kept here is still worth a backup."""
         try:
-            return await self._keep(snapshot, reason)
+            return await self._keep(snapshot, trigger)
         except OSError as error:
             self._note_no_save(type(error).__name__)
             return snapshot
@@ -185,12 +185,12 @@ class BackupScheduler:
         )
         await deps.publish_event("session", "snapshot_saved", event)
 
-    async def _store(self, snapshot: Snapshot, reason: str) -> Stored:
+    async def _store(self, snapshot: Snapshot, trigger: BackupTrigger) -> Stored:
         epoch = self._epoch()
         if epoch is None:
             raise ServiceError("the session's epoch is not anchored in the store yet", code="epoch_not_claimed")
         async with self._deps.store.offer(snapshot) as chunks:
-            stored = await self._deps.backups.store(snapshot, chunks, epoch=epoch, reason=reason)
+            stored = await self._deps.backups.store(snapshot, chunks, epoch=epoch, trigger=trigger)
         now = self._deps.clock.now()
         self._tried_before = False
         self._backed_up_at = self._deps.clock.monotonic()

@@ -6,6 +6,8 @@ import asyncio
 
 from browser_worker.domain.machine import Event
 from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged
+from shared.contracts.backups import BackupTrigger
+from shared.contracts.budgets import PROBE_SECONDS
 from shared.contracts.commands import BackedUp, Checked, PairingCode, SendResult
 from shared.contracts.errors import Conflict, NotFound, ServiceError, TimedOut, Unavailable
 from shared.contracts.sessions import State
@@ -20,7 +22,6 @@ log = get_logger()
 
 PAIRING_CODE_SECONDS = 195
 """How long WhatsApp accepts a pairing code (wa-js 4.6.0, startLinkDeviceCodeForPhoneNumber)."""
-PROBE_SECONDS = 2.0
 
 
 class Control:
@@ -43,7 +44,7 @@ class Control:
         await self._observer.measure()
         started = back_up and self._context.state is State.CONNECTED
         if started:
-            self._context.backup_scheduler.ask("check")
+            self._context.backup_scheduler.ask(BackupTrigger.CHECK)
         await self._context.reporter.publish()
         return Checked(status=self._context.reporter.status, probe_ok=probe_ok, backup_started=started)
 
@@ -84,7 +85,7 @@ class Control:
 
     async def back_up(self) -> BackedUp:
         try:
-            stored = await self._context.backup_scheduler.back_up("request")
+            stored = await self._context.backup_scheduler.back_up(BackupTrigger.REQUEST)
         except (ProfileDamaged, OSError, BrowserGone, BrowserHangs) as error:
             raise ServiceError(f"the snapshot failed: {type(error).__name__}", code="snapshot_failed") from error
         finally:

@@ -10,9 +10,10 @@ from typing import ClassVar
 import msgspec
 
 from browser_worker.domain.ladder import Rung, climb, slow_delay
-from browser_worker.domain.machine import Effect, Event
+from browser_worker.domain.machine import Effect, Event, RestoreCause
 from browser_worker.domain.reading import PageState
 from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged
+from shared.contracts.backups import BackupTrigger
 from shared.contracts.errors import ServiceError
 from shared.contracts.events import SessionCleared
 from shared.contracts.sessions import BackupsStatus, BrowserStatus, ProfileStatus, SavesStatus, State
@@ -113,10 +114,11 @@ class Effects:
 
     async def _restore(self) -> None:
         await self._context.pay_tombstone()
-        reason = self._context.session.reason
-        event = await self._context.restorer.restore(login_lost=reason == "login_lost")
+        cause = self._context.session.restore_cause
+        event = await self._context.restorer.restore(login_lost=cause is RestoreCause.LOGIN_LOST)
         facts = await self._deps.store.inspect()
-        if event in (Event.NOTHING_TO_RESTORE, Event.STORE_UNKNOWN) and reason == "restore_requested" and facts.valid:
+        none_found = event in (Event.NOTHING_TO_RESTORE, Event.STORE_UNKNOWN)
+        if none_found and cause is RestoreCause.REQUESTED and facts.valid:
             self._context.restorer.asked = None
             event = Event.KEEP_PROFILE
         elif event is Event.NOTHING_TO_RESTORE and facts.exists and (not facts.valid or self._context.restorer.buried):
@@ -142,10 +144,10 @@ class Effects:
             await self._deps.browser.reopen_page()
             try:
                 await self._until_connected(self._deps.times.unlink)
-                await self._context.backup_scheduler.save("link")
+                await self._context.backup_scheduler.save(BackupTrigger.LINK)
             except (ServiceError, ProfileDamaged, OSError) as error:
                 log.warning("link_not_saved_yet", session=self._deps.session, error=type(error).__name__)
-        self._context.backup_scheduler.ask("link")
+        self._context.backup_scheduler.ask(BackupTrigger.LINK)
         self._context.post(Event.SEALED)
 
     async def _settle(self) -> None:

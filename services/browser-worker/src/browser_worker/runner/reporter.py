@@ -12,7 +12,7 @@ from browser_worker.domain.machine import Session
 from shared.clock import Clock
 from shared.contracts.errors import ServiceError
 from shared.contracts.events import StateChanged
-from shared.contracts.sessions import SessionStatus, State, Transition
+from shared.contracts.sessions import Reason, SessionStatus, State, Transition
 from shared.runtime import get_logger
 
 from .dependencies import Dependencies
@@ -36,7 +36,7 @@ class Reporter:
         self.status = SessionStatus(
             session=deps.session,
             state=State.STOPPED,
-            reason="not_started",
+            reason=Reason.NOT_STARTED,
             since=now,
             updated_at=now,
             epoch=epoch,
@@ -70,7 +70,7 @@ class Reporter:
         self.set(
             state=session.state,
             reason=session.reason,
-            detail=DETAILS.get(session.reason, ""),
+            detail=DETAILS[session.reason],
             since=now if session.state != before.state else before.since,
             history=(*before.history, transition)[-HISTORY:],
         )

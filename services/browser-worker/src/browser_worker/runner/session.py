@@ -16,7 +16,7 @@ from browser_worker.domain.debounce import event_of, look
 from browser_worker.domain.machine import Event, Session, advance
 from browser_worker.domain.reading import PageState, Reading
 from browser_worker.ports import BrowserGone, BrowserHangs
-from shared.contracts.sessions import Account, Pairing, State
+from shared.contracts.sessions import Account, Pairing, Reason, State
 from shared.runtime import Tasks, get_logger
 
 from .context import Context
@@ -153,7 +153,7 @@ class SessionRunner:
         self._carried_out(request)
         await self._context.reporter.publish()
 
-    async def report(self, state: State, reason: str) -> None:
+    async def report(self, state: State, reason: Reason) -> None:
         """Say why nothing can be done now, without a step of the machine."""
         await self._context.reporter.changed(Session(state=state, reason=reason))
 

@@ -18,7 +18,7 @@ from shared.bus import Bucket
 from shared.bus.lease import Lease, Outcome
 from shared.clock import Clock
 from shared.contracts.errors import Conflict, ServiceError
-from shared.contracts.sessions import DesiredState, LeaseRecord, SessionRecord, State
+from shared.contracts.sessions import DesiredState, LeaseRecord, Reason, SessionRecord, State
 from shared.contracts.telemetry import WorkerHeartbeat
 from shared.runtime import Tasks, get_logger
 
@@ -202,7 +202,7 @@ class Worker:
                     await _end_browser(deps)
         except Conflict as error:
             log.error("profile_in_use", session=session, reason=error.message)
-            await runner.report(State.FAILED, "profile_in_use")
+            await runner.report(State.FAILED, Reason.PROFILE_IN_USE)
             await self._until_changed(session, PROFILE_IN_USE_SECONDS)
             if self._records[session].desired == DesiredState.STOPPED:
                 await self._report_stopped(runner, self._records[session])
@@ -236,7 +236,7 @@ class Worker:
     @staticmethod
     async def _report_stopped(runner: SessionRunner, record: SessionRecord) -> None:
         """Of a session that is not running here."""
-        await runner.report(State.STOPPED, "stopped")
+        await runner.report(State.STOPPED, Reason.STOPPED)
         await runner.stopped(record.request)
 
     async def _until_changed(self, session: str, seconds: float) -> None:
