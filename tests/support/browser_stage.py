@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.driver import Driver
+from browser_worker.adapters.browser.watchdog import Watchdog
 from browser_worker.domain.reading import LocalStorageExport, PageState, Reading
 from shared.clock import SystemClock
 from shared.testing import eventually
@@ -15,6 +17,7 @@ from standin.client import Phone
 from standin.process import StandInProcess
 
 WA_JS = Path(__file__).parents[2] / "node_modules/@wppconnect/wa-js/dist/wppconnect-wa.js"
+WATCHDOG_SECONDS = 30.0
 
 
 class BrowserStage:
@@ -24,16 +27,33 @@ class BrowserStage:
         self.folder = folder
         self.profile = folder / "profile"
         self.standin = standin
+        self._made_for: dict[ChromiumBrowser, list[Driver | Watchdog]] = {}
 
     @property
     def phone(self) -> Phone:
         return self.standin.phone
 
     def browser(self, **options: Any) -> ChromiumBrowser:
-        given = {
-            "url": self.standin.web_url, "executable": None, "wa_js": WA_JS, "clock": SystemClock(), "timeout": 15.0,
-        }  # fmt: skip
-        return ChromiumBrowser(**(given | options))
+        clock = SystemClock()
+        own: dict[str, Driver | Watchdog] = {
+            "driver": Driver(),
+            "watchdog": Watchdog(limit=WATCHDOG_SECONDS, clock=clock),
+        }
+        given = {"url": self.standin.web_url, "executable": None, "wa_js": WA_JS, "clock": clock, "timeout": 15.0}
+        browser = ChromiumBrowser(**(given | own | options))
+        self._made_for[browser] = [part for name, part in own.items() if name not in options]
+        return browser
+
+    async def end(self, browser: ChromiumBrowser) -> None:
+        """Close the browser, and stop the driver and the watchdog that the stage made for it."""
+        try:
+            await browser.close(timeout=5)
+        finally:
+            await self.stop_driver_and_watchdog(browser)
+
+    async def stop_driver_and_watchdog(self, browser: ChromiumBrowser) -> None:
+        for part in self._made_for.pop(browser, ()):
+            await part.stop()
 
     @asynccontextmanager
     async def launched(
@@ -45,8 +65,7 @@ class BrowserStage:
             await browser.launch(self.profile, carried)
             yield browser
         finally:
-            await browser.close(timeout=5)
-            await browser.dispose()
+            await self.end(browser)
 
     @asynccontextmanager
     async def linked(self, **options: Any) -> AsyncIterator[ChromiumBrowser]:

@@ -171,15 +171,14 @@ async def test_a_stray_browser_on_the_profile_is_ended_first(stage: BrowserStage
             await shows(second, PageState.QR)
             assert not before & {process.pid for process in processes(stage.profile)}
         finally:
-            await second.close(timeout=5)
-            await second.dispose()
+            await stage.end(second)
 
 
 async def test_a_dead_driver_is_replaced(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
         carried = await browser.export_local_storage()
-        assert browser._driver._process is not None
-        browser._driver._process.kill()
+        assert browser._driver.pid is not None
+        os.kill(browser._driver.pid, signal.SIGKILL)
 
         async def gone() -> bool:
             try:
@@ -206,7 +205,7 @@ async def test_a_browser_that_cannot_start_says_so_and_leaves_nothing(stage: Bro
             await browser.launch(stage.profile, None)
         assert not browser.alive
     finally:
-        await browser.dispose()
+        await stage.stop_driver_and_watchdog(browser)
 
 
 async def test_a_host_without_sandbox_still_gets_a_browser_and_a_warning(stage: BrowserStage) -> None:
@@ -224,8 +223,7 @@ async def test_a_host_without_sandbox_still_gets_a_browser_and_a_warning(stage: 
         assert "browser_sandbox_off" in [line["event"] for line in logs]
         await shows(browser, PageState.QR)
     finally:
-        await browser.close(timeout=5)
-        await browser.dispose()
+        await stage.end(browser)
 
 
 async def test_marks_of_a_dead_browser_of_another_host_do_not_stop_the_start(stage: BrowserStage) -> None:
@@ -268,23 +266,28 @@ async def test_the_watchdog_leaves_the_next_owners_browser_alone(stage: BrowserS
         try:
             await other.launch(stage.profile, carried)
             await shows(other, PageState.CONNECTED)
-            await browser.dispose()
+            await stage.stop_driver_and_watchdog(browser)
             assert other.alive
             await shows(other, PageState.CONNECTED)
         finally:
-            await other.close(timeout=5)
-            await other.dispose()
+            await stage.end(other)
 
 
 CONTROLLER = """
 import asyncio, sys
 from pathlib import Path
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.driver import Driver
+from browser_worker.adapters.browser.watchdog import Watchdog
 from shared.clock import SystemClock
 
 async def main():
     url, wa_js, profile, frozen = sys.argv[1:]
-    browser = ChromiumBrowser(url=url, executable=None, wa_js=Path(wa_js), clock=SystemClock())
+    clock = SystemClock()
+    watchdog = Watchdog(limit=30.0, clock=clock)
+    browser = ChromiumBrowser(
+        url=url, executable=None, wa_js=Path(wa_js), driver=Driver(), watchdog=watchdog, clock=clock
+    )
     await browser.launch(Path(profile), None)
     if frozen == "frozen":
         browser.freeze()

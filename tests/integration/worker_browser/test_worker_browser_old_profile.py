@@ -9,7 +9,9 @@ from browser_stage import WA_JS
 from old_client import OldClient
 
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.driver import Driver
 from browser_worker.adapters.browser.executables import find_executable
+from browser_worker.adapters.browser.watchdog import Watchdog
 from browser_worker.adapters.profile.store import DiskProfileStore
 from browser_worker.domain.reading import PageState
 from shared.clock import SystemClock
@@ -37,10 +39,13 @@ async def test_a_session_of_the_old_system_goes_on_in_the_new_one_without_a_qr(t
         (sessions / "session-shop").unlink()
         (sessions / "session").rename(sessions / "session-shop")
 
+        driver, watchdog = Driver(), Watchdog(limit=30.0, clock=SystemClock())
         browser = ChromiumBrowser(
             url="https://web.whatsapp.com",
             executable=None,
             wa_js=WA_JS,
+            driver=driver,
+            watchdog=watchdog,
             clock=SystemClock(),
             extra_args=[
                 f"--host-resolver-rules=MAP web.whatsapp.com:443 127.0.0.1:{port}",
@@ -62,6 +67,7 @@ async def test_a_session_of_the_old_system_goes_on_in_the_new_one_without_a_qr(t
                 assert PageState.QR not in states
             finally:
                 await browser.close(timeout=5)
-                await browser.dispose()
+                await driver.stop()
+                await watchdog.stop()
         device = standin.phone.device()
         assert (device.state, device.max_simultaneous) == ("linked", 1)

@@ -221,8 +221,7 @@ async def test_one_driver_serves_browsers_of_several_sessions(stage: BrowserStag
             await other.launch(stage.folder / "another profile", None)
             await shows(other, PageState.QR)
         finally:
-            await other.close(timeout=5)
-            await other.dispose()
+            await stage.end(other)
         await shows(browser, PageState.CONNECTED)
 
 

@@ -96,8 +96,7 @@ async def writing(stage: BrowserStage) -> AsyncIterator[tuple[ChromiumBrowser, D
             stage.phone.set_history(target_mb=200, rate_per_s=FULL_RATE)
             yield browser, store
         finally:
-            await browser.close(timeout=5)
-            await browser.dispose()
+            await stage.end(browser)
 
 
 async def copy_of(store: DiskProfileStore, browser: ChromiumBrowser, target: Path) -> Path:

@@ -10,6 +10,7 @@ import psutil
 
 from browser_worker.adapters.backup_client import BusBackupService
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.driver import Driver
 from browser_worker.adapters.browser.executables import NoBrowser
 from browser_worker.adapters.browser.page_scripts import BadBundle
 from browser_worker.adapters.browser.watchdog import Watchdog
@@ -171,13 +172,15 @@ class _Sessions:
         )
 
     def _browser(self) -> ChromiumBrowser:
-        """With a driver of its own, so that one session's hanging browser costs no other."""
+        """With a driver of its own, so that a browser that hangs its driver costs no other session. The driver ends
+        with this process, when its pipe closes."""
         settings = self._settings
         return ChromiumBrowser(
             url=settings.whatsapp_web_url,
             executable=settings.browser_executable,
             engine=settings.browser,
             wa_js=settings.wa_js_path,
+            driver=Driver(),
             clock=self._clock,
             timeout=settings.browser_timeout_ms / 1000,
             watchdog=self._guard,

@@ -40,7 +40,6 @@ OPEN_SECONDS = 10.0
 STRAY_SECONDS = 5.0
 THAW_SECONDS = 0.5
 """How long a call waits for a frozen browser: a snapshot's pause is far shorter, a lost lease's far longer."""
-WATCHDOG_SECONDS = 30.0
 NO_SANDBOX = "No usable sandbox"
 """What Chromium says where the host allows no user namespaces."""
 UNLINK_SECONDS = 10.0
@@ -50,9 +49,8 @@ _OUT = frozenset({PageState.LOGGED_OUT, PageState.QR, PageState.IDLE})
 class ChromiumBrowser:
     """Fulfils `ports.Browser`. `timeout`: seconds that any call may take.
 
-    One `driver` and one `watchdog` serve all browsers of a worker, which stops them itself; a browser that is given
-    none makes its own, and `dispose` ends those. Raises BadBundle and NoBrowser here, so that a worker that cannot
-    work does not start.
+    `driver` and `watchdog` are stopped by whoever made them. The constructor raises BadBundle and NoBrowser, so that a
+    worker that cannot work does not start.
     """
 
     def __init__(
@@ -62,11 +60,11 @@ class ChromiumBrowser:
         executable: Path | None,
         engine: Engine = "headless-shell",
         wa_js: Path,
+        driver: Driver,
+        watchdog: Watchdog,
         clock: Clock,
         timeout: float = 30.0,
         extra_args: Sequence[str] = (),
-        driver: Driver | None = None,
-        watchdog: Watchdog | None = None,
     ) -> None:
         self._url = url
         self._origin = _origin(url)
@@ -76,9 +74,8 @@ class ChromiumBrowser:
         self._clock = clock
         self._timeout = timeout
         self._extra_args = tuple(extra_args)
-        self._driver = driver or Driver()
-        self._watchdog = watchdog or Watchdog(limit=WATCHDOG_SECONDS, clock=clock)
-        self._own = ([] if driver else [self._driver.stop]) + ([] if watchdog else [self._watchdog.stop])
+        self._driver = driver
+        self._watchdog = watchdog
         self._sandbox = _may_be_sandboxed()
         self._on_wake: Callable[[], None] | None = None
         self._profile = Path()
@@ -347,11 +344,6 @@ class ChromiumBrowser:
         if self._processes is not None:
             await self._until_dead(self._processes)
         self._watchdog.forget(self._profile)
-
-    async def dispose(self) -> None:
-        """End the driver and the watchdog that this browser made for itself."""
-        for stop in self._own:
-            await stop()
 
     async def _awake(self) -> PageDriver:
         """The page, after the pause of a snapshot if one is going on. Raises PageBusy when it stays frozen."""
