@@ -24,7 +24,6 @@ from health_samples import (
 
 from health.bootstrap import documents, write_documents
 from health.domain.checks import CHECKS
-from health.domain.measures import MEASURES
 from health.domain.observation import Observation
 from shared.contracts.health import HealthReport
 from shared.contracts.message import decode, encode
@@ -50,7 +49,7 @@ REPORTS: dict[str, Observation] = {
 }
 
 
-@pytest.mark.parametrize("name", ["metrics.md", "health-checks.md"])
+@pytest.mark.parametrize("name", ["health-checks.md"])
 def test_the_document_says_what_the_code_does(name: str) -> None:
     """Stale? Run `python -m health documents docs`."""
     assert (DOCS / name).read_text(encoding="utf-8") == documents()[name]
@@ -61,8 +60,7 @@ def test_the_documents_are_written_by_the_command(tmp_path: Path) -> None:
     assert {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()} == documents()
 
 
-def test_the_documents_name_every_metric_and_every_check_in_both_languages() -> None:
-    assert all(f"| `{each.name}` |" in documents()["metrics.md"] for each in MEASURES)
+def test_the_documents_name_every_check_in_both_languages() -> None:
     for each in CHECKS:
         assert f"| {each.code} |" in documents()["health-checks.md"]
         assert each.title.ar in documents()["health-checks.md"]

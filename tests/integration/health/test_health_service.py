@@ -109,11 +109,11 @@ async def test_metrics_show_the_session_and_the_system_and_no_number(stage: Othe
     )
     await stage.bus.publish_event(subjects.event("session", "state_changed", SESSION), event)
     one = f'{{session="{SESSION}"}}'
-    await eventually(lambda: service.metric('wa_transitions_total{state="connected"}') == 1.0)
+    await eventually(lambda: service.metric('wa_session_transitions_total{state="connected"}') == 1.0)
     await eventually(lambda: service.metric(f"wa_session_connected{one}") == 1.0)
     await eventually(lambda: service.metric("wa_nats_up") == 1.0)
     assert service.metric("wa_worker_up") == 1.0
-    assert service.metric("wa_store_up") == 1.0
+    assert service.metric("wa_backup_up") == 1.0
     assert service.metric(f'wa_health_overall{{overall="healthy",session="{SESSION}"}}') is not None
     text = service.get("/metrics").text
     assert list(text_string_to_metric_families(text))

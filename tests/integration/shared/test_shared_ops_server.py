@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from shared.contracts.metrics import BACKUP_FAILED, BACKUP_STORE_SECONDS
 from shared.runtime import Metrics, OpsServer
 from shared.testing import FakeBus
 
@@ -68,8 +69,8 @@ async def test_ready_says_why_not(ops: OpsServer, readiness: Readiness) -> None:
 
 
 async def test_metrics_are_what_prometheus_reads(ops: OpsServer, metrics: Metrics) -> None:
-    metrics.counter("wa_test_sends", "Sends.", ["outcome"]).labels("sent").inc(3)
-    metrics.histogram("wa_test_seconds", "Seconds.").observe(0.2)
+    metrics.counter(BACKUP_FAILED).labels("sent").inc(3)
+    metrics.histogram(BACKUP_STORE_SECONDS).observe(0.2)
     bus = FakeBus()
     bus.counts["late"] = 2
     metrics.watch_bus(bus)
@@ -82,8 +83,8 @@ async def test_metrics_are_what_prometheus_reads(ops: OpsServer, metrics: Metric
         for family in text_string_to_metric_families(body.decode())
         for sample in family.samples
     }
-    assert values["wa_test_sends_total", "sent"] == 3
-    assert values["wa_test_seconds_count",] == 1
+    assert values["wa_backup_failed_total", "sent"] == 3
+    assert values["wa_backup_store_seconds_count",] == 1
     assert values["wa_bus_connected",] == 1
     assert values["wa_bus_faults_total", "late"] == 2
     assert values["process_resident_memory_bytes",] > 0

@@ -7,18 +7,17 @@ import re
 from health_samples import NOW, NUMBER, SESSION, WORKER, observations, record, status
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from health.adapters.prometheus import HealthCollector
-from health.domain.measures import COUNTER, MEASURED_SESSIONS, MEASURES, metric_values
+from health.domain.measures import MEASURED_SESSIONS, MEASURES, metric_values
 from health.domain.observation import Observation
 from health.domain.samples import NatsSample
 from health.domain.session_tracker import SessionTracker
 from health.domain.thresholds import Thresholds
-from shared.contracts.events import BackupFailed, SessionRestored, StateChanged
+from shared.contracts.events import SessionRestored, StateChanged
+from shared.contracts.metrics import Kind
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
-from shared.testing.fake_clock import FakeClock
+from shared.runtime import Metrics
 
 
 def well() -> SessionTracker:
@@ -34,13 +33,13 @@ def well() -> SessionTracker:
 
 
 def figures(tracker: SessionTracker) -> dict[tuple[str, ...], float]:
-    return {(each.name, *each.labels): each.value for each in metric_values(tracker, NOW)}
+    return {(each.metric.name, *each.labels): each.value for each in metric_values(tracker, NOW)}
 
 
 def scraped(tracker: SessionTracker) -> str:
-    registry = CollectorRegistry()
-    registry.register(HealthCollector(tracker, FakeClock(NOW)))
-    return generate_latest(registry).decode()
+    metrics = Metrics()
+    metrics.computed(MEASURES, lambda: metric_values(tracker, NOW))
+    return metrics.render().decode()
 
 
 def test_a_healthy_session_shows_all_its_figures() -> None:
@@ -57,7 +56,7 @@ def test_a_healthy_session_shows_all_its_figures() -> None:
     assert found["wa_save_newest_timestamp_seconds", SESSION] == NOW.timestamp() - 60
     assert found["wa_health_overall", SESSION, "healthy"] == 1
     assert found["wa_health_check_level", SESSION, "WA-SIZE"] == 0
-    assert (found["wa_worker_up",], found["wa_store_up",]) == (1, 1)
+    assert (found["wa_worker_up",], found["wa_backup_up",]) == (1, 1)
 
 
 def test_what_is_not_known_has_no_figure() -> None:
@@ -92,9 +91,9 @@ def test_at_most_a_hundred_sessions_are_measured() -> None:
 def test_a_session_that_is_gone_has_no_metrics_any_more() -> None:
     tracker = well()
     tracker.update_record("other", record())
-    assert ("wa_session_wanted", "other") in figures(tracker)
+    assert ("wa_session_desired_running", "other") in figures(tracker)
     tracker.update_record("other", None)
-    assert ("wa_session_wanted", "other") not in figures(tracker)
+    assert ("wa_session_desired_running", "other") not in figures(tracker)
 
 
 def test_labels_from_outside_are_bounded() -> None:
@@ -104,13 +103,15 @@ def test_labels_from_outside_are_bounded() -> None:
             StateChanged(session=SESSION, at=NOW, epoch=1, before="", state=f"{NUMBER}{number}", reason=""),
             counted=True,
         )
-        tracker.apply_event(BackupFailed(session=SESSION, at=NOW, epoch=1, code=f"code{number}"), counted=True)
+        tracker.apply_event(
+            SessionRestored(session=SESSION, at=NOW, epoch=1, source=f"source{number}", snapshot="s"), counted=True
+        )
     tracker.apply_event(SessionRestored(session=SESSION, at=NOW, epoch=1, source="backup", snapshot="s"), counted=True)
     found = figures(tracker)
-    assert found["wa_transitions_total", "other"] == 500
-    assert found["wa_backup_failures_total", "other"] == 500
-    assert found["wa_restores_total", "backup"] == 1
-    assert found["wa_saves_total",] == 0
+    assert found["wa_session_transitions_total", "other"] == 500
+    assert found["wa_session_restores_total", "other"] == 500
+    assert found["wa_session_restores_total", "backup"] == 1
+    assert found["wa_session_saves_total",] == 0
     assert NUMBER not in scraped(tracker)
 
 
@@ -121,9 +122,9 @@ def test_prometheus_can_read_it_and_finds_exactly_the_documented_names() -> None
         StateChanged(session=SESSION, at=NOW, epoch=4, before="", state="failed", reason=""), counted=True
     )
     families = {family.name: family for family in text_string_to_metric_families(scraped(tracker))}
-    assert set(families) == {each.name.removesuffix("_total") for each in MEASURES}
+    assert {name for name in families if not name.startswith("process_")} == {each.family for each in MEASURES}
     for measure in MEASURES:
-        for sample in families[measure.name.removesuffix("_total")].samples:
+        for sample in families[measure.family].samples:
             assert set(sample.labels) == set(measure.labels)
 
 
@@ -131,7 +132,7 @@ def test_names_follow_the_rules() -> None:
     assert len({each.name for each in MEASURES}) == len(MEASURES)
     for each in MEASURES:
         assert re.fullmatch(r"wa_[a-z]+(_[a-z]+)*", each.name)
-        assert each.name.endswith("_total") == (each.kind == COUNTER)
+        assert each.name.endswith("_total") == (each.kind is Kind.COUNTER)
         assert set(each.labels) <= {"session", "state", "code", "overall", "source"}
         assert not re.search(r"_(ms|mb|kb|minutes)$", each.name)
 

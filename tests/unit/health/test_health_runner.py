@@ -15,6 +15,7 @@ from health.runner import NATS_SAMPLE_SECONDS, Runner
 from shared.contracts.events import StateChanged
 from shared.contracts.health import HealthReport
 from shared.contracts.message import encode
+from shared.contracts.metrics import SESSION_TRANSITIONS
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 from shared.testing import eventually
 from shared.testing.fake_clock import FakeClock
@@ -125,7 +126,7 @@ async def test_events_that_nobody_knows_are_passed_over_and_old_ones_are_not_cou
     stage.runner.on_event(encode(msgspec.structs.replace(event, at=status().since.replace(year=2020))), "")
     for garbage in (b"", b"\xff\x00", b"[]", b'{"type":"wa.future.v9.fact"}', b'{"type":1}'):
         stage.runner.on_event(garbage, "")
-    assert stage.tracker.event_counts == {("wa_transitions_total", "failed"): 1}
+    assert stage.tracker.event_counts == {(SESSION_TRANSITIONS, "failed"): 1}
 
 
 async def test_the_loop_wakes_for_a_change_and_rests_between_rounds(stage: Stage) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from health.domain.samples import NatsSample
 from health.domain.session_tracker import MAX_EPOCHS, MAX_SESSIONS, SessionTracker
 from health.domain.thresholds import Thresholds
-from shared.contracts.events import BackupFailed, StateChanged
+from shared.contracts.events import SessionRestored, StateChanged
+from shared.contracts.metrics import SESSION_RESTORES, SESSION_TRANSITIONS
 from shared.contracts.sessions import SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 
@@ -210,11 +211,8 @@ def test_events_are_tallied_only_where_they_are_new() -> None:
     tracker = tracking()
     tracker.apply_event(changed(1), counted=False)
     tracker.apply_event(changed(1), counted=True)
-    tracker.apply_event(BackupFailed(session="shop", at=NOW, epoch=1, code="unavailable"), counted=True)
-    assert tracker.event_counts == {
-        ("wa_transitions_total", "connected"): 1,
-        ("wa_backup_failures_total", "unavailable"): 1,
-    }
+    tracker.apply_event(SessionRestored(session="shop", at=NOW, epoch=1, source="save", snapshot="s"), counted=True)
+    assert tracker.event_counts == {(SESSION_TRANSITIONS, "connected"): 1, (SESSION_RESTORES, "save"): 1}
 
 
 def test_an_issue_is_raised_once_updated_and_resolved() -> None:

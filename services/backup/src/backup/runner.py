@@ -114,7 +114,6 @@ class Upkeep:
     async def tidy(self, session: str) -> int:
         """Remove what retention lets go. Returns the number of bad backups."""
         catalogue = await self._shelf.catalogue(session)
-        self._tell_newest(catalogue)
         if not catalogue.grave_damaged:
             going = self._going(catalogue)
             await self._shelf.forget([item.ref for item in going])
@@ -122,11 +121,6 @@ class Upkeep:
             await self._drop_keys(catalogue, going)
             self._reports.removed(len(going), generations)
         return sum(item.state == BAD for item in catalogue.backups)
-
-    def _tell_newest(self, catalogue: Catalogue) -> None:
-        newest = next((item for item in catalogue.backups if item.good and item.summary), None)
-        if newest is not None and newest.summary is not None:
-            self._reports.newest(catalogue.inventory.session, newest.summary.taken_at)
 
     def _going(self, catalogue: Catalogue) -> list[Shelved]:
         tombstoned_at = catalogue.grave.tombstoned_at if catalogue.grave else None

@@ -16,8 +16,8 @@ from shared.runtime import Metrics, OpsServer, Shutdown, Tasks, configure_loggin
 
 from .adapters.bus_reports import BusReportPublisher
 from .adapters.nats_monitor import HttpNatsMonitor
-from .adapters.prometheus import HealthCollector
-from .domain.documents import checks_document, metrics_document
+from .domain.documents import checks_document
+from .domain.measures import MEASURES, metric_values
 from .domain.session_tracker import SessionTracker
 from .handlers import JudgeHandler
 from .runner import Runner
@@ -81,7 +81,7 @@ class HealthApp:
         self._judge = JudgeHandler(tracker, clock)
         self._monitor = HttpNatsMonitor(settings.nats_monitor_url, clock) if settings.nats_monitor_url else None
         metrics.watch_bus(bus)
-        metrics.registry.register(HealthCollector(tracker, clock))
+        metrics.computed(MEASURES, lambda: metric_values(tracker, clock.now()))
 
     async def start(self) -> None:
         await self._listen()
@@ -122,4 +122,4 @@ def write_documents(folder: Path) -> None:
 
 def documents() -> dict[str, str]:
     """File name → text."""
-    return {"metrics.md": metrics_document(), "health-checks.md": checks_document()}
+    return {"health-checks.md": checks_document()}

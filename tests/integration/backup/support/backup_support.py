@@ -122,7 +122,6 @@ class Noted:
         self.failed_.append(code)
 
     def served(self, bytes: int) -> None: ...
-    def newest(self, session: str, taken_at: datetime) -> None: ...
     def damage_found(self, backups: int) -> None:
         self.bad = backups
 

@@ -5,12 +5,11 @@ The trap: an event that cannot be published must not fail the backup that it tel
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import structlog
 
 from shared.bus import Bus
 from shared.clock import Clock
+from shared.contracts import metrics as registry
 from shared.contracts.backups import Stored
 from shared.contracts.errors import ServiceError
 from shared.contracts.events import BackupFailed, BackupStored
@@ -28,26 +27,17 @@ class BusReports:
         self._bus = bus
         self._clock = clock
         self._sessions: set[str] = set()
-        self._stored = metrics.counter("wa_backup_stored_total", "Backups stored.")
-        self._unchanged = metrics.counter("wa_backup_unchanged_total", "Stores of what the newest backup held already.")
-        self._failed = metrics.counter("wa_backup_failed_total", "Stores that failed.", ("code",))
-        self._seconds = metrics.histogram(
-            "wa_backup_store_seconds",
-            "How long a store took.",
-            buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900),
-        )
-        self._uploaded = metrics.counter("wa_backup_uploaded_bytes_total", "Bytes written into packs.")
-        self._served = metrics.counter("wa_backup_restored_bytes_total", "Bytes of chunks given out to restores.")
-        self._bytes = metrics.gauge("wa_backup_newest_bytes", "Size of the newest stored snapshot.", ("session",))
-        self._newest = metrics.gauge(
-            "wa_backup_newest_timestamp_seconds", "When the newest good backup was taken.", ("session",)
-        )
-        self._bad = metrics.gauge("wa_backup_bad_backups", "Backups in which damage was found.")
-        self._removed = metrics.counter("wa_backup_removed_total", "What retention removed.", ("what",))
-        self._up = metrics.gauge("wa_backup_store_up", "1 when the store answered at the last look.")
-        self._conditional = metrics.gauge(
-            "wa_backup_conditional_writes", "0 when the store ignores conditional writes."
-        )
+        self._stored = metrics.counter(registry.BACKUP_STORED)
+        self._unchanged = metrics.counter(registry.BACKUP_UNCHANGED)
+        self._failed = metrics.counter(registry.BACKUP_FAILED)
+        self._seconds = metrics.histogram(registry.BACKUP_STORE_SECONDS)
+        self._uploaded = metrics.counter(registry.BACKUP_UPLOADED_BYTES)
+        self._served = metrics.counter(registry.BACKUP_RESTORED_BYTES)
+        self._bytes = metrics.gauge(registry.BACKUP_NEWEST_BYTES)
+        self._bad = metrics.gauge(registry.BACKUP_BAD_BACKUPS)
+        self._removed = metrics.counter(registry.BACKUP_REMOVED)
+        self._up = metrics.gauge(registry.BACKUP_STORE_UP)
+        self._conditional = metrics.gauge(registry.BACKUP_CONDITIONAL_WRITES)
 
     async def stored(self, session: str, epoch: int, stored: Stored, *, bytes: int, seconds: float) -> None:
         if stored.unchanged:
@@ -77,10 +67,6 @@ class BusReports:
 
     def served(self, bytes: int) -> None:
         self._served.inc(bytes)
-
-    def newest(self, session: str, taken_at: datetime) -> None:
-        if self._has_label(session):
-            self._newest.labels(session).set(taken_at.timestamp())
 
     def damage_found(self, backups: int) -> None:
         self._bad.set(backups)

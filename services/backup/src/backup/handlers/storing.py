@@ -147,7 +147,6 @@ class Storing:
         stored = await self._seal(session, ask, catalogue, offer, plan, packing)
         seconds = self._clock.monotonic() - started
         await self._reports.stored(session, ask.epoch, stored, bytes=ask.total_bytes, seconds=seconds)
-        self._reports.newest(session, offer.manifest.taken_at)
         return stored
 
     async def _find_snapshot(self, catalogue: Catalogue, snapshot: str) -> Stored | None:

@@ -7,6 +7,8 @@ from time import perf_counter
 
 from flask import Flask, Response, g, request
 
+from shared.contracts.metrics import GATEWAY_REQUEST_SECONDS, GATEWAY_REQUESTS
+
 from . import events, guard, ops, page, session_api
 from .door import Door, StatusBytes
 
@@ -34,13 +36,8 @@ def create(door: Door) -> Flask:
 
 def _measure(app: Flask, door: Door) -> None:
     """Count and time each request; the route's pattern as label, never the address that was asked for."""
-    requests = door.metrics.counter("wa_gateway_requests_total", "Requests.", labels=("route", "method", "status"))
-    seconds = door.metrics.histogram(
-        "wa_gateway_request_seconds",
-        "From the request's first line to the answer's.",
-        labels=("route",),
-        buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0),
-    )
+    requests = door.metrics.counter(GATEWAY_REQUESTS)
+    seconds = door.metrics.histogram(GATEWAY_REQUEST_SECONDS)
 
     @app.before_request
     def begin() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterator
 from flask import Blueprint, Response, request
 
 from gateway.domain.refusals import Busy
+from shared.contracts.metrics import GATEWAY_STREAMS
 
 from .door import Door, StatusBytes
 from .session_api import PATH, known_session
@@ -94,7 +95,7 @@ class Stream:
 def blueprint(door: Door, rendered: StatusBytes) -> Blueprint:
     routes = Blueprint("events", __name__)
     places = Places(door.limits.streams)
-    gauge = door.metrics.gauge("wa_gateway_streams", "Open event streams.")
+    gauge = door.metrics.gauge(GATEWAY_STREAMS)
     gauge.set_function(lambda: places.open)
 
     @routes.get(f"{PATH}/events")

@@ -6,11 +6,11 @@ import hmac
 import ipaddress
 
 from flask import Blueprint, Response, redirect, request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.wrappers import Response as BaseResponse
 
 from gateway.domain.auth import bearer
 from gateway.domain.refusals import Unauthorized
+from shared.runtime.metrics import CONTENT_TYPE
 
 from . import replies
 from .door import Door
@@ -35,7 +35,7 @@ def blueprint(door: Door) -> Blueprint:
     @open_to_all  # checks by itself: a scraper has its own token
     def metrics() -> Response:
         _may_scrape(door)
-        return Response(generate_latest(door.metrics.registry), content_type=CONTENT_TYPE_LATEST)
+        return Response(door.metrics.render(), content_type=CONTENT_TYPE)
 
     @routes.get("/")
     @open_to_all

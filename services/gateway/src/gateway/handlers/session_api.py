@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from gateway.domain import inputs
 from gateway.domain.refusals import Busy, WorkerGone
 from shared.contracts.errors import NotFound, NotRunning, ServiceError, Unavailable
+from shared.contracts.metrics import GATEWAY_ACTIONS
 from shared.contracts.sessions import State
 from shared.runtime import get_logger
 
@@ -23,7 +24,7 @@ PATH = "/api/whatsapp/persistent-session"
 def blueprint(door: Door, rendered: StatusBytes) -> Blueprint:
     routes = Blueprint("session_api", __name__)
     commands = threading.BoundedSemaphore(door.limits.commands)
-    counted = door.metrics.counter("wa_gateway_actions_total", "Actions asked for by POST.", labels=("action", "code"))
+    counted = door.metrics.counter(GATEWAY_ACTIONS)
 
     @routes.get(PATH)
     def status() -> Response:

@@ -1,35 +1,12 @@
-"""docs/metrics.md and docs/health-checks.md, written from the tables, so that they cannot say anything else."""
+"""docs/health-checks.md, written from the tables, so that it cannot say anything else."""
 
 from __future__ import annotations
 
 from .checks import CHECKS
-from .measures import MEASURED_SESSIONS, MEASURES
 from .recommendations import RULES
 from .thresholds import Thresholds
 
 _NOTE = "<!-- Written from the code by `python -m health documents docs`. Change the tables there. -->"
-
-
-def metrics_document() -> str:
-    lines = [
-        "# Metrics of the health service",
-        "",
-        _NOTE,
-        "",
-        "Served at `/metrics` of the health service's ops server, beside the usual `process_*` metrics. Names and "
-        "labels are stable.",
-        f"At most {MEASURED_SESSIONS} sessions have metrics of their own. A figure that is not known has no sample. No "
-        "metric holds a phone number, a chat or a name.",
-        "",
-        "| metric | kind | labels | meaning |",
-        "|---|---|---|---|",
-        *(
-            f"| `{m.name}` | {m.kind} | {', '.join(f'`{label}`' for label in m.labels) or '–'} | {m.help} |"
-            for m in MEASURES
-        ),
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def checks_document() -> str:

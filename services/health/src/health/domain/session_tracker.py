@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from shared.contracts import metrics
 from shared.contracts.events import (
-    BackupFailed,
-    BackupStored,
     SessionCleared,
     SessionRestored,
     SnapshotSaved,
@@ -22,6 +21,7 @@ from shared.contracts.events import (
 )
 from shared.contracts.health import HealthReport
 from shared.contracts.identifiers import SESSION_ID
+from shared.contracts.metrics import Metric
 from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 
@@ -38,7 +38,7 @@ SLOW_WINDOW = timedelta(seconds=300)
 MAX_EPOCHS = 64
 MAX_DUPLICATE_OWNERS = 16
 
-Event = StateChanged | SnapshotSaved | SessionRestored | BackupStored | BackupFailed | SessionCleared
+Event = StateChanged | SnapshotSaved | SessionRestored | SessionCleared
 
 
 @dataclass
@@ -84,7 +84,7 @@ class SessionTracker:
         self._nats: NatsSample | None = None
         self._slow: list[tuple[datetime, int]] = []
         self._listening_since: datetime | None = None
-        self.event_counts: Counter[tuple[str, str]] = Counter()
+        self.event_counts: Counter[tuple[Metric, str]] = Counter()
         """How often each kind of event came, by metric and label."""
 
     # what is seen
@@ -217,17 +217,13 @@ def _sample(worker: _Worker, session: str) -> WorkerSample:
     )
 
 
-def _counted_as(event: Event) -> tuple[str, str]:
+def _counted_as(event: Event) -> tuple[Metric, str]:
     match event:
         case StateChanged(state=state):
-            return "wa_transitions_total", state
+            return metrics.SESSION_TRANSITIONS, state
         case SnapshotSaved():
-            return "wa_saves_total", ""
+            return metrics.SESSION_SAVES, ""
         case SessionRestored(source=source):
-            return "wa_restores_total", source
-        case BackupStored():
-            return "wa_backups_stored_total", ""
-        case BackupFailed(code=code):
-            return "wa_backup_failures_total", code
+            return metrics.SESSION_RESTORES, source
         case SessionCleared():
-            return "wa_clears_total", ""
+            return metrics.SESSION_CLEARS, ""
