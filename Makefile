@@ -45,7 +45,7 @@ soak: ## the long tests: hundreds of snapshots under load, the set-up in a fresh
 
 docs: ## write the generated documents again
 	@$(PREPARE) test
-	$(BIN)/python -m persistent_session.reference docs/configuration.md
+	$(BIN)/python docs/generate.py
 
 requirements: ## pin the newest versions that fit (make requirements UPGRADE=--upgrade)
 	@$(PREPARE) run

@@ -22,8 +22,8 @@ from health_samples import (
     with_status,
 )
 
-from health.bootstrap import documents, write_documents
 from health.domain.checks import CHECKS
+from health.domain.documents import checks_document
 from health.domain.observation import Observation
 from shared.contracts.health import HealthReport
 from shared.contracts.message import decode, encode
@@ -49,32 +49,10 @@ REPORTS: dict[str, Observation] = {
 }
 
 
-@pytest.mark.parametrize("name", ["health-checks.md"])
-def test_the_document_says_what_the_code_does(name: str) -> None:
-    """Stale? Run `python -m health documents docs`."""
-    assert (DOCS / name).read_text(encoding="utf-8") == documents()[name]
-
-
-def test_the_documents_are_written_by_the_command(tmp_path: Path) -> None:
-    write_documents(tmp_path)
-    assert {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()} == documents()
-
-
-def test_the_documents_name_every_check_in_both_languages() -> None:
+def test_the_document_names_every_check_in_both_languages() -> None:
     for each in CHECKS:
-        assert f"| {each.code} |" in documents()["health-checks.md"]
-        assert each.title.ar in documents()["health-checks.md"]
-
-
-def test_the_tables_have_no_broken_rows() -> None:
-    for text in documents().values():
-        widths: list[int] = []
-        for line in text.splitlines():
-            if line.startswith("|"):
-                widths.append(line.count("|"))
-            elif widths:
-                assert len(set(widths)) == 1
-                widths = []
+        assert f"| {each.code} |" in checks_document()
+        assert each.title.ar in checks_document()
 
 
 @pytest.mark.parametrize("name", REPORTS)

@@ -144,12 +144,3 @@ def test_a_complete_set_up_for_tests_serves_to_run_as_well(tmp_path: Path, monke
     prepare.write_stamp("test", browser=sys.executable)
     assert prepare.read_stamp()["test"] == prepare.inputs()
     assert prepare.is_prepared("run") == prepare.is_prepared("test")
-
-
-def test_the_document_of_the_settings_is_as_the_code_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    from persistent_session import reference
-
-    for name in ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME"):
-        monkeypatch.delenv(name, raising=False)
-    stale = (ROOT / "docs" / "configuration.md").read_text() != reference.document()
-    assert not stale, "docs/configuration.md is stale: run `make docs`"

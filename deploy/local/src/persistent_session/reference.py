@@ -1,4 +1,4 @@
-"""docs/configuration.md, written from the settings themselves: `python -m persistent_session.reference [PATH]`.
+"""docs/configuration.md, written from the settings themselves.
 
 Trap: some defaults are computed where a service runs (host, Railway); they are written as on a plain machine.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -28,9 +26,9 @@ _SERVICES = {
 _HEAD = """\
 # Configuration
 
-Every setting is an environment variable. This page is written from the code by `make docs`; a test fails when it is
-stale. Times end in `_MS` and are milliseconds, sizes end in `_MB`. A secret `NAME` can also come as `NAME_FILE`, the
-path of a file that holds it. All faults are told at once, before anything starts.
+Every setting is an environment variable. This page is written by `make docs` from the code. Times end in `_MS` and are
+milliseconds, sizes end in `_MB`. A secret `NAME` can also come as `NAME_FILE`, the path of a file that holds it. All
+faults are told at once, before anything starts.
 """
 _COMMON = {
     "nats_url": "Address of NATS.",
@@ -127,16 +125,3 @@ def _value(value: Any) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def main() -> None:
-    for name in ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME"):
-        os.environ.pop(name, None)
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(document())
-    else:
-        sys.stdout.write(document())
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from pathlib import Path
 
 from shared.bus import Bus
 from shared.clock import Clock, SystemClock
@@ -16,7 +15,6 @@ from shared.runtime import Metrics, OpsServer, Shutdown, Tasks, configure_loggin
 
 from .adapters.bus_reports import BusReportPublisher
 from .adapters.nats_monitor import HttpNatsMonitor
-from .domain.documents import checks_document
 from .domain.measures import MEASURES, metric_values
 from .domain.session_tracker import SessionTracker
 from .handlers import JudgeHandler
@@ -112,14 +110,3 @@ class HealthApp:
         await bus.subscribe(subjects.BACKUP_HEARTBEATS, BackupHeartbeat, runner.on_backup_heartbeat)
         await bus.watch_events(runner.on_event, since_seconds=EVENT_HISTORY_SECONDS)
         await bus.serve(subjects.command(subjects.JUDGE, "*"), Judge, self._judge.judge, queue=subjects.HEALTH_QUEUE)
-
-
-def write_documents(folder: Path) -> None:
-    """Write the documents that are made from the tables."""
-    for name, text in documents().items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-def documents() -> dict[str, str]:
-    """File name → text."""
-    return {"health-checks.md": checks_document()}

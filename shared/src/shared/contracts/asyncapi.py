@@ -1,14 +1,9 @@
-"""The AsyncAPI 3 document of the bus, made from the registry.
-
-`python -m shared.contracts.asyncapi docs/asyncapi.json` writes it.
-"""
+"""docs/asyncapi.json: the AsyncAPI 3 document of the bus, made from the registry of messages."""
 
 from __future__ import annotations
 
 import inspect
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -128,7 +123,3 @@ def _named(tags: list[str]) -> Json:
 
 def _of_channel(channel: str, tag: str) -> Json:
     return {"$ref": f"#/channels/{channel}/messages/{tag}"}
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(text(), encoding="utf-8")

@@ -6,7 +6,7 @@ from .checks import CHECKS
 from .recommendations import RULES
 from .thresholds import Thresholds
 
-_NOTE = "<!-- Written from the code by `python -m health documents docs`. Change the tables there. -->"
+_NOTE = "<!-- Written by `make docs` from health/domain/checks and recommendations.py. -->"
 
 
 def checks_document() -> str:
