@@ -332,7 +332,7 @@ def install_browser() -> str:
 
 def find_browser() -> str:
     """The browser that the system will use, if it starts. Our own package knows where to look."""
-    code = "import os; from persistent_session.stack.programs import find_browser; print(find_browser(os.environ))"
+    code = "import os; from shared.browsers import browser_of; print(browser_of(os.environ))"
     said = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=False)
     path = said.stdout.strip()
     return path if path and works([path, "--version"]) else ""

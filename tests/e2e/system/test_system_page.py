@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 from whole_system import System
 
+from shared.browsers import find_browser
 from standin.client import Phone
 
 pytestmark = [pytest.mark.system, pytest.mark.browser, pytest.mark.timeout(240)]
@@ -20,11 +21,8 @@ CONNECTED = {"en": "Connected", "ar": "متصل"}
 
 @pytest.fixture
 def browser_page() -> Iterator[Page]:
-    executable = next(
-        path for path in (Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium")) if path.exists()
-    )
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable)
+        browser = playwright.chromium.launch(executable_path=find_browser("headless-shell"))
         page = browser.new_page(viewport={"width": 1280, "height": 1400})
         yield page
         browser.close()

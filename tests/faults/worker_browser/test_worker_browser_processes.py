@@ -19,6 +19,7 @@ from browser_worker.adapters.browser.processes import BrowserProcesses
 from browser_worker.adapters.browser.watchdog import Watchdog
 from browser_worker.domain.reading import PageState
 from browser_worker.ports import BrowserGone, BrowserHangs
+from shared.browsers import find_browser
 from shared.clock import SystemClock
 from shared.testing import eventually, eventually_sync
 
@@ -211,7 +212,7 @@ async def test_a_browser_that_cannot_start_says_so_and_leaves_nothing(stage: Bro
 async def test_a_host_without_sandbox_still_gets_a_browser_and_a_warning(stage: BrowserStage) -> None:
     choosy = stage.folder / "choosy-browser"
     choosy.write_text(
-        '#!/bin/sh\ncase "$*" in *--version*|*--no-sandbox*) exec /usr/bin/chromium-headless-shell "$@";; esac\n'
+        f'#!/bin/sh\ncase "$*" in *--version*|*--no-sandbox*) exec "{find_browser("headless-shell")}" "$@";; esac\n'
         'echo "[1:1:FATAL:zygote_host_impl_linux.cc(1)] No usable sandbox! Update your kernel" >&2\nexit 1\n'
     )
     choosy.chmod(0o700)

@@ -10,10 +10,10 @@ from old_client import OldClient
 
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
 from browser_worker.adapters.browser.driver import Driver
-from browser_worker.adapters.browser.executables import find_executable
 from browser_worker.adapters.browser.watchdog import Watchdog
 from browser_worker.adapters.profile.store import DiskProfileStore
 from browser_worker.domain.reading import PageState
+from shared.browsers import find_browser
 from shared.clock import SystemClock
 from shared.contracts.errors import Conflict
 from shared.testing import eventually
@@ -26,7 +26,7 @@ async def test_a_session_of_the_old_system_goes_on_in_the_new_one_without_a_qr(t
     sessions, saves = tmp_path / "sessions", tmp_path / "saves"
     with StandInProcess(tmp_path / "standin", "--tls") as standin:
         port = standin.ready.tls_port or 0
-        old = await OldClient.start(port, sessions, find_executable("chromium", None))
+        old = await OldClient.start(port, sessions, find_browser("chromium"))
         standin.phone.scan(text=(await old.event("qr"))["value"])
         await old.event("ready")
         (sessions / "session-shop").symlink_to(sessions / "session")

@@ -14,8 +14,8 @@ from browser_stage import BrowserStage, browser_stage, link
 from playwright.async_api import BrowserType, async_playwright
 
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
-from browser_worker.adapters.browser.executables import find_executable
 from browser_worker.adapters.profile.store import DiskProfileStore
+from shared.browsers import find_browser
 from shared.clock import SystemClock
 from shared.testing import eventually
 
@@ -112,7 +112,7 @@ async def opened(chromium: BrowserType, profile: Path, url: str) -> dict[str, An
     """What the page itself finds in a copy, without a connection to its server."""
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []
     context = await chromium.launch_persistent_context(
-        profile, executable_path=find_executable("headless-shell", None), args=flags
+        profile, executable_path=find_browser("headless-shell"), args=flags
     )
     try:
         page = context.pages[0]

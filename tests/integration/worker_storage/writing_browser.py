@@ -13,6 +13,8 @@ import psutil
 from aiohttp import web
 from playwright.async_api import BrowserContext, Page, Playwright, async_playwright
 
+from shared.browsers import find_browser
+
 PAGE = Path(__file__).with_name("writing_page.html").read_text("utf-8")
 
 
@@ -128,7 +130,7 @@ def _command(process: psutil.Process) -> list[str]:
 async def browser_on(playwright: Playwright, profile: Path, url: str) -> AsyncIterator[WritingBrowser]:
     context = await playwright.chromium.launch_persistent_context(
         profile,
-        executable_path="/usr/bin/chromium-headless-shell",
+        executable_path=find_browser("headless-shell"),
         args=["--no-sandbox", "--password-store=basic"],
         handle_sigint=False,
         handle_sigterm=False,

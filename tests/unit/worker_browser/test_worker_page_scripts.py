@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from browser_stage import WA_JS
 
-from browser_worker.adapters.browser.executables import NoBrowser, VersionOf, find_executable
+from browser_worker.adapters.browser.executable_version import VersionOf
 from browser_worker.adapters.browser.launch_flags import NEVER_ASKED, arguments, environment, user_agent
 from browser_worker.adapters.browser.page_scripts import BadBundle, read_bundle
 
@@ -28,26 +28,6 @@ def test_a_bundle_with_one_byte_changed_is_refused_with_what_to_do(tmp_path: Pat
 def test_a_missing_bundle_says_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(BadBundle, match="WA_JS_PATH"):
         read_bundle(tmp_path / "nothing.js")
-
-
-def test_a_given_executable_that_cannot_be_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NoBrowser, match="BROWSER_EXECUTABLE"):
-        find_executable("headless-shell", tmp_path / "none")
-
-
-def test_without_an_installed_browser_playwrights_newest_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("browser_worker.adapters.browser.executables._INSTALLED", {"headless-shell": ()})
-    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
-    with pytest.raises(NoBrowser, match="playwright install"):
-        find_executable("headless-shell")
-    for revision in ("99", "1255"):
-        program = tmp_path / f"chromium_headless_shell-{revision}" / "chrome-linux64" / "headless_shell"
-        program.parent.mkdir(parents=True)
-        program.write_text("#!/bin/sh\n")
-        program.chmod(0o700)
-    assert "1255" in str(find_executable("headless-shell"))
 
 
 async def test_the_version_is_asked_again_after_an_update(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ import psutil
 
 from persistent_session.settings import StackSettings
 from persistent_session.stack import holding, ports
-from persistent_session.stack.programs import find_browser, find_wa_js
+from persistent_session.stack.programs import find_wa_js
+from shared.browsers import NoBrowser, browser_of, is_headless_shell
 
 GIGABYTE = 1024**3
 LEAST_FREE_DISK, GOOD_FREE_DISK = 1 * GIGABYTE, 5 * GIGABYTE
@@ -48,7 +49,7 @@ def examine(settings: StackSettings, environ: Mapping[str, str]) -> list[Finding
         *_python(),
         *_program("nats-server", "-v"),
         *_program("weed", "version"),
-        *_browser(settings, environ),
+        *_browser(environ),
         *_wa_js(environ),
         *_node(),
         *_memory(),
@@ -85,19 +86,20 @@ def _asked(program: str, argument: str) -> str:
     return lines[0][:80] if done.returncode == 0 and lines else ""
 
 
-def _browser(settings: StackSettings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    path = settings.browser_executable or find_browser(environ)
-    if not path:
+def _browser(environ: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        path = browser_of(environ)
+    except NoBrowser as missing:
         fix = "as root: apt-get install chromium-headless-shell; elsewhere: .venv/bin/playwright install chromium"
-        yield Finding(level=Level.MISSING, what="browser", said="no Chromium was found", fix=fix)
+        yield Finding(level=Level.MISSING, what="browser", said=str(missing).partition(":")[0], fix=fix)
         return
-    said = _asked(path, "--version")
+    said = _asked(str(path), "--version")
     if not said:
         fix = "as root: .venv/bin/playwright install-deps chromium"
         yield Finding(level=Level.MISSING, what="browser", said=f"{path} does not start", fix=fix)
         return
     yield Finding(level=Level.GOOD, what="browser", said=f"{said} ({path})")
-    if "headless" not in path:
+    if not is_headless_shell(path):
         fix = "as root: apt-get install chromium-headless-shell"
         yield Finding(level=Level.NOTE, what="browser", said="the headless shell needs 40 % less memory", fix=fix)
 

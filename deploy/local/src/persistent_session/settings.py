@@ -75,7 +75,6 @@ class StackSettings:
     whatsapp_web_url: str
     client_id: str
     lease_policy: str
-    browser_executable: str
     api_key: str
     """Given by the user; "" means that one is made and kept."""
     demo: bool
@@ -121,7 +120,6 @@ def read_settings(environ: Mapping[str, str], *, demo: bool, here: Path) -> Stac
         whatsapp_web_url=environ.get("WHATSAPP_WEB_URL") or REAL_WHATSAPP,
         client_id=environ.get("CLIENT_ID") or DEFAULT_CLIENT_ID,
         lease_policy=environ.get("LEASE_POLICY") or "keep",
-        browser_executable=environ.get("BROWSER_EXECUTABLE", ""),
         api_key=_api_key(environ, here, faults),
         demo=demo,
     )

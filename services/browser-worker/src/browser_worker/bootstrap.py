@@ -11,7 +11,6 @@ import psutil
 from browser_worker.adapters.backup_client import BusBackupService
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
 from browser_worker.adapters.browser.driver import Driver
-from browser_worker.adapters.browser.executables import NoBrowser
 from browser_worker.adapters.browser.page_scripts import BadBundle
 from browser_worker.adapters.browser.watchdog import Watchdog
 from browser_worker.adapters.browser.watchdog_program import TICK_SECONDS
@@ -25,6 +24,7 @@ from browser_worker.ports import SessionControl
 from browser_worker.runner.dependencies import Dependencies, Times
 from browser_worker.runner.worker import Worker, WorkerDependencies
 from browser_worker.settings import WorkerSettings
+from shared.browsers import NoBrowser
 from shared.bus import Bus
 from shared.clock import Clock, SystemClock
 from shared.contracts import subjects

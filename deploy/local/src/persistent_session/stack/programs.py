@@ -1,42 +1,27 @@
-"""Where the programs and files lie that are not ours: nats-server, weed, a Chromium, wa-js.
-
-Trap: a Chromium that exists is not yet one that starts; `doctor` and the set-up ask it for its version.
-"""
+"""Where the programs and files of others lie: nats-server, weed, a Chromium, wa-js."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from persistent_session.faults import Exit, Fault
 from persistent_session.stack.plan import Programs
+from shared.browsers import NoBrowser, browser_of
 
 AGAIN = "run `make up` again: it installs what is missing"
 WA_JS = Path("node_modules/@wppconnect/wa-js/dist/wppconnect-wa.js")
-_BROWSERS = ("chromium-headless-shell", "headless_shell", "chrome-headless-shell", "chromium", "chromium-browser",
-             "google-chrome-stable", "google-chrome")  # fmt: skip
-_PLACES = (
-    "/usr/lib/chromium/headless_shell",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
-_PLAYWRIGHT_GLOBS = (
-    "chromium_headless_shell-*/*/headless_shell",
-    "chromium_headless_shell-*/*/chrome-headless-shell",
-    "chromium-*/*/chrome",
-    "chromium-*/*/Chromium.app/Contents/MacOS/Chromium",
-)
 
 
-def find_programs(environ: Mapping[str, str], *, browser: str = "") -> Programs:
+def find_programs(environ: Mapping[str, str]) -> Programs:
     """Everything a system needs. Raises Fault that names the first thing missing."""
     return Programs(
         nats_server=_ours("nats-server"),
         weed=_ours("weed"),
-        browser=browser or _found_browser(environ),
+        browser=_found_browser(environ),
         wa_js=environ.get("WA_JS_PATH") or _found_wa_js(),
     )
 
@@ -51,48 +36,10 @@ def _ours(name: str) -> str:
 
 
 def _found_browser(environ: Mapping[str, str]) -> str:
-    found = find_browser(environ)
-    if not found:
-        raise Fault("no Chromium was found", hint=f"{AGAIN}, or set BROWSER_EXECUTABLE")
-    return found
-
-
-def find_browser(environ: Mapping[str, str]) -> str:
-    """The browser to use, the leanest first; "" when there is none."""
-    if environ.get("BROWSER_EXECUTABLE"):
-        return environ["BROWSER_EXECUTABLE"]
-    names = _BROWSERS if environ.get("BROWSER") != "chromium" else tuple(n for n in _BROWSERS if "headless" not in n)
-    return next((found for found in _candidates(names, environ) if os.access(found, os.X_OK)), "")
-
-
-def _candidates(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[str]:
-    headless = any("headless" in name for name in names)
-    for name in names:
-        # Ubuntu's chromium-browser is a script that asks for a snap; a snap cannot use our profile folder.
-        if (found := shutil.which(name)) and not _is_snap(found):
-            yield found
-    yield from (place for place in _PLACES if headless or "headless" not in place)
-    for pattern in _PLAYWRIGHT_GLOBS:
-        if headless or "headless" not in pattern:
-            yield from sorted((str(path) for path in _playwright_folder(environ).glob(pattern)), reverse=True)
-
-
-def _is_snap(program: str) -> bool:
-    real = Path(program).resolve()
-    if "snap" in real.parts:
-        return True
     try:
-        return real.stat().st_size < 16_384 and "/snap/" in real.read_text(errors="replace")
-    except OSError:
-        return True
-
-
-def _playwright_folder(environ: Mapping[str, str]) -> Path:
-    if environ.get("PLAYWRIGHT_BROWSERS_PATH"):
-        return Path(environ["PLAYWRIGHT_BROWSERS_PATH"])
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "ms-playwright"
-    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ms-playwright"
+        return str(browser_of(environ))
+    except NoBrowser as missing:
+        raise Fault(str(missing), hint=AGAIN) from missing
 
 
 def project_root() -> Path | None:

@@ -88,7 +88,7 @@ class _Prepared:
 
     @classmethod
     def make(cls, settings: StackSettings, environ: Mapping[str, str], run_dir: Path) -> _Prepared:
-        programs = find_programs(environ, browser=settings.browser_executable)
+        programs = find_programs(environ)
         keys = open_keys(settings.keys_dir, make_api_key=not settings.api_key)
         chosen = _choose_ports(settings, run_dir)
         _make_folders(settings)

@@ -19,7 +19,7 @@ from playwright.async_api import BrowserContext, Error, Page
 from playwright.async_api import TimeoutError as DriverTimeout
 
 from browser_worker.adapters.browser.driver import Driver
-from browser_worker.adapters.browser.executables import Engine, NoBrowser, VersionOf, find_executable
+from browser_worker.adapters.browser.executable_version import VersionOf
 from browser_worker.adapters.browser.launch_flags import NOT_WANTED, arguments, environment
 from browser_worker.adapters.browser.page_driver import GRACE_SECONDS, PageBusy, PageDriver, ended
 from browser_worker.adapters.browser.page_scripts import WAKE_BINDING, carried_script, init_script, read_bundle
@@ -30,6 +30,7 @@ from browser_worker.domain import sending
 from browser_worker.domain.page_state import interpret
 from browser_worker.domain.reading import LocalStorageExport, PageState, Reading, SelfCheck, SendOutcome
 from browser_worker.ports import BrowserGone, BrowserHangs, BrowserMeasure
+from shared.browsers import Engine, NoBrowser, find_browser
 from shared.clock import Clock
 from shared.runtime import get_logger
 
@@ -68,7 +69,7 @@ class ChromiumBrowser:
     ) -> None:
         self._url = url
         self._origin = _origin(url)
-        self._executable = find_executable(engine, executable)
+        self._executable = find_browser(engine, executable)
         self._version = VersionOf(self._executable)
         self._init_script = init_script(self._origin, read_bundle(wa_js))
         self._clock = clock
