@@ -120,7 +120,7 @@ def test_without_a_browser_the_start_says_how_to_get_one(tmp_path: Path) -> None
     empty = tmp_path / "nothing"
     empty.mkdir()
     code = (
-        "import sys; from persistent_session.stack import programs; programs._PLACES = (); "
+        "import sys; from shared import browsers; browsers._FIXED = {'headless-shell': (), 'chromium': ()}; "
         "sys.argv = ['persistent-session', 'up']; from persistent_session.cli import main; main()"
     )
     done = subprocess.run(
