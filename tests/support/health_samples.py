@@ -22,6 +22,7 @@ from shared.contracts.sessions import (
     BackupsStatus,
     BrowserStatus,
     ProfileStatus,
+    Reason,
     SavesStatus,
     SessionRecord,
     SessionStatus,
@@ -87,7 +88,7 @@ def worker(**changes: Any) -> WorkerSample:
     return WorkerSample(**(found | changes))
 
 
-def store(**changes: Any) -> BackupReplicaSample:
+def backup_replica(**changes: Any) -> BackupReplicaSample:
     found: dict[str, Any] = {"instance": "backup-1", "seen_at": ago(2), "store_ok": True}
     return BackupReplicaSample(**(found | changes))
 
@@ -98,7 +99,7 @@ WELL = Observation(
     status_seen_at=ago(3),
     record=record(),
     workers=(worker(),),
-    backup_replicas=(store(),),
+    backup_replicas=(backup_replica(),),
     nats=NatsSample(
         seen_at=ago(2), connections=5, memory_bytes=20 * MB, storage_bytes=MB, storage_limit_bytes=900 * MB
     ),
@@ -144,10 +145,10 @@ def check(seen: Observation, code: str, now: datetime = NOW) -> CheckResult:
     return next(each for each in verdict(seen, now).checks if each.code == code)
 
 
-def key(seen: Observation, code: str) -> str:
-    """Which problem the check of this code finds."""
+def problem(seen: Observation, code: str) -> str:
+    """Which problem the check of this code finds; empty for none."""
     case = Case(seen, LIMITS, NOW)
-    return next(each for each in CHECKS if each.code == code).examine(case).key
+    return next(each for each in CHECKS if each.code == code).examine(case).problem or ""
 
 
 def advice(seen: Observation) -> dict[str, str]:
@@ -159,7 +160,7 @@ def advice(seen: Observation) -> dict[str, str]:
 _ages = st.one_of(st.floats(-600, 10), st.floats(0, 7200), st.floats(0, 10_000_000)).map(ago)
 _maybe_ages = st.none() | _ages
 _texts = st.one_of(
-    st.sampled_from(["", "banned", "tos_block", "proxyblock", "page_outdated", "unknown_dialog", "store_unreachable"]),
+    st.sampled_from(["", *Reason]),
     st.text(max_size=40),
     st.just(f"call +{NUMBER} now"),
 )

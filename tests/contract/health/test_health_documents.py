@@ -12,9 +12,9 @@ from health_samples import (
     NOW,
     WELL,
     ago,
+    backup_replica,
     in_state,
     record,
-    store,
     verdict,
     with_backups,
     with_browser,
@@ -39,7 +39,7 @@ REPORTS: dict[str, Observation] = {
     "banned": in_state("needs_attention", "banned", 600),
     "damaged-with-backups": with_profile(valid=False, missing_files=("Default/IndexedDB",)),
     "store-down": replace(
-        with_backups(newest_at=ago(4000)), backup_replicas=(store(store_ok=False, store_down_since=ago(900)),)
+        with_backups(newest_at=ago(4000)), backup_replicas=(backup_replica(store_ok=False, store_down_since=ago(900)),)
     ),
     "many-small-problems": with_status(
         with_browser(with_profile(bytes=200 * 2**20), memory_bytes=800 * 2**20, send_ok=False), probed_at=ago(70)

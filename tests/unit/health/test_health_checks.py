@@ -11,11 +11,11 @@ from health_samples import (
     WELL,
     WORKER,
     ago,
+    backup_replica,
     check,
     in_state,
-    key,
+    problem,
     record,
-    store,
     verdict,
     with_backups,
     with_browser,
@@ -41,48 +41,55 @@ class Example:
     code: str
     level: str
     seen: Observation
-    key: str = ""
+    problem: str = ""
 
 
 def _connection() -> list[Example]:
-    def example(name: str, level: str, seen: Observation, key: str) -> Example:
-        return Example(name, "WA-CONNECTION", level, seen, key)
+    def example(name: str, level: str, seen: Observation, problem: str) -> Example:
+        return Example(name, "WA-CONNECTION", level, seen, problem)
 
     unstarted = replace(WELL, status=None, record=None)
     claimed_by_nobody = replace(WELL, status=None, record=record(asked=5))
     return [
         example("pairing", "warning", in_state("pairing", "scan_the_qr", 9000), "pairing"),
         example("starting", "warning", in_state("starting"), "starting"),
-        example("starting for long", "critical", in_state("starting", for_seconds=181), "starting-long"),
+        example("starting for long", "critical", in_state("starting", for_seconds=181), "starting_long"),
         example("syncing", "warning", in_state("syncing"), "syncing"),
         example("restoring", "warning", in_state("restoring", "profile_damaged"), "restoring"),
-        example("waiting for S3", "warning", in_state("restoring", "store_unreachable"), "waiting-for-store"),
+        example("restoring for long", "critical", in_state("restoring", for_seconds=601), "restoring_long"),
+        example(
+            "waiting for S3 for long",
+            "critical",
+            in_state("restoring", "store_unreachable", 601),
+            "waiting_for_store_long",
+        ),
+        example("syncing for long", "critical", in_state("syncing", for_seconds=181), "syncing_long"),
+        example("waiting for S3", "warning", in_state("restoring", "store_unreachable"), "waiting_for_store"),
         example("reconnecting", "warning", in_state("reconnecting", "offline"), "reconnecting"),
-        example("reconnecting for long", "critical", in_state("reconnecting", "offline", 121), "reconnecting-long"),
+        example("reconnecting for long", "critical", in_state("reconnecting", "offline", 121), "reconnecting_long"),
         example("conflict", "critical", in_state("conflict", "open_elsewhere"), "conflict"),
-        example("unlinked", "critical", in_state("logged_out", "unlinked_by_phone"), "logged-out"),
-        example("gave up", "critical", in_state("needs_attention", "cannot_reconnect"), "needs-attention"),
+        example("unlinked", "critical", in_state("logged_out", "unlinked_by_phone"), "logged_out"),
+        example("gave up", "critical", in_state("needs_attention", "cannot_reconnect"), "needs_attention"),
         example("failed", "critical", in_state("failed"), "failed"),
         example("banned", "critical", in_state("needs_attention", "banned"), "banned"),
-        example("banned by event", "critical", in_state("failed", "account_temporarily_banned"), "banned"),
-        example("terms", "critical", in_state("needs_attention", "SMB_TOS_BLOCK"), "terms"),
-        example("deprecated", "critical", in_state("needs_attention", "DEPRECATED_VERSION"), "deprecated"),
-        example("outdated", "critical", in_state("needs_attention", "page_outdated"), "deprecated"),
-        example("proxy", "critical", in_state("needs_attention", "PROXYBLOCK"), "proxy"),
-        example("blocked", "critical", in_state("needs_attention", "blocked"), "blocked"),
+        example("terms", "critical", in_state("needs_attention", "terms_not_accepted"), "terms"),
+        example("network", "critical", in_state("needs_attention", "network_refused"), "network"),
+        example("outdated page", "critical", in_state("needs_attention", "page_outdated"), "page_outdated"),
+        example("outdated browser", "critical", in_state("needs_attention", "browser_too_old"), "browser_outdated"),
+        example("profile in use", "critical", in_state("failed", "profile_in_use"), "profile_in_use"),
         example("dialog", "critical", in_state("needs_attention", "unknown_dialog"), "dialog"),
-        example("a state of the future", "warning", in_state("levitating"), "strange"),
-        example("stopped though wanted", "warning", in_state("stopped", "lease_lost"), "should-run"),
-        example("stopped though wanted, long", "critical", in_state("stopped", for_seconds=61), "should-run-long"),
+        example("a state of the future", "warning", in_state("levitating"), "unknown_state"),
+        example("stopped though wanted", "warning", in_state("stopped", "lease_lost"), "should_run"),
+        example("stopped though wanted, long", "critical", in_state("stopped", for_seconds=61), "should_run_long"),
         example("not taken yet", "warning", claimed_by_nobody, "unclaimed"),
         example("never taken", "critical", replace(WELL, status=None, record=record(asked=61)), "unclaimed"),
-        example("never started", "warning", unstarted, "never started"),
+        example("never started", "warning", unstarted, "never_started"),
         example("cleared", "warning", replace(WELL, status=None, record=record("cleared")), "cleared"),
         example("stopped", "warning", replace(in_state("stopped"), record=record("stopped")), "stopped"),
         example("stopping", "warning", replace(WELL, record=record("stopped")), "stopping"),
-        example("not seen yet", "warning", replace(unstarted, listening_since=ago(1)), "not-seen"),
-        example("wanted, not seen yet", "warning", replace(claimed_by_nobody, listening_since=ago(1)), "not-seen"),
-        example("owner not heard yet", "warning", replace(FRESH, workers=()), "not-seen"),
+        example("not seen yet", "warning", replace(unstarted, listening_since=ago(1)), "not_heard_yet"),
+        example("wanted, not seen yet", "warning", replace(claimed_by_nobody, listening_since=ago(1)), "not_heard_yet"),
+        example("owner not heard yet", "warning", replace(FRESH, workers=()), "not_heard_yet"),
         example("owner silent", "unknown", replace(WELL, workers=(worker(worker="other"),)), ""),
         example("bus lost", "unknown", BUS_LOST, ""),
     ]
@@ -90,15 +97,15 @@ def _connection() -> list[Example]:
 
 def _page() -> list[Example]:
     silent = [
-        Example("silent page", "WA-PROBE", "warning", with_status(probed_at=ago(61)), "silent"),
-        Example("dead page", "WA-PROBE", "critical", with_status(probed_at=ago(91)), "silent"),
-        Example("never answered", "WA-PROBE", "critical", with_status(probed_at=None), "silent"),
+        Example("silent page", "WA-PROBE", "warning", with_status(probed_at=ago(61)), "silent_page"),
+        Example("dead page", "WA-PROBE", "critical", with_status(probed_at=ago(91)), "silent_page"),
+        Example("never answered", "WA-PROBE", "critical", with_status(probed_at=None), "silent_page"),
         Example("not asked yet", "WA-PROBE", "unknown", with_status(probed_at=None, since=ago(9))),
         Example("no page", "WA-PROBE", "unknown", in_state("restoring")),
     ]
     stale = [
-        Example("old status", "WA-STALE", "warning", replace(WELL, status_seen_at=ago(61)), "stale"),
-        Example("dead status", "WA-STALE", "critical", replace(WELL, status_seen_at=ago(181)), "stale"),
+        Example("old status", "WA-STALE", "warning", replace(WELL, status_seen_at=ago(61)), "stale_status"),
+        Example("dead status", "WA-STALE", "critical", replace(WELL, status_seen_at=ago(181)), "stale_status"),
         Example("old, but the bus was lost", "WA-STALE", "healthy", replace(FRESH, status_seen_at=ago(500))),
         Example("bus lost", "WA-STALE", "unknown", BUS_LOST),
         Example("stopped", "WA-STALE", "unknown", replace(WELL, status_seen_at=ago(999), record=record("stopped"))),
@@ -109,17 +116,21 @@ def _page() -> list[Example]:
         Example("all, but back", "WA-RECONNECTS", "warning", with_status(reconnect_attempts=5)),
         Example("few", "WA-RECONNECTS", "healthy", with_status(reconnect_attempts=2)),
     ]
-    return silent + stale + [replace(each, key="attempts" if each.level != "healthy" else "") for each in attempts]
+    return (
+        silent
+        + stale
+        + [replace(each, problem="many_attempts" if each.level != "healthy" else "") for each in attempts]
+    )
 
 
 def _profile() -> list[Example]:
     return [
         Example("at the limit", "WA-SIZE", "healthy", with_profile(bytes=150 * MB)),
-        Example("large", "WA-SIZE", "warning", with_profile(bytes=150 * MB + 1), "large"),
-        Example("twice as large", "WA-SIZE", "critical", with_profile(bytes=300 * MB + 1), "large"),
+        Example("large", "WA-SIZE", "warning", with_profile(bytes=150 * MB + 1), "large_profile"),
+        Example("twice as large", "WA-SIZE", "critical", with_profile(bytes=300 * MB + 1), "large_profile"),
         Example("no profile", "WA-SIZE", "unknown", with_profile(exists=False)),
-        Example("missing", "WA-FILES", "critical", with_profile(missing_files=("Local Storage",)), "missing"),
-        Example("gone", "WA-FILES", "critical", with_profile(exists=False), "gone"),
+        Example("missing", "WA-FILES", "critical", with_profile(missing_files=("Local Storage",)), "missing_files"),
+        Example("gone", "WA-FILES", "critical", with_profile(exists=False), "missing_profile"),
         Example(
             "missing before the link",
             "WA-FILES",
@@ -129,32 +140,32 @@ def _profile() -> list[Example]:
             ),
         ),
         Example("on the QR page", "WA-FILES", "unknown", in_state("pairing", seen=with_profile(missing_files=("x",)))),
-        Example("damaged", "WA-PROFILE", "critical", with_profile(valid=False), "damaged"),
+        Example("damaged", "WA-PROFILE", "critical", with_profile(valid=False), "damaged_profile"),
         Example("on the QR page", "WA-PROFILE", "unknown", in_state("pairing", seen=with_profile(valid=False))),
-        Example("overdue", "WA-PROFILE", "warning", with_profile(validated_at=ago(181)), "not-validated"),
-        Example("never validated", "WA-PROFILE", "warning", with_profile(validated_at=None), "not-validated"),
+        Example("overdue", "WA-PROFILE", "warning", with_profile(validated_at=ago(181)), "not_validated"),
+        Example("never validated", "WA-PROFILE", "warning", with_profile(validated_at=None), "not_validated"),
         Example(
             "damaged at rest",
             "WA-PROFILE",
             "warning",
             replace(in_state("stopped", for_seconds=40, seen=with_profile(valid=False)), record=record("stopped")),
-            "damaged",
+            "damaged_profile",
         ),
     ]
 
 
 def _copies() -> list[Example]:
     return [
-        Example("none", "WA-BACKUP", "warning", with_status(with_backups(newest_at=None), since=ago(9)), "none"),
-        Example("none for long", "WA-BACKUP", "critical", with_backups(newest_at=None), "none"),
-        Example("old", "WA-BACKUP", "warning", with_backups(newest_at=ago(901)), "old"),
-        Example("very old", "WA-BACKUP", "critical", with_backups(newest_at=ago(3601)), "old"),
+        Example("none", "WA-BACKUP", "warning", with_status(with_backups(newest_at=None), since=ago(9)), "no_backup"),
+        Example("none for long", "WA-BACKUP", "critical", with_backups(newest_at=None), "no_backup"),
+        Example("old", "WA-BACKUP", "warning", with_backups(newest_at=ago(901)), "old_backup"),
+        Example("very old", "WA-BACKUP", "critical", with_backups(newest_at=ago(3601)), "old_backup"),
         Example(
             "very old, just back",
             "WA-BACKUP",
             "warning",
             with_status(with_backups(newest_at=ago(99999)), since=ago(9)),
-            "old",
+            "old_backup",
         ),
         Example(
             "old, unchanged since", "WA-BACKUP", "healthy", with_backups(newest_at=ago(9999), last_attempt_at=ago(60))
@@ -164,90 +175,109 @@ def _copies() -> list[Example]:
             "WA-BACKUP",
             "critical",
             with_backups(newest_at=ago(9999), last_attempt_at=ago(60), last_error="unavailable"),
-            "old",
+            "old_backup",
         ),
         Example("not known", "WA-BACKUP", "unknown", with_backups(known=False, newest_at=None, count=0)),
         Example("while pairing", "WA-BACKUP", "unknown", in_state("pairing", seen=with_backups(newest_at=None))),
-        Example("none", "WA-SAVE", "warning", with_status(with_saves(newest_at=None), since=ago(121)), "none"),
+        Example("none", "WA-SAVE", "warning", with_status(with_saves(newest_at=None), since=ago(121)), "no_save"),
         Example("none yet", "WA-SAVE", "unknown", with_status(with_saves(newest_at=None), since=ago(60))),
-        Example("none for long", "WA-SAVE", "critical", with_saves(newest_at=None), "none"),
-        Example("old", "WA-SAVE", "warning", with_saves(newest_at=ago(361)), "old"),
-        Example("very old", "WA-SAVE", "critical", with_saves(newest_at=ago(1801)), "old"),
+        Example("none for long", "WA-SAVE", "critical", with_saves(newest_at=None), "no_save"),
+        Example("old", "WA-SAVE", "warning", with_saves(newest_at=ago(361)), "old_save"),
+        Example("very old", "WA-SAVE", "critical", with_saves(newest_at=ago(1801)), "old_save"),
     ]
 
 
 def _browser() -> list[Example]:
     unchecked = {"read_ok": False, "send_ok": False, "page_version": "", "wa_js_version": ""}
     return [
-        Example("much", "WA-MEMORY", "warning", with_browser(memory_bytes=701 * MB), "memory"),
-        Example("too much", "WA-MEMORY", "critical", with_browser(memory_bytes=1201 * MB), "memory"),
+        Example("much", "WA-MEMORY", "warning", with_browser(memory_bytes=701 * MB), "much_memory"),
+        Example("too much", "WA-MEMORY", "critical", with_browser(memory_bytes=1201 * MB), "much_memory"),
         Example("not measured", "WA-MEMORY", "unknown", with_browser(memory_bytes=0)),
-        Example("cannot read", "WA-SELFCHECK", "critical", with_browser(read_ok=False), "read"),
-        Example("cannot send", "WA-SELFCHECK", "warning", with_browser(send_ok=False), "send"),
+        Example("cannot read", "WA-SELFCHECK", "critical", with_browser(read_ok=False), "cannot_read"),
+        Example("cannot send", "WA-SELFCHECK", "warning", with_browser(send_ok=False), "cannot_send"),
         Example("not checked yet", "WA-SELFCHECK", "unknown", with_status(with_browser(**unchecked), since=ago(5))),
-        Example("never checked", "WA-SELFCHECK", "critical", with_browser(**unchecked), "read"),
+        Example("never checked", "WA-SELFCHECK", "critical", with_browser(**unchecked), "cannot_read"),
     ]
 
 
 def _system() -> list[Example]:
     silent = worker(seen_at=ago(7))
     busy = (worker(free_capacity=0),)
-    bad_store = store(store_ok=False, store_down_since=ago(60))
+    replica_without_store = backup_replica(store_ok=False, store_down_since=ago(60))
     full = NatsSample(seen_at=NOW, storage_bytes=90, storage_limit_bytes=100)
     return [
-        Example("none", "WA-WORKER", "critical", replace(WELL, workers=()), "none"),
-        Example("all silent", "WA-WORKER", "critical", replace(WELL, workers=(silent,)), "none"),
+        Example("none", "WA-WORKER", "critical", replace(WELL, workers=()), "no_worker"),
+        Example("all silent", "WA-WORKER", "critical", replace(WELL, workers=(silent,)), "no_worker"),
         Example("not heard yet", "WA-WORKER", "unknown", replace(FRESH, workers=())),
         Example("silent since the last time", "WA-WORKER", "unknown", replace(FRESH, workers=(silent,))),
         Example(
-            "none, none needed", "WA-WORKER", "warning", replace(WELL, workers=(), record=record("stopped")), "none"
+            "none, none needed",
+            "WA-WORKER",
+            "warning",
+            replace(WELL, workers=(), record=record("stopped")),
+            "no_worker",
         ),
-        Example("owner silent", "WA-WORKER", "warning", replace(WELL, workers=(silent, worker(worker="b"))), "owner"),
+        Example(
+            "owner silent", "WA-WORKER", "warning", replace(WELL, workers=(silent, worker(worker="b"))), "silent_owner"
+        ),
         Example(
             "owner silent for long",
             "WA-WORKER",
             "critical",
             replace(WELL, workers=(worker(seen_at=ago(21)), worker(worker="b"))),
-            "owner",
+            "silent_owner",
         ),
-        Example("owner never heard", "WA-WORKER", "critical", replace(WELL, workers=(worker(worker="b"),)), "owner"),
-        Example("no room", "WA-WORKER", "warning", replace(WELL, status=None, workers=busy), "no-room"),
-        Example("bus lost", "WA-WORKER", "unknown", BUS_LOST),
-        Example("no service", "WA-STORE", "critical", replace(WELL, backup_replicas=()), "service"),
         Example(
-            "service silent", "WA-STORE", "warning", replace(WELL, backup_replicas=(store(seen_at=ago(16)),)), "service"
+            "owner never heard", "WA-WORKER", "critical", replace(WELL, workers=(worker(worker="b"),)), "silent_owner"
+        ),
+        Example("no room", "WA-WORKER", "warning", replace(WELL, status=None, workers=busy), "no_capacity"),
+        Example("bus lost", "WA-WORKER", "unknown", BUS_LOST),
+        Example("no service", "WA-STORE", "critical", replace(WELL, backup_replicas=()), "no_backup_service"),
+        Example(
+            "service silent",
+            "WA-STORE",
+            "warning",
+            replace(WELL, backup_replicas=(backup_replica(seen_at=ago(16)),)),
+            "no_backup_service",
         ),
         Example("not heard yet", "WA-STORE", "unknown", replace(FRESH, backup_replicas=())),
-        Example("store down", "WA-STORE", "warning", replace(WELL, backup_replicas=(bad_store,)), "store"),
+        Example(
+            "store down", "WA-STORE", "warning", replace(WELL, backup_replicas=(replica_without_store,)), "store_down"
+        ),
         Example(
             "store down for long",
             "WA-STORE",
             "critical",
-            replace(WELL, backup_replicas=(store(store_ok=False, store_down_since=ago(601)),)),
-            "store",
+            replace(WELL, backup_replicas=(backup_replica(store_ok=False, store_down_since=ago(601)),)),
+            "store_down",
         ),
         Example(
             "a restore waits",
             "WA-STORE",
             "critical",
-            replace(in_state("restoring"), backup_replicas=(bad_store,)),
-            "store",
+            replace(in_state("restoring"), backup_replicas=(replica_without_store,)),
+            "store_down",
         ),
-        Example("one of two", "WA-STORE", "healthy", replace(WELL, backup_replicas=(bad_store, store(instance="2")))),
+        Example(
+            "one of two",
+            "WA-STORE",
+            "healthy",
+            replace(WELL, backup_replicas=(replica_without_store, backup_replica(instance="2"))),
+        ),
         Example("bus lost", "WA-STORE", "unknown", BUS_LOST),
         Example(
             "same epoch twice",
             "WA-OWNERS",
             "critical",
             replace(WELL, duplicate_owners=(DuplicateOwner("b", ago(9), True),)),
-            "two",
+            "two_owners",
         ),
         Example(
             "late owner",
             "WA-OWNERS",
             "warning",
             replace(WELL, duplicate_owners=(DuplicateOwner("b", ago(9), False),)),
-            "late",
+            "late_owner",
         ),
         Example(
             "long ago", "WA-OWNERS", "healthy", replace(WELL, duplicate_owners=(DuplicateOwner("b", ago(601), True),))
@@ -257,7 +287,7 @@ def _system() -> list[Example]:
             "WA-OWNERS",
             "critical",
             replace(WELL, workers=(worker(), worker(worker="b", holding_since=ago(7)))),
-            "two",
+            "two_owners",
         ),
         Example(
             "handed over",
@@ -265,8 +295,8 @@ def _system() -> list[Example]:
             "healthy",
             replace(WELL, workers=(worker(), worker(worker="b", holding_since=NOW))),
         ),
-        Example("flapping", "WA-OWNERS", "warning", replace(WELL, takeovers=(ago(9),) * 4), "flapping"),
-        Example("flapping wildly", "WA-OWNERS", "critical", replace(WELL, takeovers=(ago(9),) * 7), "flapping"),
+        Example("flapping", "WA-OWNERS", "warning", replace(WELL, takeovers=(ago(9),) * 4), "many_takeovers"),
+        Example("flapping wildly", "WA-OWNERS", "critical", replace(WELL, takeovers=(ago(9),) * 7), "many_takeovers"),
         Example("three redeploys", "WA-OWNERS", "healthy", replace(WELL, takeovers=(ago(9),) * 3)),
         Example("nobody yet", "WA-OWNERS", "unknown", replace(WELL, status=None, workers=())),
         Example(
@@ -274,10 +304,12 @@ def _system() -> list[Example]:
             "WA-OWNERS",
             "critical",
             replace(WELL, record=record("stopped"), duplicate_owners=(DuplicateOwner("b", ago(9), True),)),
-            "two",
+            "two_owners",
         ),
-        Example("little", "WA-DISK", "warning", replace(WELL, workers=(worker(disk_free_bytes=1023 * MB),)), "disk"),
-        Example("full", "WA-DISK", "critical", replace(WELL, workers=(worker(disk_free_bytes=0),)), "disk"),
+        Example(
+            "little", "WA-DISK", "warning", replace(WELL, workers=(worker(disk_free_bytes=1023 * MB),)), "little_disk"
+        ),
+        Example("full", "WA-DISK", "critical", replace(WELL, workers=(worker(disk_free_bytes=0),)), "little_disk"),
         Example(
             "full elsewhere",
             "WA-DISK",
@@ -285,18 +317,26 @@ def _system() -> list[Example]:
             replace(WELL, workers=(worker(), worker(worker="b", disk_free_bytes=0, holding_since=None))),
         ),
         Example("nobody told", "WA-DISK", "unknown", replace(WELL, workers=())),
-        Example("lost", "WA-NATS", "critical", BUS_LOST, "lost"),
+        Example("lost", "WA-NATS", "critical", BUS_LOST, "bus_lost"),
         Example("no monitor", "WA-NATS", "healthy", replace(WELL, nats=None)),
         Example(
-            "silent", "WA-NATS", "warning", replace(WELL, nats=NatsSample(seen_at=NOW, reachable=False)), "monitor"
+            "silent",
+            "WA-NATS",
+            "warning",
+            replace(WELL, nats=NatsSample(seen_at=NOW, reachable=False)),
+            "monitor_silent",
         ),
         Example(
-            "plain", "WA-NATS", "critical", replace(WELL, nats=NatsSample(seen_at=NOW, jetstream=False)), "jetstream"
+            "plain", "WA-NATS", "critical", replace(WELL, nats=NatsSample(seen_at=NOW, jetstream=False)), "no_jetstream"
         ),
-        Example("filling", "WA-NATS", "warning", replace(WELL, nats=full), "full"),
-        Example("full", "WA-NATS", "critical", replace(WELL, nats=replace(full, storage_bytes=99)), "full"),
+        Example("filling", "WA-NATS", "warning", replace(WELL, nats=full), "jetstream_full"),
+        Example("full", "WA-NATS", "critical", replace(WELL, nats=replace(full, storage_bytes=99)), "jetstream_full"),
         Example(
-            "slow", "WA-NATS", "warning", replace(WELL, nats=NatsSample(seen_at=NOW, new_slow_consumers=2)), "slow"
+            "slow",
+            "WA-NATS",
+            "warning",
+            replace(WELL, nats=NatsSample(seen_at=NOW, new_slow_consumers=2)),
+            "slow_consumers",
         ),
     ]
 
@@ -316,7 +356,10 @@ def test_nothing_is_said_when_all_is_well() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: f"{each.code}: {each.name}")
 def test_each_example_gets_its_level(example: Example) -> None:
-    assert (check(example.seen, example.code).level, key(example.seen, example.code)) == (example.level, example.key)
+    assert (check(example.seen, example.code).level, problem(example.seen, example.code)) == (
+        example.level,
+        example.problem,
+    )
 
 
 @pytest.mark.parametrize("code", [each.code for each in CHECKS])

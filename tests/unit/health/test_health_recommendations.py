@@ -11,10 +11,10 @@ from health_samples import (
     WELL,
     advice,
     ago,
+    backup_replica,
     in_state,
     observations,
     record,
-    store,
     verdict,
     with_backups,
     with_browser,
@@ -25,15 +25,18 @@ from health_samples import (
 )
 from hypothesis import example, given, settings
 
-from health.domain.case import Case, Cause
+from health.domain.case import Case
+from health.domain.causes import cause_of
 from health.domain.observation import Observation
 from health.domain.recommendations import RULES
 from health.domain.samples import DuplicateOwner
+from shared.contracts.sessions import Reason
 
 DAMAGED = with_profile(valid=False, missing_files=("Local Storage",))
 NO_SAVE = with_saves(DAMAGED, count=0, newest_at=None)
 NO_COPY = with_backups(NO_SAVE, count=0, newest_at=None)
 NOT_KNOWN = with_backups(NO_COPY, known=False)
+BLOCKING = [reason for reason in Reason if cause_of(reason) is not None]
 ACTIONS = {"initialize", "clear", "health-check", "backup", "restore", ""}
 
 
@@ -81,7 +84,7 @@ def test_a_restore_under_way_is_waited_for() -> None:
 @given(seen=observations)
 @settings(max_examples=500)
 def test_nobody_who_was_refused_is_told_to_reconnect(seen: Observation) -> None:
-    if Case(seen, LIMITS, NOW).should_run and Case(seen, LIMITS, NOW).cause is not Cause.NONE:
+    if Case(seen, LIMITS, NOW).should_run and Case(seen, LIMITS, NOW).cause is not None:
         assert not {"initialize", "restore", "clear", "health-check"} & set(advice(seen).values())
 
 
@@ -89,11 +92,12 @@ def test_nobody_who_was_refused_is_told_to_reconnect(seen: Observation) -> None:
     ("reason", "expected"),
     [
         ("banned", "account-banned"),
-        ("tos_block", "accept-terms"),
+        ("terms_not_accepted", "accept-terms"),
         ("page_outdated", "update-page"),
-        ("proxyblock", "change-network"),
-        ("blocked", "see-phone"),
+        ("network_refused", "change-network"),
         ("unknown_dialog", "answer-dialog"),
+        ("profile_in_use", "stop-other-program"),
+        ("browser_too_old", "update-browser"),
     ],
 )
 def test_each_refusal_has_its_own_advice(reason: str, expected: str) -> None:
@@ -117,7 +121,7 @@ def test_an_issue_always_comes_with_advice(seen: Observation) -> None:
         assert report.recommendations
 
 
-@pytest.mark.parametrize("reason", ["banned", "tos_block", "proxyblock", "blocked", "page_outdated", "unknown_dialog"])
+@pytest.mark.parametrize("reason", BLOCKING)
 @pytest.mark.parametrize("seen", [DAMAGED, NO_SAVE, NO_COPY, NOT_KNOWN, with_backups(DAMAGED, count=0, newest_at=None)])
 def test_a_refused_session_is_left_alone_even_when_its_profile_is_damaged(seen: Observation, reason: str) -> None:
     refused = in_state("needs_attention", reason, 20, with_profile(seen, validated_at=ago(5)))
@@ -158,7 +162,7 @@ def test_a_missing_or_old_backup_is_made() -> None:
 
 
 def test_a_backup_is_not_asked_of_a_store_that_is_down() -> None:
-    seen = replace(with_backups(newest_at=ago(901)), backup_replicas=(store(store_ok=False),))
+    seen = replace(with_backups(newest_at=ago(901)), backup_replicas=(backup_replica(store_ok=False),))
     assert advice(seen) == {"mend-store": ""}
 
 

@@ -1,62 +1,40 @@
-"""An observation with the questions that many checks ask of it. Pure; each answer is one line of plain reasoning."""
+"""One observation, its limits and a moment, with the questions that several checks ask of them. Pure."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
 
-from shared.contracts.sessions import DesiredState, ProfileStatus, SessionStatus, State
+from shared.contracts.sessions import DesiredState, ProfileStatus, Reason, SessionStatus, State
 
+from .causes import Cause, cause_of
 from .observation import Observation
 from .samples import BackupReplicaSample, WorkerSample
 from .thresholds import Thresholds
 
-
-class Wish(StrEnum):
-    """What people want of the session."""
-
-    NEVER = "never started"
-    STOPPED = "stopped"
-    CLEARED = "cleared"
-    RUNNING = "running"
-
-
-class Cause(StrEnum):
-    """Faults that only a person can answer, told apart by the status's reason."""
-
-    NONE = ""
-    BANNED = "banned"
-    TERMS = "terms"
-    DEPRECATED = "deprecated"
-    PROXY = "proxy"
-    BLOCKED = "blocked"
-    DIALOG = "dialog"
-
-
-_CAUSES: tuple[tuple[frozenset[str], Cause], ...] = (
-    (frozenset({"ban", "banned"}), Cause.BANNED),
-    (frozenset({"tos", "terms"}), Cause.TERMS),
-    (frozenset({"deprecated", "outdated"}), Cause.DEPRECATED),
-    (frozenset({"proxy", "proxyblock"}), Cause.PROXY),
-    (frozenset({"block", "blocked"}), Cause.BLOCKED),
-    (frozenset({"dialog"}), Cause.DIALOG),
-)
-"""LocalizedText of a reason → cause; the first row that matches counts, so `tos_block` is TERMS and not BLOCKED."""
-
-_TROUBLED = frozenset({State.NEEDS_ATTENTION, State.FAILED, State.RECONNECTING, State.LOGGED_OUT, State.UNKNOWN})
+_CAUSE_COUNTS = frozenset({State.NEEDS_ATTENTION, State.FAILED, State.RECONNECTING, State.LOGGED_OUT, State.UNKNOWN})
+"""States in which a cause counts. A session that is connected or on its way is not held up by one."""
 _LOGIN_EXPECTED = frozenset(
     {
         State.CONNECTED, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION, State.FAILED, State.STOPPED,
         State.UNKNOWN,
     }
 )  # fmt: skip
-"""States in which the profile should hold a login; elsewhere it is being made, restored or has been unlinked."""
+"""States in which the profile should hold a login. In the others it is being made or restored, or was unlinked."""
 _COPIES_EXPECTED = frozenset({State.CONNECTED, State.RECONNECTING})
-"""States in which saves and backups are expected to be fresh."""
+"""States in which saves and backups should be fresh."""
 _PAGE_EXPECTED = frozenset({State.PAIRING, State.SYNCING, State.CONNECTED, State.RECONNECTING})
+"""States in which a page should answer probes."""
+
+
+def read_desired(text: str) -> DesiredState:
+    """The desired state of a record. One that this version does not know is judged as running: better one alarm too
+    many than a session that nobody looks after."""
+    try:
+        return DesiredState(text)
+    except ValueError:
+        return DesiredState.RUNNING
 
 
 @dataclass(frozen=True)
@@ -66,7 +44,7 @@ class Case:
     now: datetime
 
     def age(self, instant: datetime) -> float:
-        """Seconds since `instant`; 0 for one in the future, for clocks differ."""
+        """Seconds since `instant`; 0 for an instant in the future, because clocks differ."""
         return max(0.0, (self.now - instant).total_seconds())
 
     @property
@@ -83,19 +61,26 @@ class Case:
         return State.read(self.status.state) if self.status else State.UNKNOWN
 
     @cached_property
-    def wish(self) -> Wish:
-        """Without a record the status decides: a bus that lost its data must not make a running session unwanted."""
-        if self.seen.record is None:
-            if self.status is None:
-                return Wish.NEVER
-            return Wish.STOPPED if self.state is State.STOPPED else Wish.RUNNING
-        return {DesiredState.STOPPED.value: Wish.STOPPED, DesiredState.CLEARED.value: Wish.CLEARED}.get(
-            self.seen.record.desired, Wish.RUNNING
-        )
+    def reason(self) -> Reason:
+        """UNKNOWN also where no status has been seen."""
+        return Reason.read(self.status.reason) if self.status else Reason.UNKNOWN
+
+    @cached_property
+    def desired(self) -> DesiredState | None:
+        """None: the session was never started.
+
+        Without a record the status decides, because a bus that lost its data must not stop the alarms of a session
+        that runs.
+        """
+        if self.seen.record is not None:
+            return read_desired(self.seen.record.desired)
+        if self.status is None:
+            return None
+        return DesiredState.STOPPED if self.state is State.STOPPED else DesiredState.RUNNING
 
     @property
     def should_run(self) -> bool:
-        return self.wish is Wish.RUNNING
+        return self.desired is DesiredState.RUNNING
 
     @property
     def listening(self) -> bool:
@@ -103,13 +88,13 @@ class Case:
 
     @cached_property
     def listened_long_enough(self) -> bool:
-        """Whether silence means something: the bus has been listened to for longer than the grace time."""
+        """Whether silence means something: the service has listened to the bus for longer than the grace time."""
         since = self.seen.listening_since
         return since is not None and self.age(since) > self.limits.grace_seconds
 
     def silence_counts(self, heard: datetime | None) -> bool:
-        """Whether not hearing somebody now means something: it was heard since the bus was reached, or long enough has
-        passed for it to be heard."""
+        """Whether the silence of somebody last heard at `heard` means something: they spoke since the bus was reached,
+        or the service has listened long enough to hear them."""
         since = self.seen.listening_since
         return self.listened_long_enough or (since is not None and heard is not None and heard >= since)
 
@@ -119,11 +104,9 @@ class Case:
         return self.age(self.status.since) if self.status else 0.0
 
     @cached_property
-    def cause(self) -> Cause:
-        if self.status is None or self.state not in _TROUBLED:
-            return Cause.NONE
-        said = set(re.split(r"[^a-z]+", self.status.reason.lower()))
-        return next((cause for text, cause in _CAUSES if said & text), Cause.NONE)
+    def cause(self) -> Cause | None:
+        """What stands in the session's way and only a person can remove."""
+        return cause_of(self.reason) if self.state in _CAUSE_COUNTS else None
 
     @property
     def copies_expected(self) -> bool:
@@ -135,11 +118,11 @@ class Case:
 
     @property
     def login_expected(self) -> bool:
-        return self.status is not None and self.state in _LOGIN_EXPECTED and self.wish is not Wish.CLEARED
+        return self.status is not None and self.state in _LOGIN_EXPECTED and self.desired is not DesiredState.CLEARED
 
     @property
     def validated_in_state(self) -> bool:
-        """Whether the newest validation looked at the profile of this state: one from before the link says nothing."""
+        """Whether the newest validation is younger than the present state: an older one looked at another profile."""
         at = self.profile.validated_at
         return self.status is not None and at is not None and at >= self.status.since
 
@@ -153,7 +136,7 @@ class Case:
 
     @property
     def known_to_have_no_copy(self) -> bool:
-        """No save, and the store itself has said that it holds no backup. Unknown is not absent."""
+        """No save, and the backup service has said that no backup exists. Not known is not absent."""
         return self.status is not None and self.status.backups.known and not self.has_save and not self.has_backup
 
     @cached_property
@@ -162,7 +145,11 @@ class Case:
 
     @cached_property
     def live_backup_replicas(self) -> tuple[BackupReplicaSample, ...]:
-        return tuple(s for s in self.seen.backup_replicas if self.age(s.seen_at) <= self.limits.store_silent_seconds)
+        return tuple(
+            replica
+            for replica in self.seen.backup_replicas
+            if self.age(replica.seen_at) <= self.limits.backup_silent_seconds
+        )
 
     @property
     def owner(self) -> WorkerSample | None:

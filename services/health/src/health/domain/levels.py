@@ -16,25 +16,36 @@ class Level(StrEnum):
 
     @property
     def rank(self) -> int:
-        """-1 unknown, 0 healthy, 1 warning, 2 critical; the value of the metric too."""
-        return _RANKS[self]
+        """-1 unknown, 0 healthy, 1 warning, 2 critical. Also the value of the metric wa_health_check_level."""
+        match self:
+            case Level.UNKNOWN:
+                return -1
+            case Level.HEALTHY:
+                return 0
+            case Level.WARNING:
+                return 1
+            case Level.CRITICAL:
+                return 2
 
     @property
     def bad(self) -> bool:
         return self.rank > 0
 
 
-_RANKS = {Level.UNKNOWN: -1, Level.HEALTHY: 0, Level.WARNING: 1, Level.CRITICAL: 2}
-
-
 def overall(levels: Iterable[Level]) -> Overall:
-    """The worst level; unknown weighs nothing."""
-    worst = max((level.rank for level in levels), default=0)
-    return (Overall.HEALTHY, Overall.WARNING, Overall.CRITICAL)[max(worst, 0)]
+    """The worst level. Unknown weighs nothing."""
+    worst = max(levels, key=lambda level: level.rank, default=Level.HEALTHY)
+    match worst:
+        case Level.UNKNOWN | Level.HEALTHY:
+            return Overall.HEALTHY
+        case Level.WARNING:
+            return Overall.WARNING
+        case Level.CRITICAL:
+            return Overall.CRITICAL
 
 
 def graded(value: float, warning: float, critical: float) -> Level:
-    """Level of a figure that is worse the larger it is; a figure equal to a limit is still below it."""
+    """Level of a figure that is worse the larger it is. A figure equal to a limit is within it."""
     if value > critical:
         return Level.CRITICAL
     return Level.WARNING if value > warning else Level.HEALTHY

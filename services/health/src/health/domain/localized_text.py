@@ -1,7 +1,7 @@
 """Texts in English and Arabic, and figures as people say them. Knows no check.
 
-The trap: texts from other services (reasons, errors, names) may hold anything, a phone number too, so they pass
-through `plain` before anybody reads them.
+The trap: texts from other services (reasons, errors, names) may hold anything, even a phone number. They pass through
+`safe_text` before anybody reads them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shared.contracts.units import MEGABYTE
 
 @dataclass(frozen=True)
 class LocalizedText:
-    """One text in both languages; placeholders in braces are the same in both."""
+    """One text in both languages. Both hold the same placeholders in braces."""
 
     en: str
     ar: str
@@ -31,20 +31,21 @@ def _in(value: LocalizedText | str | int, language: str) -> str:
 
 
 NUMBER_LIKE = re.compile(r"\+?\d(?:[\s().\-]{0,3}\d){5,}")
-"""Six digits and more, with the marks that people put between them: may be a phone number."""
-LONGEST_FOREIGN_TEXT = 80
+"""Six digits or more, with the marks that people put between them: perhaps a phone number."""
+MAX_SAFE_TEXT = 80
+"""Characters."""
 
 
 def safe_text(text: str) -> str:
-    """A text from elsewhere, made safe to show: one short line without anything like a phone number."""
+    """A text of another service, made safe to show: one short line without anything like a phone number."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    # shortened last, so that no number is cut into a piece that no longer looks like one
-    return NUMBER_LIKE.sub("…", line)[:LONGEST_FOREIGN_TEXT]
+    # shortened last: a number that is cut may no longer look like one
+    return NUMBER_LIKE.sub("…", line)[:MAX_SAFE_TEXT]
 
 
-def megabytes(count: float) -> LocalizedText:
-    """Bytes as whole megabytes."""
-    figure = round(count / MEGABYTE)
+def megabytes(size_bytes: float) -> LocalizedText:
+    """A size in whole megabytes."""
+    figure = round(size_bytes / MEGABYTE)
     return LocalizedText(f"{figure} MB", f"{figure} ميغابايت")
 
 
@@ -57,7 +58,7 @@ _UNITS: tuple[tuple[int, str, str, str, str, str], ...] = (
 
 
 def duration(seconds: float) -> LocalizedText:
-    """A duration in its largest unit that fits at least twice: 90 s, 5 min, 3 h, 2 d."""
+    """A duration in the largest unit that fits at least twice: 90 s, 5 min, 3 h, 2 d."""
     whole = max(0, round(seconds))
     for length, unit, one, two, few, many in _UNITS:
         count = whole // length

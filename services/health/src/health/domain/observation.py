@@ -1,7 +1,7 @@
-"""What is known about one session at one moment: the only input of the verdict besides thresholds and time.
+"""What is known about one session at one moment. Besides thresholds and the time, the verdict has no other input.
 
-`None` and empty mean *not known*, and the checks must treat them so. Instants under `seen_at` are this service's own
-clock; those inside a status are its worker's, which may differ by its skew.
+`None` and empty mean *not known*, and the checks treat them so. Instants named `seen_at` are this service's own clock.
+Instants inside a status are the clock of the status's worker, which may differ.
 """
 
 from __future__ import annotations

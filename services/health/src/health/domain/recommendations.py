@@ -1,29 +1,36 @@
 """What to do about what was found: a table of rules, each with an id, its evidence and at most one action.
 
-Three promises hold for every observation: `clear` is never recommended while a copy exists or may exist, nobody who
-was banned or refused by WhatsApp is told to reconnect, and an action is recommended only where it can help now.
+Three promises hold for every observation:
+
+- `clear` is never recommended while a copy exists or may exist.
+- Nobody is told to reconnect while WhatsApp or another program stands in the way.
+- An action is recommended only where it can help now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from shared.contracts.health import Recommendation
 from shared.contracts.sessions import State
 
-from .case import Case, Cause
-from .finding import Finding
+from .case import Case
+from .causes import Cause
+from .finding import CheckCode, Finding, Problem
 from .levels import Level
 from .localized_text import LocalizedText, safe_text
 
-INITIALIZE = "initialize"
-CLEAR = "clear"
-HEALTH_CHECK = "health-check"
-BACKUP = "backup"
-RESTORE = "restore"
-NOTHING = ""
-"""A person must act, or only wait."""
+
+class Action(StrEnum):
+    """What the gateway can be asked to do, by the gateway's names."""
+
+    INITIALIZE = "initialize"
+    CLEAR = "clear"
+    HEALTH_CHECK = "health-check"
+    BACKUP = "backup"
+    RESTORE = "restore"
 
 
 @dataclass(frozen=True)
@@ -31,240 +38,261 @@ class CaseFindings:
     """A case with what the checks found in it."""
 
     case: Case
-    findings: Mapping[str, Finding]
+    findings: Mapping[CheckCode, Finding]
 
-    def bad(self, code: str, *keys: str) -> bool:
-        """Whether this check found something wrong, of these kinds where kinds are given."""
-        finding = self.findings[code]
-        return finding.level.bad and (not keys or finding.key in keys)
+    def bad(self, code: CheckCode) -> bool:
+        return self.findings[code].level.bad
+
+    def has(self, *problems: Problem) -> bool:
+        """Whether one of these problems was found."""
+        return any(finding.problem in problems for finding in self.findings.values())
 
     @property
     def damaged(self) -> bool:
-        return self.bad("WA-FILES") or self.bad("WA-PROFILE", "damaged")
+        return self.bad(CheckCode.FILES) or self.has(Problem.DAMAGED_PROFILE)
 
     @property
-    def refused(self) -> bool:
-        """WhatsApp or a person is in the way: starting again cannot help."""
-        return self.case.cause is not Cause.NONE
+    def blocked(self) -> bool:
+        """Whether something stands in the way that only a person can remove: starting again cannot help."""
+        return self.case.cause is not None
+
+    @property
+    def restoring(self) -> bool:
+        return self.case.should_run and self.case.state is State.RESTORING
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`code`: the check whose figure is the evidence."""
-
     id: str
-    code: str
-    action: str
+    codes: tuple[CheckCode, ...]
+    """Checks whose value is the evidence: the first of them that is bad."""
+    action: Action | None
+    """None: a person must act, or only wait."""
     text: LocalizedText
     applies: Callable[[CaseFindings], bool]
 
 
-def _blamed(cause: Cause) -> Callable[[CaseFindings], bool]:
+def _caused_by(cause: Cause) -> Callable[[CaseFindings], bool]:
     return lambda found: found.case.should_run and found.case.cause is cause
 
 
 def _worth_initializing(found: CaseFindings) -> bool:
-    if found.refused or found.damaged or found.bad("WA-WORKER", "none") or found.bad("WA-OWNERS", "two"):
+    if found.blocked or found.damaged or found.has(Problem.NO_WORKER, Problem.TWO_OWNERS):
         return False
     if not found.case.should_run:
-        return found.bad("WA-CONNECTION", "never started", "stopped", "cleared")
-    return found.findings["WA-CONNECTION"].level is Level.CRITICAL and found.case.state not in (
+        return found.has(Problem.NEVER_STARTED, Problem.STOPPED, Problem.CLEARED)
+    return found.findings[CheckCode.CONNECTION].level is Level.CRITICAL and found.case.state not in (
         State.CONFLICT,
         State.LOGGED_OUT,
     )
 
 
 def _worth_backing_up(found: CaseFindings) -> bool:
-    usable = not found.bad("WA-STORE") and found.case.state is State.CONNECTED and not found.damaged
-    return found.case.should_run and found.bad("WA-BACKUP") and usable
+    usable = not found.bad(CheckCode.STORE) and found.case.state is State.CONNECTED and not found.damaged
+    return found.case.should_run and found.bad(CheckCode.BACKUP) and usable
 
 
 def _worth_checking(found: CaseFindings) -> bool:
-    live = found.case.should_run and not found.refused and not found.bad("WA-WORKER")
-    return live and (
-        found.bad("WA-PROBE")
-        or found.bad("WA-SAVE")
-        or found.bad("WA-STALE")
-        or found.bad("WA-RECONNECTS")
-        or found.bad("WA-PROFILE", "not-validated")
+    reachable = found.case.should_run and not found.blocked and not found.bad(CheckCode.WORKER)
+    return reachable and (
+        found.has(Problem.NOT_VALIDATED)
+        or any(found.bad(code) for code in (CheckCode.PROBE, CheckCode.SAVE, CheckCode.STALE, CheckCode.RECONNECTS))
     )
 
 
-def _restoring(found: CaseFindings) -> bool:
-    return found.case.should_run and found.case.state is State.RESTORING
+_CONNECTION = (CheckCode.CONNECTION,)
+_DAMAGE = (CheckCode.PROFILE, CheckCode.FILES)
+_NEGLECT = (CheckCode.PROBE, CheckCode.SAVE, CheckCode.STALE, CheckCode.RECONNECTS, CheckCode.PROFILE)
 
-
-RULES: tuple[Rule, ...] = (
+_CAUSE_RULES: tuple[Rule, ...] = (
     Rule(
         "account-banned",
-        "WA-CONNECTION",
-        NOTHING,
+        _CONNECTION,
+        None,
         LocalizedText(
-            "Do not reconnect. Open WhatsApp on the phone and follow what it says about the ban.",
-            "لا تُعد الاتصال. افتح واتساب على الهاتف واتبع ما يقوله عن الحظر.",
+            "Do not reconnect. Open WhatsApp on the phone and follow its instructions about the ban.",
+            "لا تُعد الاتصال. افتح واتساب على الهاتف واتبع تعليماته بشأن الحظر.",
         ),
-        _blamed(Cause.BANNED),
+        _caused_by(Cause.BANNED),
     ),
     Rule(
         "accept-terms",
-        "WA-CONNECTION",
-        NOTHING,
+        _CONNECTION,
+        None,
         LocalizedText(
-            "Open WhatsApp on the phone and accept the terms of service; do not reconnect before.",
-            "افتح واتساب على الهاتف واقبل شروط الخدمة؛ لا تُعد الاتصال قبل ذلك.",
+            "Open WhatsApp on the phone and accept the terms of service. Do not reconnect before that.",
+            "افتح واتساب على الهاتف واقبل شروط الخدمة. لا تُعد الاتصال قبل ذلك.",
         ),
-        _blamed(Cause.TERMS),
+        _caused_by(Cause.TERMS),
     ),
     Rule(
         "update-page",
-        "WA-CONNECTION",
-        NOTHING,
+        _CONNECTION,
+        None,
         LocalizedText(
-            "Update Persistent Session: WhatsApp no longer serves this page. The login is kept.",
-            "حدّث النظام: لم يعد واتساب يدعم هذه الصفحة. يبقى تسجيل الدخول محفوظًا.",
+            "Update Persistent Session: WhatsApp no longer serves this version of its page. The login is kept.",
+            "حدّث النظام: لم يعد واتساب يدعم هذا الإصدار من صفحته. يبقى تسجيل الدخول محفوظًا.",
         ),
-        _blamed(Cause.DEPRECATED),
+        _caused_by(Cause.PAGE_OUTDATED),
     ),
     Rule(
         "change-network",
-        "WA-CONNECTION",
-        NOTHING,
+        _CONNECTION,
+        None,
         LocalizedText(
-            "Run the worker from another network or without a proxy. The login is kept.",
-            "شغّل العامل من شبكة أخرى أو دون وسيط. يبقى تسجيل الدخول محفوظًا.",
+            "Run the worker on another network or without a proxy. The login is kept.",
+            "شغّل المشغّل على شبكة أخرى أو دون خادم وكيل. يبقى تسجيل الدخول محفوظًا.",
         ),
-        _blamed(Cause.PROXY),
-    ),
-    Rule(
-        "see-phone",
-        "WA-CONNECTION",
-        NOTHING,
-        LocalizedText(
-            "Open WhatsApp on the phone: it says why it refuses (terms of service), or change the server's network.",
-            "افتح واتساب على الهاتف ليظهر سبب الرفض (شروط الخدمة)، أو غيّر شبكة الخادم.",
-        ),
-        _blamed(Cause.BLOCKED),
+        _caused_by(Cause.NETWORK),
     ),
     Rule(
         "answer-dialog",
-        "WA-CONNECTION",
-        NOTHING,
+        _CONNECTION,
+        None,
         LocalizedText(
-            "A person must answer the dialog that WhatsApp shows, on the phone or in WhatsApp Web.",
-            "يجب أن يجيب شخص عن النافذة التي يعرضها واتساب، على الهاتف أو في واتساب ويب.",
+            "Answer the dialog that WhatsApp shows, on the phone or in WhatsApp Web.",
+            "أجب عن النافذة التي يعرضها واتساب، على الهاتف أو في واتساب ويب.",
         ),
-        _blamed(Cause.DIALOG),
+        _caused_by(Cause.DIALOG),
     ),
     Rule(
-        "one-owner",
-        "WA-OWNERS",
-        NOTHING,
+        "stop-other-program",
+        _CONNECTION,
+        None,
         LocalizedText(
-            "Stop every other system that uses this session; two at once can lose it.",
-            "أوقف كل نظام آخر يستخدم هذه الجلسة؛ تشغيل اثنين معًا قد يُفقدها.",
+            "Stop the other program that uses this profile. An old and a new system must never run one session "
+            "together.",
+            "أوقف البرنامج الآخر الذي يستخدم ملف الجلسة. يجب ألا يشغّل نظام قديم ونظام جديد جلسة واحدة معًا.",
         ),
-        lambda found: found.bad("WA-OWNERS"),
+        _caused_by(Cause.PROFILE_IN_USE),
+    ),
+    Rule(
+        "update-browser",
+        _CONNECTION,
+        None,
+        LocalizedText(
+            "Update the browser on this machine, then initialize the session. The copies are kept.",
+            "حدّث المتصفح على هذا الجهاز، ثم هيّئ الجلسة. تبقى النسخ محفوظة.",
+        ),
+        _caused_by(Cause.BROWSER_OUTDATED),
+    ),
+)
+
+_SYSTEM_RULES: tuple[Rule, ...] = (
+    Rule(
+        "one-owner",
+        (CheckCode.OWNERS,),
+        None,
+        LocalizedText(
+            "Stop every other system that uses this session. Two systems at once can lose its login.",
+            "أوقف كل نظام آخر يستخدم هذه الجلسة. تشغيل نظامين معًا قد يُفقدها تسجيل الدخول.",
+        ),
+        lambda found: found.bad(CheckCode.OWNERS),
     ),
     Rule(
         "mend-bus",
-        "WA-NATS",
-        NOTHING,
+        (CheckCode.NATS,),
+        None,
         LocalizedText(
-            "Look at the NATS server; everything goes on by itself when it is well.",
-            "افحص خادم NATS؛ يستمر كل شيء تلقائيًا بعد إصلاحه.",
+            "Check the NATS server. Everything continues automatically when NATS is back.",
+            "افحص خادم NATS. يستمر كل شيء تلقائيًا عند عودته.",
         ),
-        lambda found: found.bad("WA-NATS"),
+        lambda found: found.bad(CheckCode.NATS),
     ),
     Rule(
         "mend-worker",
-        "WA-WORKER",
-        NOTHING,
-        LocalizedText("Start or add a browser worker, and look at its log.", "شغّل عامل متصفح أو أضف آخر، وراجع سجله."),
-        lambda found: found.bad("WA-WORKER"),
+        (CheckCode.WORKER,),
+        None,
+        LocalizedText("Start or add a browser worker, and read its log.", "شغّل مشغّلًا أو أضف آخر، وراجع سجله."),
+        lambda found: found.bad(CheckCode.WORKER),
     ),
     Rule(
         "mend-store",
-        "WA-STORE",
-        NOTHING,
+        (CheckCode.STORE,),
+        None,
         LocalizedText(
-            "Check the backup service, the address of its S3 storage and its keys.",
+            "Check the backup service, the address of its S3 storage and the keys.",
             "افحص خدمة النسخ الاحتياطي وعنوان مخزن S3 ومفاتيحه.",
         ),
-        lambda found: found.bad("WA-STORE"),
+        lambda found: found.bad(CheckCode.STORE),
     ),
+)
+
+_SESSION_RULES: tuple[Rule, ...] = (
     Rule(
         "scan-qr",
-        "WA-CONNECTION",
-        NOTHING,
+        _CONNECTION,
+        None,
         LocalizedText(
-            "Scan the QR with the phone: WhatsApp, Linked devices, Link a device.",
+            "Scan the QR code with the phone: WhatsApp, Linked devices, Link a device.",
             "امسح رمز QR بالهاتف: واتساب، الأجهزة المرتبطة، ربط جهاز.",
         ),
         lambda found: found.case.should_run and found.case.state is State.PAIRING,
     ),
     Rule(
         "link-again",
-        "WA-CONNECTION",
-        INITIALIZE,
+        _CONNECTION,
+        Action.INITIALIZE,
         LocalizedText(
-            "Link the phone again: initialize, then scan the QR. A revoked login cannot be restored.",
+            "Link the phone again: initialize the session, then scan the QR code. A revoked login cannot be restored.",
             "اربط الهاتف من جديد: هيّئ الجلسة ثم امسح رمز QR. لا يمكن استعادة تسجيل دخول أُلغي.",
         ),
-        lambda found: found.case.should_run and found.case.state is State.LOGGED_OUT and not found.refused,
+        lambda found: found.case.should_run and found.case.state is State.LOGGED_OUT and not found.blocked,
     ),
     Rule(
         "close-elsewhere",
-        "WA-CONNECTION",
-        INITIALIZE,
+        _CONNECTION,
+        Action.INITIALIZE,
         LocalizedText(
-            "Close WhatsApp Web where else it runs with this login, then initialize.",
-            "أغلق واتساب ويب في المكان الآخر الذي يعمل فيه بهذا الدخول، ثم هيّئ الجلسة.",
+            "Close WhatsApp Web wherever else it is open with this login, then initialize the session.",
+            "أغلق واتساب ويب حيثما كان مفتوحًا بتسجيل الدخول هذا، ثم هيّئ الجلسة.",
         ),
         lambda found: found.case.should_run and found.case.state is State.CONFLICT,
     ),
     Rule(
         "wait-restore",
-        "WA-CONNECTION",
-        NOTHING,
+        _CONNECTION,
+        None,
         LocalizedText(
-            "Wait: the system restores the session by itself from the newest good copy. Nothing is to be cleared.",
-            "انتظر: يستعيد النظام الجلسة تلقائيًا من أحدث نسخة سليمة. لا تمسح شيئًا.",
+            "Wait: the system is restoring the session from the newest good copy. Do not clear the session.",
+            "انتظر: يستعيد النظام الجلسة من أحدث نسخة سليمة. لا تحذف الجلسة.",
         ),
-        _restoring,
+        lambda found: found.restoring,
     ),
     Rule(
         "restore-backup",
-        "WA-PROFILE",
-        RESTORE,
+        _DAMAGE,
+        Action.RESTORE,
         LocalizedText(
-            "The profile is damaged and backups exist: restore the newest one. It is not to be cleared.",
-            "ملف الجلسة تالف وتوجد نسخ احتياطية: استعد أحدثها. لا تمسح الجلسة.",
+            "The profile is damaged and backups exist: restore the newest backup. Do not clear the session.",
+            "ملف الجلسة تالف وتوجد نسخ احتياطية: استعد أحدثها. لا تحذف الجلسة.",
         ),
-        lambda found: found.damaged and found.case.has_backup and not found.refused and not _restoring(found),
+        lambda found: found.damaged and found.case.has_backup and not found.blocked and not found.restoring,
     ),
     Rule(
         "restart-from-save",
-        "WA-PROFILE",
-        INITIALIZE,
+        _DAMAGE,
+        Action.INITIALIZE,
         LocalizedText(
-            "The profile is damaged and a local save exists: initialize restores it. It is not to be cleared.",
-            "ملف الجلسة تالف ويوجد حفظ محلي: التهيئة تستعيده. لا تمسح الجلسة.",
+            "The profile is damaged and a local save exists: initialize the session to restore it. Do not clear the "
+            "session.",
+            "ملف الجلسة تالف ويوجد حفظ محلي: هيّئ الجلسة لاستعادته. لا تحذف الجلسة.",
         ),
         lambda found: (
             found.damaged
             and found.case.has_save
             and not found.case.has_backup
-            and not found.refused
-            and not _restoring(found)
+            and not found.blocked
+            and not found.restoring
         ),
     ),
     Rule(
         "find-copies",
-        "WA-PROFILE",
-        NOTHING,
+        _DAMAGE,
+        None,
         LocalizedText(
-            "The profile is damaged and whether backups exist is not known: let the backup service answer first.",
-            "ملف الجلسة تالف ولا يُعرف هل توجد نسخ احتياطية: انتظر إجابة خدمة النسخ الاحتياطي أولًا.",
+            "The profile is damaged, and whether backups exist is not known. Wait until the backup service answers.",
+            "ملف الجلسة تالف، ولا يُعرف هل توجد نسخ احتياطية. انتظر حتى تستجيب خدمة النسخ الاحتياطي.",
         ),
         lambda found: (
             found.damaged
@@ -275,112 +303,102 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "clear-damaged",
-        "WA-PROFILE",
-        CLEAR,
+        _DAMAGE,
+        Action.CLEAR,
         LocalizedText(
             "The profile is damaged and no copy of it exists: clear the session and link the phone again.",
-            "ملف الجلسة تالف ولا توجد أي نسخة منه: امسح الجلسة واربط الهاتف من جديد.",
+            "ملف الجلسة تالف ولا توجد أي نسخة منه: احذف الجلسة واربط الهاتف من جديد.",
         ),
-        lambda found: (
-            found.damaged and found.case.known_to_have_no_copy and not found.refused and not _restoring(found)
-        ),
+        lambda found: found.damaged and found.case.known_to_have_no_copy and not found.blocked and not found.restoring,
     ),
     Rule(
         "initialize",
-        "WA-CONNECTION",
-        INITIALIZE,
+        _CONNECTION,
+        Action.INITIALIZE,
         LocalizedText("Initialize the session.", "هيّئ الجلسة."),
         _worth_initializing,
     ),
     Rule(
         "health-check",
-        "WA-PROBE",
-        HEALTH_CHECK,
+        _NEGLECT,
+        Action.HEALTH_CHECK,
         LocalizedText(
-            "Run a health check: it probes the page, validates the profile, saves and backs up.",
-            "شغّل فحص الصحة: يفحص الصفحة ويتحقق من الملف ويحفظ وينسخ احتياطيًا.",
+            "Run a health check: it probes the page, validates the profile, and makes a save and a backup.",
+            "شغّل فحص الصحة: يفحص الصفحة ويتحقق من ملف الجلسة وينشئ حفظًا محليًا ونسخة احتياطية.",
         ),
         _worth_checking,
     ),
     Rule(
         "back-up",
-        "WA-BACKUP",
-        BACKUP,
+        (CheckCode.BACKUP,),
+        Action.BACKUP,
         LocalizedText("Make a new backup now.", "أنشئ نسخة احتياطية جديدة الآن."),
         _worth_backing_up,
     ),
+)
+
+_RESOURCE_RULES: tuple[Rule, ...] = (
     Rule(
         "shrink-profile",
-        "WA-SIZE",
-        NOTHING,
+        (CheckCode.SIZE,),
+        None,
         LocalizedText(
-            "Delete old chats on the phone or raise MAX_SESSION_SIZE_MB; caches are trimmed by themselves.",
-            "احذف المحادثات القديمة من الهاتف أو ارفع MAX_SESSION_SIZE_MB؛ تُقلَّص الملفات المؤقتة تلقائيًا.",
+            "Delete old chats on the phone or raise MAX_SESSION_SIZE_MB. Caches are trimmed automatically.",
+            "احذف المحادثات القديمة من الهاتف أو ارفع MAX_SESSION_SIZE_MB. تُقلَّص الملفات المؤقتة تلقائيًا.",
         ),
-        lambda found: found.bad("WA-SIZE"),
+        lambda found: found.bad(CheckCode.SIZE),
     ),
     Rule(
         "more-memory",
-        "WA-MEMORY",
-        NOTHING,
-        LocalizedText(
-            "Give the worker more memory, or fewer sessions.",
-            "امنح العامل ذاكرة أكثر أو جلسات أقل.",
-        ),
-        lambda found: found.bad("WA-MEMORY"),
+        (CheckCode.MEMORY,),
+        None,
+        LocalizedText("Give the worker more memory or fewer sessions.", "امنح المشغّل ذاكرة أكبر أو جلسات أقل."),
+        lambda found: found.bad(CheckCode.MEMORY),
     ),
     Rule(
         "more-disk",
-        "WA-DISK",
-        NOTHING,
-        LocalizedText("Free space on the worker's disk or enlarge it.", "أفرغ مساحة في قرص العامل أو كبّره."),
-        lambda found: found.bad("WA-DISK"),
+        (CheckCode.DISK,),
+        None,
+        LocalizedText("Free up space on the worker's disk or enlarge it.", "أفرغ مساحة في قرص المشغّل أو كبّره."),
+        lambda found: found.bad(CheckCode.DISK),
     ),
     Rule(
         "update-driver",
-        "WA-SELFCHECK",
-        NOTHING,
+        (CheckCode.SELFCHECK,),
+        None,
         LocalizedText(
-            "Update Persistent Session: WhatsApp has changed its page. The login is kept; do not clear.",
-            "حدّث النظام: غيّر واتساب صفحته. يبقى تسجيل الدخول محفوظًا؛ لا تمسح الجلسة.",
+            "Update Persistent Session: WhatsApp has changed its page. The login is kept; do not clear the session.",
+            "حدّث النظام: غيّر واتساب صفحته. يبقى تسجيل الدخول محفوظًا، فلا تحذف الجلسة.",
         ),
-        lambda found: found.bad("WA-SELFCHECK"),
+        lambda found: found.bad(CheckCode.SELFCHECK),
     ),
 )
 
+RULES: tuple[Rule, ...] = (*_CAUSE_RULES, *_SYSTEM_RULES, *_SESSION_RULES, *_RESOURCE_RULES)
+"""The most urgent first."""
+
 
 def recommend(found: CaseFindings) -> tuple[Recommendation, ...]:
-    """All rules that apply, the most urgent first. Without the bus no action can be carried out, so none is offered."""
+    """All rules that apply, in the order of the table. Without the bus no action can be carried out, so rules with an
+    action do not apply."""
     return tuple(
-        _written(rule, found)
+        _recommendation(rule, found)
         for rule in RULES
-        if rule.applies(found) and (rule.action == NOTHING or found.case.listening)
+        if (rule.action is None or found.case.listening) and rule.applies(found)
     )
 
 
-def _written(rule: Rule, found: CaseFindings) -> Recommendation:
+def _recommendation(rule: Rule, found: CaseFindings) -> Recommendation:
     return Recommendation(
         id=rule.id,
         text=rule.text.en,
         text_ar=rule.text.ar,
-        action=rule.action,
-        evidence=_evidence(_shown(rule, found), found),
+        action=rule.action.value if rule.action else "",
+        evidence=_evidence(next((code for code in rule.codes if found.bad(code)), rule.codes[0]), found),
     )
 
 
-_RELATED = {
-    "WA-PROFILE": ("WA-FILES",),
-    "WA-PROBE": ("WA-SAVE", "WA-STALE", "WA-RECONNECTS", "WA-PROFILE"),
-}
-
-
-def _shown(rule: Rule, found: CaseFindings) -> str:
-    """The check to quote: the rule's own, or the related one that is bad."""
-    codes = (rule.code, *_RELATED.get(rule.code, ()))
-    return next((code for code in codes if found.bad(code)), rule.code)
-
-
-def _evidence(code: str, found: CaseFindings) -> str:
+def _evidence(code: CheckCode, found: CaseFindings) -> str:
     finding = found.findings[code]
-    said = f"{code}: {finding.value}" if finding.value else code
+    said = f"{code}: {finding.value}" if finding.value else code.value
     return safe_text(f"{said} (limit {finding.limit})" if finding.limit else said)

@@ -1,5 +1,7 @@
-"""Every limit of the checks, with its unit and its reason. Intervals of the other services are here because what is
-late depends on how often it should come."""
+"""Every limit of the checks, with its unit and its reason.
+
+Intervals of other services are here too: how late something is depends on how often it should come.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Seconds, megabytes and counts, by the names' endings."""
+    """The end of a name gives its unit: seconds or megabytes. A factor multiplies an interval; the rest are counts."""
 
     max_session_size_mb: int = 150
     session_timeout_seconds: float = 45.0
@@ -23,24 +25,24 @@ class Thresholds:
     disk_critical_mb: int = 256
 
     grace_seconds: float = 10.0
-    """After the service has begun to listen: silence is unknown, for heartbeats come every 2 to 5 s."""
+    """After the service begins to listen, silence is unknown for this long: heartbeats come every 2 to 5 s."""
     worker_silent_seconds: float = 6.0
-    """Three heartbeats missed; as long as a lease lives."""
+    """Three missed heartbeats; as long as a lease lives."""
     takeover_seconds: float = 20.0
-    """Within this time another worker should have taken a silent worker's session."""
-    store_silent_seconds: float = 15.0
-    """Three heartbeats of the backup service missed."""
+    """Within this time another worker should take over a silent worker's session."""
+    backup_silent_seconds: float = 15.0
+    """Three missed heartbeats of a backup replica."""
     store_down_critical_seconds: float = 600.0
-    """Two backups missed."""
+    """Two missed backups."""
     probe_warning_seconds: float = 60.0
     probe_critical_seconds: float = 90.0
-    """A renderer that hangs is to be found within 90 s."""
+    """A renderer that hangs must be found within 90 s."""
     stale_warning_seconds: float = 60.0
     stale_critical_seconds: float = 180.0
     reconnecting_critical_seconds: float = 120.0
     """About the first five attempts with their growing delay."""
     slow_start_factor: float = 4.0
-    """A start may take this many session timeouts before it is critical (it contains retries)."""
+    """A start may take this many session timeouts before it is critical, because it contains retries."""
     restoring_critical_seconds: float = 600.0
     unclaimed_critical_seconds: float = 60.0
     no_backup_critical_seconds: float = 600.0

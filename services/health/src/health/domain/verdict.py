@@ -1,4 +1,4 @@
-"""The verdict: every check over one observation, the issues and what to do. Pure and total: it never raises."""
+"""The verdict: every check over one observation, the issues, and what to do. Pure and total: it never raises."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.contracts.health import CheckResult, HealthReport, Issue
 
 from .case import Case
 from .checks import CHECKS
-from .finding import Check, Finding
+from .finding import Check, CheckCode, Finding
 from .levels import Level, overall
 from .observation import Observation
 from .recommendations import CaseFindings, recommend
@@ -32,7 +32,7 @@ def judge(observation: Observation, thresholds: Thresholds, now: datetime) -> He
 
 
 def _examined(check: Check, case: Case) -> Finding:
-    """A session that nobody wants running is no emergency; what stands on two owners or the bus still is."""
+    """A session that is not meant to run is no emergency, unless the check says otherwise."""
     finding = check.examine(case)
     if finding.level is Level.CRITICAL and not case.should_run and not check.critical_at_rest:
         return replace(finding, level=Level.WARNING)
@@ -41,7 +41,7 @@ def _examined(check: Check, case: Case) -> Finding:
 
 def _result(check: Check, finding: Finding) -> CheckResult:
     return CheckResult(
-        code=check.code,
+        code=check.code.value,
         level=finding.level.value,
         title=check.title.en,
         title_ar=check.title.ar,
@@ -50,11 +50,11 @@ def _result(check: Check, finding: Finding) -> CheckResult:
     )
 
 
-def _issues(findings: Mapping[str, Finding], case: Case) -> list[Issue]:
+def _issues(findings: Mapping[CheckCode, Finding], case: Case) -> list[Issue]:
     """Worst first, in the order of the table among equals."""
     issues = [
         Issue(
-            code=code,
+            code=code.value,
             level=finding.level.value,
             text=finding.text.en,
             text_ar=finding.text.ar,
@@ -66,23 +66,24 @@ def _issues(findings: Mapping[str, Finding], case: Case) -> list[Issue]:
     return sorted(issues, key=lambda issue: -Level(issue.level).rank)
 
 
-def _since(code: str, finding: Finding, case: Case) -> datetime:
-    """An issue keeps its beginning until it is resolved; never in the future."""
+def _since(code: CheckCode, finding: Finding, case: Case) -> datetime:
+    """An issue keeps its beginning until it is resolved. The beginning is never in the future."""
     known = case.seen.open_since.get(code)
     return min(known or finding.began or case.now, case.now)
 
 
 def updated_open_since(known: Mapping[str, datetime], report: HealthReport) -> Mapping[str, datetime]:
-    """Since when each issue stands, for the next observation: raised once, kept while bad or unknown, dropped when
-    healthy."""
+    """Since when each issue stands, for the next observation. An issue stays open while its check is bad or unknown and
+    is resolved when its check is healthy."""
     open_now = {issue.code: issue.since for issue in report.issues}
-    doubtful = {check.code for check in report.checks if check.level == Level.UNKNOWN}
-    kept = {code: since for code, since in known.items() if code in doubtful}
-    return MappingProxyType(kept | open_now)
+    not_judged = {check.code for check in report.checks if check.level == Level.UNKNOWN}
+    still_open = {code: since for code, since in known.items() if code in not_judged}
+    return MappingProxyType(still_open | open_now)
 
 
 def fingerprint(report: HealthReport) -> tuple[object, ...]:
-    """What makes a report news: levels, the state and the advice, not the ages that change each second."""
+    """What makes two reports the same news: levels, the state and the recommendations, not the ages that change each
+    second."""
     levels = tuple((check.code, check.level) for check in report.checks)
-    state = next((check.value for check in report.checks if check.code == "WA-CONNECTION"), "")
-    return report.overall, levels, state, tuple(advice.id for advice in report.recommendations)
+    state = next((check.value for check in report.checks if check.code == CheckCode.CONNECTION), "")
+    return report.overall, levels, state, tuple(recommendation.id for recommendation in report.recommendations)

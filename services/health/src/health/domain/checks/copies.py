@@ -1,7 +1,7 @@
-"""Saves and backups: do they exist, and are they fresh while the session is connected?
+"""Saves and backups: whether they exist, and whether they are fresh while the session is connected.
 
-A backup that was skipped because nothing changed is as good as a new one, so the newest attempt counts where it did
-not fail.
+A backup that was skipped because nothing had changed is as good as a new one, so the time of the newest attempt counts
+where that attempt did not fail.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from health.domain.case import Case
-from health.domain.finding import Check, Finding, healthy, unknown
+from health.domain.finding import Check, CheckCode, Finding, Problem, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.localized_text import LocalizedText, duration
 from shared.contracts.sessions import BackupsStatus
 
 NO_BACKUP = LocalizedText("There is no off-site backup yet.", "لا توجد نسخة احتياطية خارجية بعد.")
-OLD_BACKUP = LocalizedText("The newest backup is {span} old.", "مضى على أحدث نسخة احتياطية {span}.")
+OLD_BACKUP = LocalizedText("The newest backup is {duration} old.", "أُنشئت أحدث نسخة احتياطية قبل {duration}.")
 NO_SAVE = LocalizedText("There is no local save yet.", "لا يوجد حفظ محلي بعد.")
-OLD_SAVE = LocalizedText("The newest local save is {span} old.", "مضى على أحدث حفظ محلي {span}.")
+OLD_SAVE = LocalizedText("The newest local save is {duration} old.", "أُنشئ آخر حفظ محلي قبل {duration}.")
 
 
 def current_at(backups: BackupsStatus) -> datetime | None:
-    """When the newest backup was last known to hold what the profile holds; None when there is none."""
+    """When the newest backup was last known to hold what the profile holds; None where no backup exists."""
     if backups.newest_at is None:
         return None
     attempt = backups.last_attempt_at
@@ -30,33 +30,36 @@ def current_at(backups: BackupsStatus) -> datetime | None:
 
 
 @dataclass(frozen=True)
-class _Copy:
-    """Limits of one kind of copy, in seconds."""
+class _CopyLimits:
+    """The limits of one kind of copy in seconds, and what is said where they are passed."""
 
-    missing: LocalizedText
-    old: LocalizedText
+    missing: tuple[Problem, LocalizedText]
+    old: tuple[Problem, LocalizedText]
     warning: float
     critical: float
     missing_warning: float
     missing_critical: float
 
+    def examine(self, case: Case, newest: datetime | None, state_since: datetime) -> Finding:
+        return self._missing(case, state_since) if newest is None else self._aged(case, newest)
 
-def _missing(case: Case, copy: _Copy, since: datetime) -> Finding:
-    level = graded(case.in_state, copy.missing_warning, copy.missing_critical)
-    if level is Level.HEALTHY:
-        return unknown("none yet, the session is young")
-    return Finding(level, "none", duration(copy.warning).en, "none", copy.missing, since)
+    def _missing(self, case: Case, since: datetime) -> Finding:
+        level = graded(case.in_state, self.missing_warning, self.missing_critical)
+        if level is Level.HEALTHY:
+            return unknown("none yet, the session is young")
+        problem, text = self.missing
+        return Finding(level, "none", duration(self.warning).en, problem, text, since)
 
-
-def _aged(case: Case, copy: _Copy, newest: datetime) -> Finding:
-    limit = duration(copy.warning).en
-    age = case.age(newest)
-    level = graded(age, copy.warning, copy.critical)
-    if level is Level.CRITICAL and case.in_state <= copy.warning:
-        level = Level.WARNING  # back after a long rest: the next copy is still under way
-    if level.bad:
-        return Finding(level, duration(age).en, limit, "old", copy.old.fill(span=duration(age)), newest)
-    return healthy(duration(age).en, limit)
+    def _aged(self, case: Case, newest: datetime) -> Finding:
+        limit = duration(self.warning).en
+        age = case.age(newest)
+        level = graded(age, self.warning, self.critical)
+        if level is Level.CRITICAL and case.in_state <= self.warning:
+            level = Level.WARNING  # after a long rest the next copy is still under way
+        if level.bad:
+            problem, text = self.old
+            return Finding(level, duration(age).en, limit, problem, text.fill(duration=duration(age)), newest)
+        return healthy(duration(age).en, limit)
 
 
 def examine_backup(case: Case) -> Finding:
@@ -65,16 +68,15 @@ def examine_backup(case: Case) -> Finding:
     if not case.copies_expected:
         return unknown("backups are made while connected")
     interval = case.limits.backup_interval_seconds
-    copy = _Copy(
-        NO_BACKUP,
-        OLD_BACKUP,
+    limits = _CopyLimits(
+        (Problem.NO_BACKUP, NO_BACKUP),
+        (Problem.OLD_BACKUP, OLD_BACKUP),
         warning=interval * case.limits.backup_warning_factor,
         critical=interval * case.limits.backup_critical_factor,
         missing_warning=-1.0,
         missing_critical=case.limits.no_backup_critical_seconds,
     )
-    newest = current_at(case.status.backups)
-    return _aged(case, copy, newest) if newest else _missing(case, copy, case.status.since)
+    return limits.examine(case, current_at(case.status.backups), case.status.since)
 
 
 def examine_save(case: Case) -> Finding:
@@ -82,29 +84,29 @@ def examine_save(case: Case) -> Finding:
         return unknown("saves are made while connected")
     interval = case.limits.save_interval_seconds
     critical = interval * case.limits.save_critical_factor
-    copy = _Copy(
-        NO_SAVE,
-        OLD_SAVE,
+    limits = _CopyLimits(
+        (Problem.NO_SAVE, NO_SAVE),
+        (Problem.OLD_SAVE, OLD_SAVE),
         warning=interval * case.limits.save_warning_factor,
         critical=critical,
         missing_warning=interval,
         missing_critical=critical,
     )
-    newest = case.status.saves.newest_at
-    return _aged(case, copy, newest) if newest else _missing(case, copy, case.status.since)
+    return limits.examine(case, case.status.saves.newest_at, case.status.since)
 
 
 CHECKS = (
     Check(
-        "WA-BACKUP",
+        CheckCode.BACKUP,
         LocalizedText("Off-site backup", "النسخة الاحتياطية الخارجية"),
         LocalizedText(
-            "A backup exists and is fresh; judged while connected, and only when the backup service has answered.",
-            "توجد نسخة احتياطية حديثة؛ يُقيَّم ذلك أثناء الاتصال وبعد أن تجيب خدمة النسخ الاحتياطي.",
+            "A fresh backup exists. Judged only while the session is connected and after the backup service has "
+            "answered.",
+            "توجد نسخة احتياطية حديثة. يُقيَّم ذلك أثناء الاتصال فقط وبعد أن تستجيب خدمة النسخ الاحتياطي.",
         ),
         LocalizedText(
-            "It comes by itself; ask for one now, and look at the storage where that fails.",
-            "تُنشأ تلقائيًا؛ اطلب واحدة الآن، وافحص المخزن إذا فشل ذلك.",
+            "Backups are made automatically. Request one now, and check the storage if it fails.",
+            "تُنشأ النسخ الاحتياطية تلقائيًا. اطلب نسخة الآن، وافحص المخزن إذا فشلت.",
         ),
         lambda t: (
             f"none: warning, critical after {duration(t.no_backup_critical_seconds).en} connected; old: warning "
@@ -114,12 +116,12 @@ CHECKS = (
         examine_backup,
     ),
     Check(
-        "WA-SAVE",
+        CheckCode.SAVE,
         LocalizedText("Local save", "الحفظ المحلي"),
-        LocalizedText("The newest save under BACKUP_SESSION_PATH is fresh.", "حداثة آخر حفظ في BACKUP_SESSION_PATH."),
+        LocalizedText("The newest save under BACKUP_SESSION_PATH is fresh.", "آخر حفظ في BACKUP_SESSION_PATH حديث."),
         LocalizedText(
-            "Run a health check, which saves; look at the disk where that fails.",
-            "شغّل فحص الصحة فهو يحفظ؛ وافحص القرص إذا فشل ذلك.",
+            "Run a health check, which makes a save. Check the disk if it fails.",
+            "شغّل فحص الصحة، فهو ينشئ حفظًا جديدًا. افحص القرص إذا فشل ذلك.",
         ),
         lambda t: (
             f"warning {duration(t.save_interval_seconds * t.save_warning_factor).en}, critical "

@@ -1,16 +1,16 @@
-"""The profile on disk: its size, its essential files, whether a browser would find its login in it."""
+"""The profile on disk: its size, its essential files, and whether a browser would find its login in it."""
 
 from __future__ import annotations
 
 from health.domain.case import Case
-from health.domain.finding import Check, Finding, healthy, unknown
+from health.domain.finding import Check, CheckCode, Finding, Problem, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.localized_text import LocalizedText, duration, megabytes, safe_text
 from health.domain.thresholds import Thresholds
 from shared.contracts.units import MEGABYTE
 
-TOO_LARGE = LocalizedText(
-    "The profile has grown to {size}; the limit is {limit}.", "بلغ حجم ملف الجلسة {size}؛ الحد {limit}."
+LARGE = LocalizedText(
+    "The profile has grown to {size}. The limit is {limit}.", "بلغ حجم ملف الجلسة {size}. الحد {limit}."
 )
 
 
@@ -21,17 +21,18 @@ def examine_size(case: Case) -> Finding:
     value = megabytes(case.profile.bytes)
     level = graded(case.profile.bytes, limit, 2 * limit)
     if level.bad:
-        return Finding(
-            level, value.en, megabytes(limit).en, "large", TOO_LARGE.fill(size=value, limit=megabytes(limit))
-        )
+        text = LARGE.fill(size=value, limit=megabytes(limit))
+        return Finding(level, value.en, megabytes(limit).en, Problem.LARGE_PROFILE, text)
     return healthy(value.en, megabytes(limit).en)
 
 
-MISSING = LocalizedText(
+MISSING_FILES = LocalizedText(
     "Essential files of the profile are missing: {files}.", "ملفات أساسية مفقودة من ملف الجلسة: {files}."
 )
-GONE = LocalizedText("The session runs and its profile folder is gone.", "الجلسة تعمل ومجلد ملفها مفقود.")
-SHOWN_FILES = 5
+MISSING_PROFILE = LocalizedText(
+    "The session is running, but its profile folder is missing.", "الجلسة تعمل، لكن مجلد ملفها مفقود."
+)
+MAX_SHOWN_FILES = 5
 
 
 def examine_files(case: Case) -> Finding:
@@ -44,29 +45,24 @@ def examine_files(case: Case) -> Finding:
         return healthy("all there")
     if not case.validated_in_state:
         return unknown("not validated since the state began")
-    named = ", ".join(safe_text(name) for name in missing[:SHOWN_FILES])
-    files = named if len(missing) <= SHOWN_FILES else f"{named} (+{len(missing) - SHOWN_FILES})"
-    return Finding(
-        Level.CRITICAL, f"{len(missing)} missing", "0 missing", "missing", MISSING.fill(files=_quoted(files))
-    )
-
-
-def _quoted(text: str) -> LocalizedText:
-    return LocalizedText(text, text)
+    named = ", ".join(safe_text(name) for name in missing[:MAX_SHOWN_FILES])
+    files = named if len(missing) <= MAX_SHOWN_FILES else f"{named} (+{len(missing) - MAX_SHOWN_FILES})"
+    text = MISSING_FILES.fill(files=files)
+    return Finding(Level.CRITICAL, f"{len(missing)} missing", "0 missing", Problem.MISSING_FILES, text)
 
 
 def _absent(case: Case) -> Finding:
     if case.copies_expected and case.validated_in_state:
-        return Finding(Level.CRITICAL, "no profile", "all there", "gone", GONE)
+        return Finding(Level.CRITICAL, "no profile", "all there", Problem.MISSING_PROFILE, MISSING_PROFILE)
     return unknown("no profile")
 
 
 DAMAGED = LocalizedText(
-    "The profile is damaged: a browser would not find its login in it.",
-    "ملف الجلسة تالف: لن يجد المتصفح تسجيل الدخول فيه.",
+    "The profile is damaged. A browser would not find its login in it.",
+    "ملف الجلسة تالف. لن يجد المتصفح تسجيل الدخول فيه.",
 )
 NOT_VALIDATED = LocalizedText(
-    "The profile has not been validated for {span}.", "لم يُتحقَّق من سلامة ملف الجلسة منذ {span}."
+    "The profile has not been validated for {duration}.", "لم يُتحقَّق من سلامة ملف الجلسة منذ {duration}."
 )
 
 
@@ -74,29 +70,23 @@ def examine_profile(case: Case) -> Finding:
     if not case.login_expected or not case.profile.exists:
         return unknown("no linked profile is expected")
     if not case.profile.valid and case.validated_in_state:
-        found = ", ".join(safe_text(problem) for problem in case.profile.problems[:SHOWN_FILES])
-        return Finding(Level.CRITICAL, found or "damaged", "valid", "damaged", DAMAGED)
+        shown = ", ".join(safe_text(problem) for problem in case.profile.problems[:MAX_SHOWN_FILES])
+        return Finding(Level.CRITICAL, shown or "damaged", "valid", Problem.DAMAGED_PROFILE, DAMAGED)
     sound = healthy("valid") if case.profile.valid else unknown("not validated since the state began")
     return _overdue(case) or sound
 
 
 def _overdue(case: Case) -> Finding | None:
-    """A warning when the connected session's profile has not been looked at for several intervals."""
+    """A warning when nobody has validated the connected session's profile for several intervals."""
     if case.status is None or not case.copies_expected:
         return None
     began = max(case.profile.validated_at or case.status.since, case.status.since)
     waited = case.age(began)
-    if waited <= _validation_limit(case.limits):
+    limit = _validation_limit(case.limits)
+    if waited <= limit:
         return None
-    text = NOT_VALIDATED.fill(span=duration(waited))
-    return Finding(
-        Level.WARNING,
-        duration(waited).en,
-        duration(_validation_limit(case.limits)).en,
-        "not-validated",
-        text,
-        began,
-    )
+    text = NOT_VALIDATED.fill(duration=duration(waited))
+    return Finding(Level.WARNING, duration(waited).en, duration(limit).en, Problem.NOT_VALIDATED, text, began)
 
 
 def _validation_limit(limits: Thresholds) -> float:
@@ -105,44 +95,46 @@ def _validation_limit(limits: Thresholds) -> float:
 
 CHECKS = (
     Check(
-        "WA-SIZE",
+        CheckCode.SIZE,
         LocalizedText("Size of the session", "حجم الجلسة"),
         LocalizedText(
-            "The profile's size against MAX_SESSION_SIZE_MB.", "حجم ملف الجلسة مقارنةً بـ MAX_SESSION_SIZE_MB."
+            "The size of the profile, compared with MAX_SESSION_SIZE_MB.",
+            "حجم ملف الجلسة مقارنةً بـ MAX_SESSION_SIZE_MB.",
         ),
         LocalizedText(
-            "Caches are trimmed by themselves. Where it stays large, delete old chats on the phone or raise "
-            "MAX_SESSION_SIZE_MB. Clearing is not needed.",
+            "Caches are trimmed automatically. If the profile stays large, delete old chats on the phone or raise "
+            "MAX_SESSION_SIZE_MB. There is no need to clear the session.",
             "تُقلَّص الملفات المؤقتة تلقائيًا. إذا بقي الحجم كبيرًا فاحذف المحادثات القديمة من الهاتف أو ارفع "
-            "MAX_SESSION_SIZE_MB. لا حاجة إلى المسح.",
+            "MAX_SESSION_SIZE_MB. لا حاجة إلى حذف الجلسة.",
         ),
         lambda t: f"warning {t.max_session_size_mb} MB, critical {2 * t.max_session_size_mb} MB",
         examine_size,
     ),
     Check(
-        "WA-FILES",
+        CheckCode.FILES,
         LocalizedText("Essential files", "الملفات الأساسية"),
         LocalizedText(
-            "The files without which a profile holds no login exist.",
-            "وجود الملفات التي لا يُحفظ تسجيل الدخول بدونها.",
+            "The files that hold the login are present.",
+            "وجود الملفات التي تحفظ تسجيل الدخول.",
         ),
         LocalizedText(
-            "The system restores the newest good copy by itself; clear only where no copy exists.",
-            "يستعيد النظام أحدث نسخة سليمة تلقائيًا؛ لا تمسح إلا إذا لم توجد أي نسخة.",
+            "The system restores the newest good copy automatically. Clear the session only if no copy exists.",
+            "يستعيد النظام أحدث نسخة سليمة تلقائيًا. لا تحذف الجلسة إلا إذا لم توجد أي نسخة.",
         ),
         lambda _: "critical when any is missing from a profile that exists",
         examine_files,
     ),
     Check(
-        "WA-PROFILE",
+        CheckCode.PROFILE,
         LocalizedText("Profile is sound", "سلامة ملف الجلسة"),
         LocalizedText(
-            "The newest validation found databases that open and a login.",
-            "وجد آخر تحقق قواعد بيانات تُفتح وتسجيل دخول.",
+            "The newest validation could open the databases and found a login.",
+            "تمكّن آخر تحقق من فتح قواعد البيانات ووجد تسجيل الدخول.",
         ),
         LocalizedText(
-            "As for missing files. A validation that is late: run a health check.",
-            "كما في الملفات المفقودة. إذا تأخر التحقق فشغّل فحص الصحة.",
+            "If the profile is damaged, proceed as for missing files. If the validation is overdue, run a health "
+            "check.",
+            "إذا كان الملف تالفًا فاتبع ما يُنصح به عند فقدان الملفات. إذا تأخر التحقق فشغّل فحص الصحة.",
         ),
         lambda t: f"critical when damaged; warning when not validated for {duration(_validation_limit(t)).en}",
         examine_profile,

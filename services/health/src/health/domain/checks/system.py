@@ -1,27 +1,25 @@
-"""What the session stands on: a worker, the backup service and its store, one owner, the disk, NATS."""
+"""What the session stands on: a worker, the backup service and its object store, one owner, the disk, NATS."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from health.domain.case import Case
-from health.domain.finding import Check, Finding, healthy, unknown
+from health.domain.finding import Check, CheckCode, Finding, Problem, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.localized_text import LocalizedText, duration, megabytes, safe_text
 from health.domain.samples import NatsSample
 from shared.contracts.sessions import State
 from shared.contracts.units import MEGABYTE
 
-NO_WORKER = LocalizedText(
-    "No browser worker answers; no session can run.", "لا يستجيب أي عامل متصفح؛ لا يمكن تشغيل أي جلسة."
+NO_WORKER = LocalizedText("No browser worker answers. No session can run.", "لا يستجيب أي مشغّل. لا يمكن تشغيل أي جلسة.")
+SILENT_OWNER = LocalizedText(
+    "The worker that owns the session is silent. Another worker should take over.",
+    "المشغّل المسؤول عن الجلسة لا يستجيب. يجب أن يتولاها مشغّل آخر.",
 )
-OWNER_SILENT = LocalizedText(
-    "The worker that holds the session has fallen silent; another should take over.",
-    "توقف العامل الذي يملك الجلسة عن الاستجابة؛ ينبغي أن يتولاها عامل آخر.",
-)
-NO_ROOM = LocalizedText(
-    "No worker has taken the session, and none has room for one more.",
-    "لم يتولَّ أي عامل الجلسة، وليس لدى أي عامل مكان لجلسة أخرى.",
+NO_CAPACITY = LocalizedText(
+    "No worker has taken the session, and no worker has capacity for another one.",
+    "لم يتولَّ أي مشغّل الجلسة، ولا يتسع أي مشغّل لجلسة أخرى.",
 )
 
 
@@ -33,9 +31,9 @@ def examine_worker(case: Case) -> Finding:
         return _no_worker(case, limit)
     owned = case.should_run and case.status is not None and case.state is not State.STOPPED
     if owned and not case.owner_alive:
-        return _owner_silent(case, limit)
+        return _silent_owner(case, limit)
     if case.should_run and not owned and all(w.free_capacity <= 0 for w in case.live_workers):
-        return Finding(Level.WARNING, "no room", "1 place", "no-room", NO_ROOM)
+        return Finding(Level.WARNING, "no capacity", "1 session", Problem.NO_CAPACITY, NO_CAPACITY)
     return healthy(f"{len(case.live_workers)} alive", limit)
 
 
@@ -44,22 +42,22 @@ def _no_worker(case: Case, limit: str) -> Finding:
     if not case.silence_counts(heard):
         return unknown("not heard yet")
     began = heard or case.seen.listening_since
-    return Finding(Level.CRITICAL, "0 alive", limit, "none", NO_WORKER, began)
+    return Finding(Level.CRITICAL, "0 alive", limit, Problem.NO_WORKER, NO_WORKER, began)
 
 
-def _owner_silent(case: Case, limit: str) -> Finding:
+def _silent_owner(case: Case, limit: str) -> Finding:
     heard = case.owner.seen_at if case.owner else None
     if not case.silence_counts(heard):
         return unknown("not heard yet")
     began = heard or case.seen.listening_since or case.now
     silent = case.age(began)
     level = Level.CRITICAL if silent > case.limits.takeover_seconds else Level.WARNING
-    return Finding(level, f"owner silent {duration(silent).en}", limit, "owner", OWNER_SILENT, began)
+    return Finding(level, f"owner silent {duration(silent).en}", limit, Problem.SILENT_OWNER, SILENT_OWNER, began)
 
 
 NO_BACKUP_SERVICE = LocalizedText(
-    "The backup service does not answer; no backups are made.",
-    "لا تستجيب خدمة النسخ الاحتياطي؛ لا تُنشأ نسخ احتياطية.",
+    "The backup service does not answer. No backups are made.",
+    "لا تستجيب خدمة النسخ الاحتياطي. لا تُنشأ أي نسخ احتياطية.",
 )
 STORE_DOWN = LocalizedText("The backup storage cannot be used.", "لا يمكن استخدام مخزن النسخ الاحتياطية.")
 
@@ -67,64 +65,70 @@ STORE_DOWN = LocalizedText("The backup storage cannot be used.", "لا يمكن 
 def examine_backup_service(case: Case) -> Finding:
     if not case.listening:
         return unknown("the bus is lost")
-    if any(s.store_ok for s in case.live_backup_replicas):
+    live = case.live_backup_replicas
+    if any(replica.store_ok for replica in live):
         return healthy("answers")
-    if case.live_backup_replicas:
-        down_since = max(s.store_down_since or s.seen_at for s in case.live_backup_replicas)
-        said = next((safe_text(s.store_error) for s in case.live_backup_replicas if s.store_error), "")
-        return _store_finding(case, "store", STORE_DOWN, said or "store down", down_since)
-    if not case.silence_counts(max((s.seen_at for s in case.seen.backup_replicas), default=None)):
+    if live:
+        down_since = max(replica.store_down_since or replica.seen_at for replica in live)
+        said = next((safe_text(replica.store_error) for replica in live if replica.store_error), "")
+        return _no_backups(case, Problem.STORE_DOWN, STORE_DOWN, said or "store down", down_since)
+    known = case.seen.backup_replicas
+    if not case.silence_counts(max((replica.seen_at for replica in known), default=None)):
         return unknown("not heard yet")
-    began = max((s.store_down_since or s.seen_at for s in case.seen.backup_replicas), default=case.seen.listening_since)
-    return _store_finding(case, "service", NO_BACKUP_SERVICE, "0 alive", began or case.now)
+    began = max((r.store_down_since or r.seen_at for r in known), default=case.seen.listening_since)
+    return _no_backups(case, Problem.NO_BACKUP_SERVICE, NO_BACKUP_SERVICE, "0 alive", began or case.now)
 
 
-def _store_finding(case: Case, key: str, text: LocalizedText, value: str, began: datetime) -> Finding:
-    waits_for_it = case.state is State.RESTORING
+def _no_backups(case: Case, problem: Problem, text: LocalizedText, value: str, began: datetime) -> Finding:
+    """Critical when this lasts, and at once where a restore waits for a backup."""
     long = case.age(began) > case.limits.store_down_critical_seconds
-    level = Level.CRITICAL if long or waits_for_it else Level.WARNING
-    return Finding(level, value, duration(case.limits.store_silent_seconds).en, key, text, began)
+    level = Level.CRITICAL if long or case.state is State.RESTORING else Level.WARNING
+    return Finding(level, value, duration(case.limits.backup_silent_seconds).en, problem, text, began)
 
 
 TWO_OWNERS = LocalizedText(
-    "Two workers act as the session's owner at once.", "عاملان يتصرفان كمالكَين للجلسة في الوقت نفسه."
+    "Two workers act as the session's owner at the same time.", "يتصرف مشغّلان كمسؤولَين عن الجلسة في الوقت نفسه."
 )
 LATE_OWNER = LocalizedText(
-    "A worker that had lost the session still reported on it.", "عامل فقد الجلسة ما زال يرسل حالتها."
+    "A worker that had lost the session still reported on it.", "أبلغ مشغّل عن الجلسة بعد أن فقدها."
 )
-FLAPPING = LocalizedText(
-    "The session has changed hands {count} times within {span}.", "انتقلت الجلسة بين العمال {count} مرات خلال {span}."
+MANY_TAKEOVERS = LocalizedText(
+    "The session has changed its owner {count} times within {duration}.",
+    "انتقلت الجلسة بين المشغّلات {count} مرات خلال {duration}.",
 )
 
 
 def examine_owners(case: Case) -> Finding:
     if case.seen.status is None and not case.seen.workers and not case.seen.duplicate_owners:
         return unknown("no owner yet")
-    recent = [u for u in case.seen.duplicate_owners if case.age(u.seen_at) <= case.limits.takeover_window_seconds]
-    twice = [u.seen_at for u in recent if u.same_epoch]
+    window = case.limits.takeover_window_seconds
+    recent = [duplicate for duplicate in case.seen.duplicate_owners if case.age(duplicate.seen_at) <= window]
+    twice = [duplicate.seen_at for duplicate in recent if duplicate.same_epoch]
     if twice or _held_twice(case):
         began = min(twice, default=None)
-        return Finding(Level.CRITICAL, "2 owners", "1 owner", "two", TWO_OWNERS, began)
-    takeovers = sum(case.age(at) <= case.limits.takeover_window_seconds for at in case.seen.takeovers)
+        return Finding(Level.CRITICAL, "2 owners", "1 owner", Problem.TWO_OWNERS, TWO_OWNERS, began)
+    takeovers = sum(case.age(at) <= window for at in case.seen.takeovers)
     allowed = case.limits.takeovers_allowed
     level = graded(takeovers, allowed, 2 * allowed)
     if level is not Level.CRITICAL and recent:
-        return Finding(Level.WARNING, "a late owner", "1 owner", "late", LATE_OWNER, min(u.seen_at for u in recent))
+        began = min(duplicate.seen_at for duplicate in recent)
+        return Finding(Level.WARNING, "a late owner", "1 owner", Problem.LATE_OWNER, LATE_OWNER, began)
+    value, limit = f"{takeovers} takeovers", f"{allowed} takeovers"
     if level.bad:
-        text = FLAPPING.fill(count=takeovers, span=duration(case.limits.takeover_window_seconds))
-        return Finding(level, f"{takeovers} takeovers", f"{allowed} takeovers", "flapping", text)
-    return healthy(f"{takeovers} takeovers", f"{allowed} takeovers")
+        text = MANY_TAKEOVERS.fill(count=takeovers, duration=duration(window))
+        return Finding(level, value, limit, Problem.MANY_TAKEOVERS, text)
+    return healthy(value, limit)
 
 
 def _held_twice(case: Case) -> bool:
-    """Two live workers name the session, and both have done so for longer than a handover takes."""
+    """Whether two live workers name the session, and both have done so for longer than a handover takes."""
     holds = sorted(w.holding_since for w in case.live_workers if w.holding_since is not None)
     return len(holds) > 1 and case.age(holds[1]) > case.limits.worker_silent_seconds
 
 
 LITTLE_DISK = LocalizedText(
-    "The worker's disk has {size} left; snapshots and saves need room.",
-    "بقي في قرص العامل {size}؛ تحتاج اللقطات والحفظ إلى مساحة.",
+    "The worker's disk has {size} left. Snapshots and saves need space.",
+    "بقي في قرص المشغّل {size}. تحتاج اللقطات والحفظ المحلي إلى مساحة.",
 )
 
 
@@ -135,95 +139,99 @@ def examine_disk(case: Case) -> Finding:
     free = min(w.disk_free_bytes for w in samples)
     warning, critical = case.limits.disk_warning_mb * MEGABYTE, case.limits.disk_critical_mb * MEGABYTE
     level = graded(-free, -warning, -critical)
+    value, limit = f"{megabytes(free).en} free", megabytes(warning).en
     if level.bad:
-        return Finding(
-            level, f"{megabytes(free).en} free", megabytes(warning).en, "disk", LITTLE_DISK.fill(size=megabytes(free))
-        )
-    return healthy(f"{megabytes(free).en} free", megabytes(warning).en)
+        return Finding(level, value, limit, Problem.LITTLE_DISK, LITTLE_DISK.fill(size=megabytes(free)))
+    return healthy(value, limit)
 
 
 BUS_LOST = LocalizedText(
-    "The health service has lost NATS; what it says is from before.",
-    "فقدت خدمة الصحة الاتصال بـ NATS؛ معلوماتها سابقة لذلك.",
+    "The health service has lost NATS. Its information is out of date.",
+    "فقدت خدمة الصحة الاتصال بـ NATS. معلوماتها قديمة.",
 )
 MONITOR_SILENT = LocalizedText("The monitoring page of NATS does not answer.", "لا تستجيب صفحة مراقبة NATS.")
-NO_JETSTREAM = LocalizedText("NATS runs without JetStream; nothing is kept.", "يعمل NATS دون JetStream؛ لا يُحفظ شيء.")
-SLOW_CONSUMERS = LocalizedText(
-    "NATS has cut off {count} clients that read too slowly.", "قطع NATS الاتصال عن {count} من العملاء البطيئين."
+NO_JETSTREAM = LocalizedText(
+    "NATS runs without JetStream. Nothing is stored.", "يعمل NATS دون JetStream. لا تُحفظ أي بيانات."
 )
 JETSTREAM_FULL = LocalizedText(
     "JetStream has used {percent} % of its storage.", "استهلك JetStream {percent} % من مساحته."
+)
+SLOW_CONSUMERS = LocalizedText(
+    "NATS has cut off {count} clients that read too slowly.",
+    "قطع NATS الاتصال عن عملاء بطيئين في القراءة، وعددهم {count}.",
 )
 
 
 def examine_nats(case: Case) -> Finding:
     if not case.listening:
-        return Finding(Level.CRITICAL, "lost", "connected", "lost", BUS_LOST)
+        return Finding(Level.CRITICAL, "lost", "connected", Problem.BUS_LOST, BUS_LOST)
     return healthy("connected") if case.seen.nats is None else _monitored(case, case.seen.nats)
 
 
 def _monitored(case: Case, nats: NatsSample) -> Finding:
     if not nats.reachable:
-        return Finding(Level.WARNING, "no answer", "answers", "monitor", MONITOR_SILENT)
+        return Finding(Level.WARNING, "no answer", "answers", Problem.MONITOR_SILENT, MONITOR_SILENT)
     if not nats.jetstream:
-        return Finding(Level.CRITICAL, "no JetStream", "JetStream", "jetstream", NO_JETSTREAM)
+        return Finding(Level.CRITICAL, "no JetStream", "JetStream", Problem.NO_JETSTREAM, NO_JETSTREAM)
     share = nats.storage_bytes / nats.storage_limit_bytes if nats.storage_limit_bytes > 0 else 0.0
     limit = case.limits.jetstream_used_warning
     if share > limit:
-        full = Level.CRITICAL if share > (1 + limit) / 2 else Level.WARNING
+        level = Level.CRITICAL if share > (1 + limit) / 2 else Level.WARNING
         text = JETSTREAM_FULL.fill(percent=round(share * 100))
-        return Finding(full, f"{share:.0%} used", f"{limit:.0%}", "full", text)
+        return Finding(level, f"{share:.0%} used", f"{limit:.0%}", Problem.JETSTREAM_FULL, text)
     if nats.new_slow_consumers > 0:
         text = SLOW_CONSUMERS.fill(count=nats.new_slow_consumers)
-        return Finding(Level.WARNING, f"{nats.new_slow_consumers} slow", "0 slow", "slow", text)
+        return Finding(Level.WARNING, f"{nats.new_slow_consumers} slow", "0 slow", Problem.SLOW_CONSUMERS, text)
     return healthy(f"{nats.connections} connections")
 
 
 CHECKS = (
     Check(
-        "WA-WORKER",
-        LocalizedText("Browser worker", "عامل المتصفح"),
+        CheckCode.WORKER,
+        LocalizedText("Browser worker", "مشغّل المتصفح"),
         LocalizedText(
-            "A worker is alive, the one that holds the session above all, and one has room for it.",
-            "يوجد عامل حيّ، وأولهم مالك الجلسة، ولدى أحدهم مكان لها.",
+            "A worker is alive, the session's owner above all, and has capacity for the session.",
+            "يوجد مشغّل يعمل، وخصوصًا المسؤول عن الجلسة، ويتسع للجلسة.",
         ),
         LocalizedText(
-            "Start a worker, or look at the log of the one that stopped.",
-            "شغّل عاملًا، أو راجع سجل العامل الذي توقف.",
+            "Start a worker, or read the log of the worker that stopped.", "شغّل مشغّلًا، أو راجع سجل المشغّل المتوقف."
         ),
         lambda t: (
-            f"critical when none was heard for {duration(t.worker_silent_seconds).en}; owner silent: warning, critical "
-            f"after {duration(t.takeover_seconds).en}; no room: warning"
+            f"critical when no worker was heard for {duration(t.worker_silent_seconds).en}; owner silent: warning, "
+            f"critical after {duration(t.takeover_seconds).en}; no capacity: warning"
         ),
         examine_worker,
     ),
     Check(
-        "WA-STORE",
+        CheckCode.STORE,
         LocalizedText("Backup service and storage", "خدمة النسخ الاحتياطي ومخزنها"),
         LocalizedText(
-            "A backup replica is alive and can use its storage. Critical at once where a restore waits for it.",
-            "خدمة نسخ احتياطي حيّة وتستطيع استخدام مخزنها. حرج فورًا إذا كانت استعادة تنتظره.",
+            "A backup replica is alive and can use its storage. Critical at once if a restore waits for it.",
+            "توجد خدمة نسخ احتياطي تعمل وتستطيع استخدام مخزنها. حرج فورًا إذا كانت استعادة تنتظرها.",
         ),
         LocalizedText(
-            "Check S3_ENDPOINT, the bucket and its keys, and that the backup service runs.",
-            "افحص S3_ENDPOINT والحاوية ومفاتيحها، وأن خدمة النسخ الاحتياطي تعمل.",
+            "Check S3_ENDPOINT, the bucket and its keys, and whether the backup service runs.",
+            "افحص S3_ENDPOINT والحاوية ومفاتيحها، وتأكد من أن خدمة النسخ الاحتياطي تعمل.",
         ),
         lambda t: (
-            f"warning when not heard for {duration(t.store_silent_seconds).en} or the store is down, critical after "
+            f"warning when not heard for {duration(t.backup_silent_seconds).en} or the storage is down, critical after "
             f"{duration(t.store_down_critical_seconds).en}"
         ),
         examine_backup_service,
     ),
     Check(
-        "WA-OWNERS",
-        LocalizedText("One owner", "مالك واحد"),
+        CheckCode.OWNERS,
+        LocalizedText("One owner", "مسؤول واحد"),
         LocalizedText(
-            "Never two workers on one session: same epoch twice, two holders, a late owner, many takeovers.",
-            "لا يعمل عاملان على جلسة واحدة أبدًا: الحقبة نفسها مرتين، مالكان، مالك متأخر، انتقالات كثيرة.",
+            "Two workers never run one session. Signs of it: one epoch from two workers, two holders, a late owner, "
+            "many takeovers.",
+            "لا يشغّل مشغّلان جلسة واحدة أبدًا. علامات ذلك: حقبة واحدة من مشغّلين، أو حائزان للجلسة، أو تقرير متأخر من "
+            "مشغّل سابق، أو انتقالات كثيرة.",
         ),
         LocalizedText(
-            "Stop what runs twice (an old system on the same profile too). Many takeovers: check the network.",
-            "أوقف ما يعمل مرتين (ومنه نظام قديم على الملف نفسه). إذا كثرت الانتقالات فافحص الشبكة.",
+            "Stop whatever runs twice, including an old system on the same profile. If there are many takeovers, check "
+            "the network.",
+            "أوقف كل ما يعمل مرتين، ومنه أي نظام قديم على ملف الجلسة نفسه. إذا كثرت الانتقالات فافحص الشبكة.",
         ),
         lambda t: (
             f"two owners: critical; late owner: warning; more than {t.takeovers_allowed} takeovers in "
@@ -233,23 +241,23 @@ CHECKS = (
         critical_at_rest=True,
     ),
     Check(
-        "WA-DISK",
-        LocalizedText("Free disk space", "مساحة القرص الحرة"),
-        LocalizedText("Free space of the worker's disk.", "المساحة الحرة في قرص العامل."),
-        LocalizedText("Free space or enlarge the volume.", "أفرغ مساحة أو كبّر القرص."),
+        CheckCode.DISK,
+        LocalizedText("Free disk space", "مساحة القرص المتاحة"),
+        LocalizedText("The free space on the worker's disk.", "المساحة المتاحة في قرص المشغّل."),
+        LocalizedText("Free up space or enlarge the volume.", "أفرغ مساحة أو كبّر القرص."),
         lambda t: f"warning under {t.disk_warning_mb} MB, critical under {t.disk_critical_mb} MB",
         examine_disk,
     ),
     Check(
-        "WA-NATS",
+        CheckCode.NATS,
         LocalizedText("Message bus", "ناقل الرسائل"),
         LocalizedText(
-            "NATS is reached; with NATS_MONITOR_URL also JetStream, its storage and slow clients.",
-            "NATS متاح؛ ومع NATS_MONITOR_URL أيضًا JetStream ومساحته والعملاء البطيئون.",
+            "NATS is reachable. With NATS_MONITOR_URL the check also covers JetStream, its storage and slow clients.",
+            "يمكن الوصول إلى NATS. مع NATS_MONITOR_URL يشمل الفحص أيضًا JetStream ومساحته والعملاء البطيئين.",
         ),
         LocalizedText(
-            "Look at the NATS server; everything goes on by itself when it is back.",
-            "افحص خادم NATS؛ يستمر كل شيء تلقائيًا عند عودته.",
+            "Check the NATS server. Everything continues automatically when NATS is back.",
+            "افحص خادم NATS. يستمر كل شيء تلقائيًا عند عودته.",
         ),
         lambda t: f"lost: critical; storage above {t.jetstream_used_warning:.0%}, slow clients: warning",
         examine_nats,
