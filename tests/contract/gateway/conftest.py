@@ -39,7 +39,7 @@ def open_gateway(nats: NatsServer, owner: Owner) -> Iterator[Callable[..., Gatew
         made.app.testing = False
         made.begin()
         opened.append(made)
-        eventually_sync(lambda: made.view.ready()[0] and made.view.facts("x").workers > 0, message="gateway ready")
+        eventually_sync(lambda: made.view.ready()[0] and made.view.session("x").workers > 0, message="gateway ready")
         return made
 
     yield make

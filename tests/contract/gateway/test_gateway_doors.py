@@ -166,7 +166,7 @@ def test_the_cookie_alone_changes_nothing(gateway: Gateway, client: FlaskClient)
         answer = client.post(API, json=action, headers=headers)
         assert (answer.status_code, answer.json["code"]) == (403, code), headers
         assert answer.json["success"] is False
-    assert gateway.view.facts("whatsapp-automation-pro-v2").record is None
+    assert gateway.view.session("whatsapp-automation-pro-v2").record is None
     assert client.post(API, json=action, headers={"X-CSRF-Token": token, **ORIGIN}).status_code == 200
 
 
@@ -183,9 +183,9 @@ def test_a_wrong_key_is_refused_although_the_cookie_is_good(client: FlaskClient)
 
 
 def test_a_forged_or_old_cookie_is_refused(gateway: Gateway, client: FlaskClient) -> None:
-    from gateway.domain.auth import Keyring
+    from gateway.domain.auth import Authenticator
 
-    ring = Keyring(API_KEY)
+    ring = Authenticator(API_KEY)
     now = gateway._clock.now()
     cookie, _ = ring.issue("nonce", (now - timedelta(seconds=COOKIE_SECONDS + 1)).timestamp())
     client.set_cookie("persistent_session", cookie)

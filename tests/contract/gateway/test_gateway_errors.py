@@ -26,7 +26,7 @@ LIMIT_SECONDS = 5.0
 
 def shows(gateway: Gateway, owner: Owner, said: SessionStatus) -> None:
     owner.say(said)
-    eventually_sync(lambda: gateway.view.facts(SESSION).status == said and gateway.view.facts(SESSION).owner)
+    eventually_sync(lambda: gateway.view.session(SESSION).status == said and gateway.view.session(SESSION).owner)
 
 
 def post(client: FlaskClient, body: Any = None, **options: Any) -> TestResponse:

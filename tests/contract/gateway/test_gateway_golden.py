@@ -47,8 +47,8 @@ def settle(gateway: Gateway, owner: Owner, said: SessionStatus, wanted: str = "r
 
     def seen() -> bool:
         owner.judge(report())
-        facts = gateway.view.facts(SESSION)
-        return facts.status == said and facts.record is not None and bool(facts.report) and facts.owner is not None
+        observed = gateway.view.session(SESSION)
+        return observed.status == said and observed.record is not None and bool(observed.report) and observed.owner is not None
 
     eventually_sync(seen, message="the gateway has seen everything")
 

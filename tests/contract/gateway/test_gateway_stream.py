@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from gateway_stage import API, KEY, SESSION, Owner, pairing, status
 
 from gateway.bootstrap import Gateway
-from gateway.handlers import events
+from gateway.handlers import event_stream
 from shared.testing import eventually_sync
 
 
@@ -42,7 +42,7 @@ def next_status(frames: Iterator[bytes]) -> tuple[str, dict[str, Any]]:
 
 def test_the_state_comes_at_once_and_then_each_change(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
     owner.say(pairing())
-    eventually_sync(lambda: gateway.view.facts(SESSION).owner is not None)
+    eventually_sync(lambda: gateway.view.session(SESSION).owner is not None)
     with stream(client) as frames:
         assert fields(next(frames)) == {"retry": "2000"}
         _, data = next_status(frames)
@@ -59,9 +59,9 @@ def test_the_state_comes_at_once_and_then_each_change(gateway: Gateway, owner: O
 def test_a_client_that_has_the_newest_state_gets_a_heartbeat_first(
     gateway: Gateway, owner: Owner, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.3)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.3)
     owner.say(status())
-    eventually_sync(lambda: gateway.view.facts(SESSION).owner is not None)
+    eventually_sync(lambda: gateway.view.session(SESSION).owner is not None)
     with stream(client) as frames:
         newest, _ = next_status(frames)
         for frame in frames:
@@ -100,7 +100,7 @@ def test_a_stream_ends_by_itself_and_when_the_gateway_stops(
 def test_an_old_stream_ends_so_that_its_login_is_checked_again(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "STREAM_SECONDS", 0.2)
-    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(event_stream, "STREAM_SECONDS", 0.2)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.1)
     with stream(client) as frames:
         assert list(frames)

@@ -55,7 +55,7 @@ class Visit:
 
     def __init__(self, browser: Browser, url: str, language: str, *, width: int = 1280, scheme: str = "light") -> None:
         self.language = language
-        self.words = texts.of(language)
+        self.texts = texts.of(language)
         self.faults: list[str] = []
         self.context: BrowserContext = browser.new_context(
             base_url=url,
@@ -81,15 +81,15 @@ class Visit:
 
     def log_in(self) -> None:
         self.page.goto(PAGE)
-        self.page.get_by_label(self.words["login.key"], exact=True).fill(API_KEY)
-        self.page.get_by_role("button", name=self.words["login.submit"], exact=True).click()
+        self.page.get_by_label(self.texts["login.key"], exact=True).fill(API_KEY)
+        self.page.get_by_role("button", name=self.texts["login.submit"], exact=True).click()
         expect(self.page.locator("#mark")).to_be_visible()
 
     def button(self, key: str) -> Any:
-        return self.page.locator("main").get_by_role("button", name=self.words[key], exact=True).first
+        return self.page.locator("main").get_by_role("button", name=self.texts[key], exact=True).first
 
     def shows(self, state: str) -> None:
-        expect(self.page.get_by_role("heading", level=1)).to_have_text(self.words[f"state.{state}"])
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(self.texts[f"state.{state}"])
 
     def picture(self, name: str, *, full: bool = True) -> None:
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def test_from_login_over_the_code_to_connected_and_a_test_message(
 
         visit.button("action.initialize").click()
         visit.shows("pairing")
-        code = page.get_by_role("img", name=visit.words["link.qr"])
+        code = page.get_by_role("img", name=visit.texts["link.qr"])
         expect(code).to_be_visible()
         assert page.wait_for_function("document.getElementById('qr').naturalWidth > 0")
         first = code.get_attribute("src")
@@ -148,7 +148,7 @@ def test_from_login_over_the_code_to_connected_and_a_test_message(
         )
         expect(code).not_to_have_attribute("src", str(first))
 
-        page.get_by_label(visit.words["link.number"]).fill("201234567890")
+        page.get_by_label(visit.texts["link.number"]).fill("201234567890")
         visit.button("link.get").click()
         expect(page.locator("#link-code")).to_have_text("ABCD-1234")
 
@@ -158,16 +158,16 @@ def test_from_login_over_the_code_to_connected_and_a_test_message(
         expect(page.locator("#mark")).to_have_attribute("data-tone", "good")
         expect(page.locator("#account-name")).to_have_text("Mona Store")
         expect(page.locator("#link")).to_be_hidden()
-        expect(page.locator("#verdict")).to_have_text(visit.words["health.warning"])
+        expect(page.locator("#verdict")).to_have_text(visit.texts["health.warning"])
         arabic = language == "ar"
         expect(page.locator("#issues")).to_contain_text("عمرها 12 دقيقة" if arabic else "12 minutes old")
 
         page.locator("#test-number").fill("201234567890")
         visit.button("test.send").click()
-        expect(page.locator("#test-result")).to_have_text(visit.words["test.sent"])
+        expect(page.locator("#test-result")).to_have_text(visit.texts["test.sent"])
         visit.picture("connected")
         assert [message for message, _ in owner.heard if isinstance(message, SendTest)] == [
-            SendTest(phone_number="201234567890", text=visit.words["test.default"])
+            SendTest(phone_number="201234567890", text=visit.texts["test.default"])
         ]
 
 
@@ -186,7 +186,7 @@ def test_clearing_asks_first(browser: Browser, gateway: GatewayProcess, owner: O
         owner.obey = lambda record: [status(state="stopped", reason="cleared", account=None, request=record.request)]
         visit.button("action.clear").click()
         dialog.get_by_role("button", name="Clear session").click()
-        expect(visit.page.locator("#action-result")).to_have_text(visit.words["done.cleared"])
+        expect(visit.page.locator("#action-result")).to_have_text(visit.texts["done.cleared"])
         visit.shows("stopped")
 
 
@@ -196,7 +196,7 @@ def test_a_recommendation_is_one_click(browser: Browser, gateway: GatewayProcess
     with Visit(browser, gateway.url, "en") as visit:
         visit.log_in()
         visit.page.locator("#recommendations").get_by_role("button", name="Back up now").click()
-        expect(visit.page.locator("#action-result")).to_have_text(visit.words["done.stored"])
+        expect(visit.page.locator("#action-result")).to_have_text(visit.texts["done.stored"])
 
 
 def test_backups_are_listed_and_one_is_restored(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
@@ -206,7 +206,7 @@ def test_backups_are_listed_and_one_is_restored(browser: Browser, gateway: Gatew
         visit.page.get_by_text("Show backups").click()
         visit.page.get_by_role("row", name=re.compile("proven by a restore")).get_by_role("button").click()
         visit.page.get_by_role("dialog").get_by_role("button", name="Restore").click()
-        expect(visit.page.locator("#action-result")).to_have_text(visit.words["done.restoring"])
+        expect(visit.page.locator("#action-result")).to_have_text(visit.texts["done.restoring"])
         assert any(getattr(message, "backup_id", "") == "7-41-20261122T115800Z" for message, _ in owner.heard)
 
 
@@ -220,7 +220,7 @@ def test_a_message_without_acknowledgement_is_asked_about_and_not_sent_anew(
         visit.page.locator("#test-number").fill("201234567890")
         visit.button("test.send").click()
         result = visit.page.locator("#test-result")
-        expect(result).to_have_text(visit.words["error.unknown_outcome"], timeout=8000)
+        expect(result).to_have_text(visit.texts["error.unknown_outcome"], timeout=8000)
         visit.button("test.askAgain").click()
         expect(visit.button("test.sending")).to_be_visible()
     ids = [command for message, command in owner.heard if isinstance(message, SendTest)]
@@ -233,7 +233,7 @@ def test_a_wrong_key_is_told_and_the_right_one_lets_in(browser: Browser, gateway
         visit.page.goto(PAGE)
         visit.page.locator("#key").fill("wrong")
         visit.page.keyboard.press("Enter")
-        expect(visit.page.get_by_role("alert")).to_have_text(visit.words["error.wrong_key"])
+        expect(visit.page.get_by_role("alert")).to_have_text(visit.texts["error.wrong_key"])
         visit.log_in()
         visit.button("action.initialize")
         visit.page.get_by_role("button", name="Log out").click()
@@ -291,7 +291,7 @@ def test_a_silent_worker_is_said_plainly(browser: Browser, gateway: GatewayProce
         visit.log_in()
         visit.shows("connected")
         owner.beats = False
-        expect(visit.page.get_by_role("heading", level=1)).to_have_text(visit.words["state.gone"], timeout=12_000)
+        expect(visit.page.get_by_role("heading", level=1)).to_have_text(visit.texts["state.gone"], timeout=12_000)
         expect(visit.page.locator("#mark")).to_have_attribute("data-tone", "bad")
         visit.picture("worker-gone")
 

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gateway.domain import inputs
+from gateway.domain.actions import Action
+from gateway.handlers import inputs
 from shared.contracts.errors import Invalid
 
 SEND = {"action": "send-test-message", "phoneNumber": "201234567890", "message": "hello"}
 
 
-def read(fields: Any) -> inputs.Request:
-    return inputs.request(json.dumps(fields).encode())
+def read(fields: Any) -> inputs.ActionRequest:
+    return inputs.action_request(json.dumps(fields).encode())
 
 
 def test_a_test_message_is_read() -> None:
@@ -66,19 +67,19 @@ def test_a_wrong_body_is_refused_with_its_code(fields: Any, code: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"action": "initialize"'])
 def test_bytes_that_are_no_json_are_refused(data: bytes) -> None:
     with pytest.raises(Invalid) as refused:
-        inputs.request(data)
+        inputs.action_request(data)
     assert refused.value.code == "bad_json"
 
 
 @given(some.binary(max_size=200))
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
     with contextlib.suppress(Invalid):
-        inputs.request(data)
+        inputs.action_request(data)
 
 
 @given(some.recursive(some.none() | some.booleans() | some.integers() | some.text(), some.lists, max_leaves=5))
 def test_no_value_of_a_field_raises_anything_else(value: Any) -> None:
-    for action in inputs.ACTIONS:
+    for action in Action:
         for name in ("action", "phoneNumber", "message", "session", "backupId"):
             with contextlib.suppress(Invalid):
                 read({"action": action, "phoneNumber": "201234567890", "message": "x", name: value})

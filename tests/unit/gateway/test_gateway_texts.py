@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import gateway
-from gateway.domain import inputs, texts
+from gateway.domain import texts
+from gateway.domain.actions import Action
 from shared.contracts.sessions import State
 
 HOME = Path(gateway.__file__).parent
@@ -34,7 +35,7 @@ def test_every_state_and_action_button_has_words() -> None:
     for state in State:
         assert f"state.{state}" in words
         assert f"about.{state}" in words
-    for action in set(inputs.ACTIONS) - {"send-test-message", "pair-phone", "backups"}:
+    for action in set(Action) - {"send-test-message", "pair-phone", "backups"}:
         assert f"action.{action}" in words
 
 

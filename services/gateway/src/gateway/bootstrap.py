@@ -15,21 +15,35 @@ from .adapters.bus_thread import BusThread
 from .adapters.live_view import LiveView
 from .adapters.qr_images import QrImages
 from .adapters.server import Server, ServerOptions
-from .domain.auth import Keyring
-from .domain.limits import Limiter
-from .domain.old_shape import System
+from .domain.auth import Authenticator
+from .domain.system_info import SystemInfo
 from .handlers import app
-from .handlers.door import Door, Limits
+from .handlers.dependencies import GatewayDependencies
+from .handlers.guard import Guard
+from .handlers.rate_limits import RateLimits
 from .settings import GatewaySettings, on_railway
+from .usecases import UseCases
+from .usecases.admission import Admission
+from .usecases.back_up import BackUp
+from .usecases.clear import Clear
+from .usecases.follow_status import FollowStatus
+from .usecases.health_check import HealthCheck
+from .usecases.initialize import Initialize
+from .usecases.list_backups import ListSessionBackups
+from .usecases.log_in import LogIn
+from .usecases.pair_phone import PairByNumber
+from .usecases.read_status import ReadStatus
+from .usecases.restore import Restore
+from .usecases.send_test_message import SendTestMessage
 
 
 class Gateway:
-    """One worker process: the Flask app, the view and the bus thread. Made after the fork."""
+    """One worker process: the Flask app, the view and the bus thread. It is made after gunicorn's fork."""
 
     def __init__(self, settings: GatewaySettings, *, clock: Clock | None = None) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._born = self._clock.monotonic()
+        self._started_at = self._clock.monotonic()
         self._metrics = Metrics()
         self.view = LiveView(self._clock)
         self.bus = BusThread(
@@ -37,9 +51,9 @@ class Gateway:
             self.view,
             self._clock,
             on_open=self._metrics.watch_bus,
-            beside=self._serve_ops,
+            background=self._serve_ops,
         )
-        self.app: Flask = app.create(self._door())
+        self.app: Flask = app.create(self._dependencies())
 
     def begin(self) -> None:
         self.bus.start()
@@ -53,42 +67,57 @@ class Gateway:
         self.bus.stop()
         get_logger().info("gateway_stopped")
 
-    def _door(self) -> Door:
-        settings = self._settings
-        return Door(
-            client_id=settings.client_id,
-            view=self.view,
-            messenger=self.bus,
-            wishes=self.bus,
-            qr_images=QrImages(),
-            keyring=Keyring(settings.api_key.get_secret_value(), settings.cookie_secret.get_secret_value()),
-            clock=self._clock,
-            limits=Limits(
-                login=Limiter(settings.login_per_minute),
-                test_messages=Limiter(settings.test_messages_per_minute),
-                actions=Limiter(settings.actions_per_minute),
-                streams=settings.max_streams,
+    def _dependencies(self) -> GatewayDependencies:
+        settings, clock = self._settings, self._clock
+        authenticator = Authenticator(settings.api_key.get_secret_value(), settings.cookie_secret.get_secret_value())
+        return GatewayDependencies(
+            use_cases=self._use_cases(authenticator),
+            guard=Guard(authenticator, clock, trusted_proxies=settings.trusted_proxies, secure_cookie=on_railway()),
+            rate_limits=RateLimits(
+                clock,
+                logins=settings.login_per_minute,
+                test_messages=settings.test_messages_per_minute,
+                actions=settings.actions_per_minute,
             ),
+            qr_images=QrImages(),
+            clock=clock,
             metrics=self._metrics,
-            system=self._system,
+            system=self._system_info,
+            readiness=self.view.ready,
             metrics_token=settings.metrics_token.get_secret_value(),
-            secure_cookie=on_railway(),
-            trusted_proxies=settings.trusted_proxies,
+            max_streams=settings.max_streams,
         )
 
-    def _system(self) -> System:
-        return System(
+    def _use_cases(self, authenticator: Authenticator) -> UseCases:
+        view, bus, clock = self.view, self.bus, self._clock
+        return UseCases(
+            admission=Admission(view),
+            initialize=Initialize(view, bus, clock),
+            clear=Clear(view, bus, clock),
+            health_check=HealthCheck(view, bus, clock),
+            send_test_message=SendTestMessage(view, bus),
+            pair_phone=PairByNumber(view, bus),
+            back_up=BackUp(view, bus),
+            restore=Restore(view, bus),
+            list_backups=ListSessionBackups(bus),
+            read_status=ReadStatus(view, self._settings.client_id),
+            follow_status=FollowStatus(view, clock),
+            log_in=LogIn(authenticator, clock),
+        )
+
+    def _system_info(self) -> SystemInfo:
+        return SystemInfo(
             session_path=self._settings.session_path,
             backup_path=self._settings.backup_session_path,
             is_railway=on_railway(),
             version=_version(),
             memory=process_memory.measure(),
-            uptime=self._clock.monotonic() - self._born,
+            uptime=self._clock.monotonic() - self._started_at,
             bus_connected=self.view.bus_connected,
         )
 
     async def _serve_ops(self) -> None:
-        """The private health and metrics port, where one is asked for; the public port has the same routes."""
+        """Health and metrics on the private port, where a port is set. The public port has the same routes."""
         if not self._settings.http_port:
             return
         server = OpsServer(

@@ -1,4 +1,4 @@
-"""What the handlers need from the world. Calls block the calling thread and end within their timeout (seconds)."""
+"""What the use cases need from the world. Calls block the calling thread and end within their timeout (seconds)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Protocol, TypeVar
 from shared.contracts.message import Message
 from shared.contracts.sessions import SessionRecord
 
-from .domain.observed import Facts
+from .domain.observed import ObservedSession
 
 R = TypeVar("R", bound=Message)
 
 
 class View(Protocol):
-    """The in-memory view of everything observed; reading it never touches the bus."""
+    """The in-memory view of everything observed. Reading it never touches the bus."""
 
-    def facts(self, session: str) -> Facts: ...
+    def session(self, session: str) -> ObservedSession: ...
 
     def sessions(self) -> list[str]: ...
 
@@ -36,30 +36,37 @@ class View(Protocol):
         ...
 
     def wait(self, seen: int, timeout: float) -> int:
-        """Block until the version is no longer `seen`, or the timeout, or the stop; the version then."""
+        """Block until the version is no longer `seen`, the timeout, or the stop. Returns the version then."""
         ...
 
     @property
     def stopping(self) -> bool:
-        """The process is about to end: open streams must finish."""
+        """True when the process is about to end and open streams must finish."""
         ...
 
 
 class Messenger(Protocol):
-    """Request and reply over the bus; raises the errors of shared.contracts.errors."""
+    """Requests over the bus. Both methods raise the errors of shared.contracts.errors."""
 
-    def request(self, subject: str, message: Message, reply: type[R], *, timeout: float, command_id: str = "") -> R: ...
+    def request(self, subject: str, message: Message, reply: type[R], *, timeout: float) -> R: ...
+
+    def ask_owner(
+        self, command: str, session: str, message: Message, reply: type[R], *, timeout: float, command_id: str = ""
+    ) -> R:
+        """Ask the session's owner; `command` is one of `shared.contracts.subjects`. Raises WorkerGone when no worker
+        serves the session."""
+        ...
 
 
-class Wishes(Protocol):
-    """The wanted states."""
+class DesiredStates(Protocol):
+    """The records of what people want of each session."""
 
     def read(self, session: str, *, timeout: float) -> tuple[SessionRecord | None, int]:
         """The record and its revision; (None, 0) when there is none. Raises Unavailable, TimedOut."""
         ...
 
     def write(self, record: SessionRecord, revision: int, *, timeout: float) -> None:
-        """Write over `revision`, 0 for a new record. Raises Conflict when somebody else wrote in between."""
+        """Write over `revision`, which is 0 for a new record. Raises Conflict when another writer came first."""
         ...
 
 

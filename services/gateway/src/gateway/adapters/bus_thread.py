@@ -1,8 +1,8 @@
-"""One asyncio thread with the bus client; the request threads reach the bus through it and no other way.
+"""One asyncio thread with the bus client. Request threads reach the bus only through it.
 
-It connects for ever in the background, so that the gateway answers (and says what is missing) while NATS is away. The
-trap: a client made before gunicorn forks, or called from another thread, fails every request; `start` belongs into
-post_worker_init, `stop` into worker_exit.
+The thread tries to connect for ever, so that the gateway answers, and says what is missing, while NATS is away. The
+trap: a bus client that is made before gunicorn forks, or that is called from another thread, fails every request.
+Gunicorn must therefore call `start` in post_worker_init and `stop` in worker_exit.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from gateway.domain.request_errors import WorkerGone
 from shared.bus import Bus, BusOptions
 from shared.clock import Clock
 from shared.contracts import subjects
-from shared.contracts.errors import ServiceError, TimedOut, Unavailable
+from shared.contracts.errors import NotRunning, ServiceError, TimedOut, Unavailable
 from shared.contracts.health import HealthReport
 from shared.contracts.message import Message
 from shared.contracts.sessions import SessionRecord, SessionStatus
@@ -28,15 +29,16 @@ from .live_view import LiveView
 T = TypeVar("T")
 R = TypeVar("R", bound=Message)
 
-LOOK_SECONDS = 0.5
+NOTICE_SECONDS = 0.5
+"""How often the view looks for workers that went silent."""
 RETRY_SECONDS = 2.0
-GRACE_SECONDS = 0.1
-"""For a reply on its way from the loop to the waiting thread."""
+HANDOVER_SECONDS = 0.1
+"""What a reply may take from the loop to the waiting thread."""
 
 
 class BusThread:
-    """Implements ports.Messenger and ports.Wishes; feeds the view. `on_open` is called with the
-    client once it is there; `beside` runs in the loop from start to stop."""
+    """Implements ports.Messenger and ports.DesiredStates, and feeds the view. `on_open` gets the client once it is
+    connected; `background` runs in the loop from start to stop."""
 
     def __init__(
         self,
@@ -45,13 +47,13 @@ class BusThread:
         clock: Clock,
         *,
         on_open: Callable[[Bus], None],
-        beside: Callable[[], Awaitable[None]],
+        background: Callable[[], Awaitable[None]],
     ) -> None:
         self._options = options
         self._view = view
         self._clock = clock
         self._on_open = on_open
-        self._beside = beside
+        self._background = background
         self._bus: Bus | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -73,24 +75,37 @@ class BusThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout)
 
-    def request(self, subject: str, message: Message, reply: type[R], *, timeout: float, command_id: str = "") -> R:
-        bus = self._connected()
-        asked = bus.request(subject, message, reply, timeout=timeout, command_id=command_id or None)
-        return self._call(asked, timeout + GRACE_SECONDS)
+    def request(self, subject: str, message: Message, reply: type[R], *, timeout: float) -> R:
+        return self._request(subject, message, reply, timeout, None)
+
+    def ask_owner(
+        self, command: str, session: str, message: Message, reply: type[R], *, timeout: float, command_id: str = ""
+    ) -> R:
+        try:
+            return self._request(subjects.command(command, session), message, reply, timeout, command_id or None)
+        except NotRunning as error:
+            if error.code != NotRunning.code:  # a refusal of the owner, with a code of its own
+                raise
+            raise WorkerGone("the worker that owns the session does not answer", hint=error.hint) from None
 
     def read(self, session: str, *, timeout: float) -> tuple[SessionRecord | None, int]:
-        bucket = self._connected().bucket(subjects.SESSIONS_BUCKET, SessionRecord)
+        bucket = self._connected_bus().bucket(subjects.SESSIONS_BUCKET, SessionRecord)
         entry = self._call(bucket.get(session), timeout)
         return (entry.value, entry.revision) if entry else (None, 0)
 
     def write(self, record: SessionRecord, revision: int, *, timeout: float) -> None:
-        bucket = self._connected().bucket(subjects.SESSIONS_BUCKET, SessionRecord)
+        bucket = self._connected_bus().bucket(subjects.SESSIONS_BUCKET, SessionRecord)
         if revision:
             self._call(bucket.update(record.session, record, revision), timeout)
         else:
             self._call(bucket.create(record.session, record), timeout)
 
-    def _connected(self) -> Bus:
+    def _request(self, subject: str, message: Message, reply: type[R], timeout: float, command_id: str | None) -> R:
+        bus = self._connected_bus()
+        answering = bus.request(subject, message, reply, timeout=timeout, command_id=command_id)
+        return self._call(answering, timeout + HANDOVER_SECONDS)
+
+    def _connected_bus(self) -> Bus:
         if self._bus is None or not self._bus.connected:
             raise Unavailable("NATS cannot be reached", hint="check that NATS runs and that NATS_URL points to it")
         return self._bus
@@ -109,15 +124,15 @@ class BusThread:
             future.cancel()
             raise TimedOut("no answer in time", hint="whether it was carried out is unknown; see the status") from None
 
-    # in the loop's thread from here on
+    # everything below runs in the loop's thread
 
     def _run(self) -> None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         self._loop = loop
-        self._spawn(loop, self._live())
-        self._spawn(loop, self._look())
-        self._spawn(loop, self._run_beside())
+        self._spawn(loop, self._connect())
+        self._spawn(loop, self._notice_silence())
+        self._spawn(loop, self._run_background())
         loop.call_soon(self._started.set)
         try:
             loop.run_forever()
@@ -127,36 +142,36 @@ class BusThread:
     def _spawn(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
         task = loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._task_ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            get_logger().error("bus_task_ended", error=type(task.exception()).__name__)
+            get_logger().error("bus_task_failed", error=type(task.exception()).__name__)
 
-    async def _run_beside(self) -> None:
-        await self._beside()
+    async def _run_background(self) -> None:
+        await self._background()
 
-    async def _live(self) -> None:
-        """Connect and watch; the client reconnects and resumes its watches by itself afterwards."""
-        said = ""
+    async def _connect(self) -> None:
+        """Try until the bus is open once. From then on the client itself reconnects and resumes its watches."""
+        logged = ""
         while True:
             try:
                 await self._open()
                 return
             except ServiceError as error:
-                self._view.bus_state(connected=False, trouble="NATS cannot be reached")
-                if error.message != said:
+                self._view.bus_changed(connected=False, problem="NATS cannot be reached")
+                if error.message != logged:
                     get_logger().error("bus_not_open", error=error.message, hint=error.hint)
-                    said = error.message
+                    logged = error.message
             except Exception as error:
                 get_logger().error("bus_not_open", error=type(error).__name__)
             await self._clock.sleep(RETRY_SECONDS)
 
     async def _open(self) -> None:
         bus = await Bus.connect(self._options, clock=self._clock, wait_seconds=None)
-        bus.on_lost(lambda: self._view.bus_state(connected=False, trouble="the connection to NATS is lost"))
-        bus.on_back(lambda: self._view.bus_state(connected=True))
+        bus.on_lost(lambda: self._view.bus_changed(connected=False, problem="the connection to NATS is lost"))
+        bus.on_back(lambda: self._view.bus_changed(connected=True))
         try:
             await self._watch(bus)
         except BaseException:
@@ -164,21 +179,21 @@ class BusThread:
             raise
         self._bus = bus
         self._on_open(bus)
-        self._view.bus_state(connected=bus.connected, trouble="the connection to NATS is lost")
+        self._view.bus_changed(connected=bus.connected, problem="the connection to NATS is lost")
 
     async def _watch(self, bus: Bus) -> None:
         view = self._view
         statuses = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
         sessions = bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord)
-        await bus.subscribe(subjects.WORKER_HEARTBEATS, WorkerHeartbeat, lambda beat, _: view.heartbeat_heard(beat))
-        await bus.subscribe(subjects.HEALTH_REPORTS, HealthReport, lambda report, _: view.report_heard(report))
-        await statuses.watch(view.status_changed, on_ready=lambda: view.part_loaded("statuses"))
-        await sessions.watch(view.record_changed, on_ready=lambda: view.part_loaded("sessions"))
+        await bus.subscribe(subjects.WORKER_HEARTBEATS, WorkerHeartbeat, lambda beat, _: view.heartbeat_received(beat))
+        await bus.subscribe(subjects.HEALTH_REPORTS, HealthReport, lambda report, _: view.report_received(report))
+        await statuses.watch(view.status_changed, on_ready=lambda: view.bucket_loaded("statuses"))
+        await sessions.watch(view.record_changed, on_ready=lambda: view.bucket_loaded("sessions"))
 
-    async def _look(self) -> None:
+    async def _notice_silence(self) -> None:
         while True:
-            self._view.look_around()
-            await self._clock.sleep(LOOK_SECONDS)
+            self._view.notice_silence()
+            await self._clock.sleep(NOTICE_SECONDS)
 
     async def _close(self, timeout: float) -> None:
         current = asyncio.current_task()

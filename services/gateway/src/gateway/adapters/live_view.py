@@ -1,11 +1,15 @@
-"""The observed view shared by the bus thread, which writes, and the request threads, which read and wait."""
+"""The observations shared by two kinds of threads: the bus thread writes, request threads read and wait.
+
+A worker that falls silent sends nothing, so no message ever wakes the readers. `notice_silence` must therefore be
+called regularly.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
-from gateway.domain.observed import Facts, Observed
+from gateway.domain.observed import Observations, ObservedSession
 from shared.clock import Clock
 from shared.contracts.health import HealthReport
 from shared.contracts.sessions import SessionRecord, SessionStatus
@@ -13,35 +17,34 @@ from shared.contracts.telemetry import WorkerHeartbeat
 
 
 class LiveView:
-    """Implements ports.View. The trap: a worker that falls silent sends nothing, so `look_around` must be called
-    regularly for readers to notice."""
+    """Implements ports.View."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._observed = Observed()
+        self._observations = Observations()
         self._changed = threading.Condition()
         self._version = 0
         self._presence: object = None
-        self._waiting_for = {"sessions", "statuses"}
+        self._not_loaded = {"sessions", "statuses"}
         self._bus_connected = False
-        self._trouble = "connecting to NATS"
+        self._bus_problem = "connecting to NATS"
         self._stopping = False
 
-    # what readers see
+    # for readers
 
-    def facts(self, session: str) -> Facts:
+    def session(self, session: str) -> ObservedSession:
         with self._changed:
-            return self._observed.facts(session, self._clock.monotonic())
+            return self._observations.session(session, self._clock.monotonic())
 
     def sessions(self) -> list[str]:
         with self._changed:
-            return self._observed.sessions()
+            return self._observations.sessions()
 
     def ready(self) -> tuple[bool, str]:
         if self._stopping:
             return False, "stopping"
         if not self._bus_connected:
-            return False, self._trouble
+            return False, self._bus_problem
         return (True, "") if self.loaded else (False, "reading the sessions")
 
     @property
@@ -50,7 +53,7 @@ class LiveView:
 
     @property
     def loaded(self) -> bool:
-        return not self._waiting_for
+        return not self._not_loaded
 
     def version(self) -> int:
         return self._version
@@ -64,58 +67,58 @@ class LiveView:
     def stopping(self) -> bool:
         return self._stopping
 
-    # what the bus thread tells
+    # for the bus thread
 
     def record_changed(self, session: str, record: SessionRecord | None) -> None:
-        self._tell(lambda: self._observed.put_record(session, record))
+        self._apply(lambda: self._observations.put_record(session, record))
 
     def status_changed(self, session: str, status: SessionStatus | None) -> None:
-        self._tell(lambda: self._observed.put_status(session, status, self._clock.monotonic()))
+        self._apply(lambda: self._observations.put_status(session, status, self._clock.monotonic()))
 
-    def report_heard(self, report: HealthReport) -> None:
-        self._tell(lambda: self._observed.put_report(report, self._clock.monotonic()))
+    def report_received(self, report: HealthReport) -> None:
+        self._apply(lambda: self._observations.put_report(report, self._clock.monotonic()))
 
-    def heartbeat_heard(self, heartbeat: WorkerHeartbeat) -> None:
-        self._tell(lambda: self._observed.put_heartbeat(heartbeat, self._clock.monotonic()))
+    def heartbeat_received(self, heartbeat: WorkerHeartbeat) -> None:
+        self._apply(lambda: self._observations.put_heartbeat(heartbeat, self._clock.monotonic()))
 
-    def part_loaded(self, part: str) -> None:
+    def bucket_loaded(self, name: str) -> None:
         def loaded() -> bool:
-            self._waiting_for.discard(part)
+            self._not_loaded.discard(name)
             return True
 
-        self._tell(loaded)
+        self._apply(loaded)
 
-    def bus_state(self, *, connected: bool, trouble: str = "") -> None:
-        def state() -> bool:
-            changed = self._bus_connected != connected
-            self._bus_connected, self._trouble = connected, trouble
-            return changed
+    def bus_changed(self, *, connected: bool, problem: str = "") -> None:
+        def changed() -> bool:
+            before = self._bus_connected
+            self._bus_connected, self._bus_problem = connected, problem
+            return before != connected
 
-        self._tell(state)
+        self._apply(changed)
 
-    def look_around(self) -> None:
-        """Notice what came by time alone: a worker gone silent, the stop."""
+    def notice_silence(self) -> None:
+        """Wake the readers for what no message announces: a worker that went silent, a deleted status, the stop."""
         if self._stopping:
-            self._tell(lambda: True)
+            self._apply(lambda: True)
             return
 
-        def look() -> bool:
+        def presence_changed() -> bool:
             at = self._clock.monotonic()
+            observed = (self._observations.session(session, at) for session in self._observations.sessions())
             presence = [
-                (facts.session, facts.owner is not None, facts.status is not None, facts.workers > 0)
-                for facts in (self._observed.facts(session, at) for session in self._observed.sessions())
+                (each.session, each.owner is not None, each.status is not None, each.workers > 0) for each in observed
             ]
             changed = presence != self._presence
             self._presence = presence
             return changed
 
-        self._tell(look)
+        self._apply(presence_changed)
 
     def stop(self) -> None:
-        """Safe in a signal handler: takes no lock; `look_around` wakes the waiters."""
+        """Safe in a signal handler, because it takes no lock; `notice_silence` wakes the waiting readers."""
         self._stopping = True
 
-    def _tell(self, change: Callable[[], bool]) -> None:
+    def _apply(self, change: Callable[[], bool]) -> None:
         with self._changed:
             if change():
                 self._version += 1

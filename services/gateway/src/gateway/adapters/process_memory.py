@@ -1,4 +1,4 @@
-"""The gateway's own memory, by the names that the old system's clients know from Node's `process.memoryUsage()`."""
+"""The gateway's own memory, by the names of Node's `process.memoryUsage()`, which the old clients read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STATUS = Path("/proc/self/status")
 
 def measure() -> dict[str, int]:
     """Bytes: `rss` resident; `heapTotal` data segment; `heapUsed` resident anonymous; `external` resident files and
-    shared memory. Without /proc the peak stands in for all."""
+    shared memory. Without /proc the peak stands in for the first three."""
     try:
         lines = STATUS.read_text().splitlines()
     except OSError:

@@ -1,4 +1,5 @@
-"""QR codes as images, made once for each text. Black on white with the quiet zone in every theme: phones need it."""
+"""QR codes as images, drawn once for each text. In every theme they are black on white with a quiet zone, because
+phones need both."""
 
 from __future__ import annotations
 

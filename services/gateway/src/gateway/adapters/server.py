@@ -1,7 +1,8 @@
-"""gunicorn, run from here and not from its command line.
+"""gunicorn, started by the gateway instead of its own command line.
 
-One worker process with threads (or gevent): the view and the limits live in its memory. The trap: on SIGTERM gunicorn
-waits for open requests, and event streams never end by themselves, so the worker's signal handler tells them first.
+One worker process serves everything with threads (or gevent), because the view and the rate limits live in its memory.
+The trap: on SIGTERM gunicorn waits for open requests, and an event stream does not end before it is told to. The
+worker's signal handler therefore announces the stop before gunicorn's own handler runs.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ GREENLETS = 1000
 GRACEFUL_SECONDS = 6
 STALLED_SECONDS = 5
 KEEP_ALIVE_SECONDS = {"gthread": 15, "gevent": 2}
-"""On its stop gevent waits for idle connections, gthread closes them."""
+"""Short for gevent, which waits for idle connections when it stops; gthread closes them."""
 
 
-class Life(Protocol):
-    """What a worker process runs; made after the fork."""
+class Lifecycle(Protocol):
+    """What a worker process runs. It is made after the fork."""
 
     app: Flask
 
@@ -50,7 +51,7 @@ class ServerOptions:
 
 
 class QuietLogger(Logger):  # type: ignore[misc]
-    """gunicorn's messages through the service's own logging; no access log (addresses are nobody's business)."""
+    """gunicorn's messages, through the service's own logging. No access log, because addresses are personal."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
@@ -61,18 +62,18 @@ class QuietLogger(Logger):  # type: ignore[misc]
 
 
 def _end_stalled_clients(listener: Any) -> None:
-    """A thread must not wait for ever for the rest of a request, or for a client to take its answer. The kernel's own
-    timeouts, which accepted connections inherit: gunicorn sets the sockets' Python timeout back before each request."""
-    patience = struct.pack("ll", STALLED_SECONDS, 0)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+    """Limit how long a thread waits for the rest of a request, and for a client to take its answer. The kernel's
+    timeouts do this, and accepted connections inherit them: gunicorn resets Python's timeout before each request."""
+    timeout = struct.pack("ll", STALLED_SECONDS, 0)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, options: ServerOptions, live: Callable[[], Life]) -> None:
+    def __init__(self, options: ServerOptions, make: Callable[[], Lifecycle]) -> None:
         self._options = options
-        self._live = live
-        self._life: Life | None = None
+        self._make = make
+        self._lifecyclecycle: Lifecycle | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -93,33 +94,33 @@ class Server(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "proc_name": "persistent-session-gateway",
             "post_worker_init": self._begin,
-            "worker_int": self._interrupted,
+            "worker_int": self._announce_stop,
             "worker_exit": self._end,
         }.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        self._life = self._live()
-        return self._life.app
+        self._lifecycle = self._make()
+        return self._lifecycle.app
 
     def _begin(self, worker: Any) -> None:
         for listener in worker.sockets:
             _end_stalled_clients(listener)
-        if self._life is not None:
-            self._life.begin()
+        if self._lifecycle is not None:
+            self._lifecycle.begin()
         before = signal.getsignal(signal.SIGTERM)
 
         def terminate(number: int, frame: FrameType | None) -> None:
-            self._interrupted(worker)
+            self._announce_stop(worker)
             if callable(before):
                 before(number, frame)
 
         signal.signal(signal.SIGTERM, terminate)
 
-    def _interrupted(self, _worker: Any) -> None:
-        if self._life is not None:
-            self._life.stopping()
+    def _announce_stop(self, _worker: Any) -> None:
+        if self._lifecycle is not None:
+            self._lifecycle.stopping()
 
     def _end(self, _server: Any, _worker: Any) -> None:
-        if self._life is not None:
-            self._life.end()
+        if self._lifecycle is not None:
+            self._lifecycle.end()

@@ -1,7 +1,8 @@
-"""Who may pass: the API key, the page's cookie, the CSRF token bound to it.
+"""Who may pass: the API key, the page's cookie, and the CSRF token that belongs to a login.
 
-Secrets live here only as SHA-256 digests and a derived signing key. The signing key depends on the API key too, so a
-new key ends every login. The trap: all comparisons of secrets go through `compare_digest`.
+The module holds secrets only as SHA-256 digests and as a derived signing key. The signing key depends on the API key
+too, so a new API key ends every login. Every comparison of secrets goes through `compare_digest`, whose time does not
+depend on where two texts differ.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class Login:
     expires: int
 
 
-class Keyring:
-    """Knows the key's digest, never the key."""
+class Authenticator:
+    """Holds the digest of the API key, never the key."""
 
     def __init__(self, api_key: str, cookie_secret: str = "") -> None:
         self._digest = _sha256(api_key)
@@ -69,7 +70,7 @@ def bearer(authorization: str) -> str:
 
 
 def same_origin(origin: str, fetch_site: str, host: str) -> bool:
-    """Whether a request comes from our own page. Without an Origin the browser's own word must say so."""
+    """Whether a request comes from our own page. Without an Origin header, Sec-Fetch-Site must say so."""
     if origin:
         return origin.split("://", 1)[-1].lower() == host.lower() and "://" in origin
     return fetch_site == "same-origin"

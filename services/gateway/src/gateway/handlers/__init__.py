@@ -1,1 +1,1 @@
-"""HTTP requests → domain → HTTP answers. Every handler works on a `Door`; none knows NATS."""
+"""HTTP requests in, use cases, HTTP answers out. Handlers know Flask and shapes of answers; they decide nothing."""

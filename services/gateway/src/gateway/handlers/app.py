@@ -8,14 +8,17 @@ from time import perf_counter
 from flask import Flask, Response, g, request
 
 from shared.contracts.metrics import GATEWAY_REQUEST_SECONDS, GATEWAY_REQUESTS
+from shared.runtime import Metrics
 
-from . import events, guard, ops, page, session_api
-from .door import Door, StatusBytes
+from . import login, ops, page, replies
+from .dependencies import GatewayDependencies
+from .legacy import actions, error_replies, status
+from .legacy.status_renderer import StatusRenderer
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def create(door: Door) -> Flask:
+def create(given: GatewayDependencies) -> Flask:
     app = Flask(
         "gateway",
         root_path=str(PACKAGE),
@@ -24,26 +27,32 @@ def create(door: Door) -> Flask:
         static_url_path="/static",
     )
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
-    guard.install(app, door)
-    rendered = StatusBytes(door)
-    app.register_blueprint(session_api.blueprint(door, rendered))
-    app.register_blueprint(events.blueprint(door, rendered))
-    app.register_blueprint(page.blueprint(door))
-    app.register_blueprint(ops.blueprint(door))
-    _measure(app, door)
+    given.guard.install(app)
+    app.after_request(replies.secure)
+    error_replies.install(app)
+    use_cases, metrics = given.use_cases, given.metrics
+    renderer = StatusRenderer(use_cases.read_status, given.qr_images, given.system, given.clock)
+    app.register_blueprint(actions.blueprint(use_cases, renderer, given.rate_limits, metrics, given.clock))
+    app.register_blueprint(
+        status.blueprint(use_cases, renderer, given.qr_images, metrics, max_streams=given.max_streams)
+    )
+    app.register_blueprint(page.blueprint(use_cases.read_status, given.guard))
+    app.register_blueprint(login.blueprint(use_cases.log_in, given.guard, given.rate_limits))
+    app.register_blueprint(ops.blueprint(given.guard, metrics, given.readiness, given.metrics_token))
+    _measure(app, metrics)
     return app
 
 
-def _measure(app: Flask, door: Door) -> None:
-    """Count and time each request; the route's pattern as label, never the address that was asked for."""
-    requests = door.metrics.counter(GATEWAY_REQUESTS)
-    seconds = door.metrics.histogram(GATEWAY_REQUEST_SECONDS)
+def _measure(app: Flask, metrics: Metrics) -> None:
+    """Count and time each request. The label is the route's pattern, never the address that was asked for."""
+    requests = metrics.counter(GATEWAY_REQUESTS)
+    seconds = metrics.histogram(GATEWAY_REQUEST_SECONDS)
 
     @app.before_request
     def begin() -> None:
         g.began = perf_counter()
 
-    # Functions registered first by Flask run first, so a refused request may have no beginning.
+    # Flask first runs what was registered first, so a request that the guard refused has no beginning.
     @app.after_request
     def end(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule else "none"

@@ -1,4 +1,4 @@
-// Talking to the gateway: texts of the page, requests with the CSRF token, errors in the visitor's language.
+// Requests to the gateway with the CSRF token, the texts of the page, and errors in the visitor's language.
 
 export const page = JSON.parse(document.getElementById("page-data").textContent);
 
@@ -15,8 +15,8 @@ export class Failure extends Error {
     this.status = status;
   }
 
-  // The server's English sentence is shown only where the page has no words of its own.
-  get words() {
+  // The server's English sentence is shown only where the page has no text of its own.
+  get shownText() {
     return text(`error.${this.code}`) || text("error.other", { text: this.message });
   }
 }
@@ -56,8 +56,8 @@ async function answer(response) {
   return data;
 }
 
-export function show(element, tone, words) {
-  element.textContent = words;
-  if (words) element.dataset.tone = tone;
+export function show(element, tone, content) {
+  element.textContent = content;
+  if (content) element.dataset.tone = tone;
   else delete element.dataset.tone;
 }

@@ -26,7 +26,7 @@ form.addEventListener("submit", async (event) => {
     key.value = "";
     location.replace(page.session === page.defaultSession ? "/persistent-session" : `?session=${page.session}`);
   } catch (failure) {
-    show(error, "bad", failure.words);
+    show(error, "bad", failure.shownText);
     key.setAttribute("aria-invalid", "true");
     key.focus();
     submit.disabled = false;

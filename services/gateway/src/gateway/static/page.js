@@ -1,8 +1,8 @@
-// The dashboard: shows the status, sends the actions. Everything from outside is put in as text, never as HTML.
+// The dashboard shows the status and sends the actions. Everything from outside goes in as text, never as HTML.
 
 import { get, page, post, show, text } from "./api.js";
 import { follow } from "./live.js";
-import { ago, at, count, elapsed, megabytes, reasonWords, span, stateAbout, stateName, tone } from "./words.js";
+import { ago, at, count, elapsed, megabytes, reasonText, span, stateAbout, stateName, tone } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 const BUSY = new Set(["starting", "restoring", "syncing", "reconnecting"]);
@@ -28,8 +28,8 @@ function put(element, content, otherwise) {
   element.replaceChildren(content || make("span", otherwise, { class: "muted" }));
 }
 
-function setText(element, words) {
-  if (element.textContent !== words) element.textContent = words; // an unchanged live region must stay silent
+function setText(element, content) {
+  if (element.textContent !== content) element.textContent = content; // an unchanged live region must stay silent
 }
 
 // ---- status
@@ -40,7 +40,7 @@ function render(answer) {
   renderState(answer);
   renderLink(answer);
   renderHealth(answer.health);
-  renderFacts(answer);
+  renderDetails(answer);
   renderHistory(answer.history);
   renderControls(answer.status);
 }
@@ -58,7 +58,7 @@ function renderState({ status }) {
   setText($("state-name"), stateName(state));
   const about = state === "gone" && status.workersAlive === 0 ? "none" : state;
   setText($("state-about"), stateAbout(about));
-  const reason = status.reason && status.reason !== status.state ? reasonWords(status.reason) : "";
+  const reason = status.reason && status.reason !== status.state ? reasonText(status.reason) : "";
   setText($("state-reason"), reason ? `${reason} ·` : "");
   const since = status.since ? text("since", { time: span(elapsed(status.since)) }) : "";
   setText($("state-since"), since);
@@ -107,7 +107,7 @@ function renderHealth(health) {
   const issues = health?.issueDetails ?? [];
   setText($("health-summary"), !health ? text("health.noneAbout") : issues.length ? "" : text("health.fine"));
   fill("issues", issues.map((issue) => {
-    const item = make("li", words(issue), { "data-level": issue.level });
+    const item = make("li", localText(issue), { "data-level": issue.level });
     item.append(make("span", ago(issue.since), { class: "muted small" }));
     return item;
   }));
@@ -115,13 +115,13 @@ function renderHealth(health) {
   fill("checks", (health?.checks ?? []).map(check));
 }
 
-const words = (each) => (page.language === "ar" && each.textAr) || each.text;
+const localText = (each) => (page.language === "ar" && each.textAr) || each.text;
 
 function recommendation(each) {
   const item = make("li");
-  const say = make("span", words(each));
-  if (each.evidence) say.append(make("span", each.evidence, { class: "muted small", dir: "auto" }));
-  item.append(say);
+  const sentence = make("span", localText(each));
+  if (each.evidence) sentence.append(make("span", each.evidence, { class: "muted small", dir: "auto" }));
+  item.append(sentence);
   if (each.action) {
     const button = make("button", text(`action.${each.action}`) || each.action, { class: "button small", type: "button" });
     button.addEventListener("click", () => act(each.action, button));
@@ -150,37 +150,37 @@ function fill(id, items) {
   $(id).replaceChildren(...items);
 }
 
-function renderFacts({ status, sessionInfo, systemInfo }) {
+function renderDetails({ status, sessionInfo, systemInfo }) {
   const none = text("details.none");
   const unknown = text("details.unknown");
   const backups = sessionInfo.backups;
-  put($("fact-size"), sessionInfo.exists ? megabytes(sessionInfo.size) : "", none);
-  put($("fact-backupSize"), sessionInfo.hasBackup ? megabytes(sessionInfo.backupSize) : "", none);
-  put($("fact-lastModified"), sessionInfo.lastModified ? moment(sessionInfo.lastModified) : "", none);
-  put($("fact-lastSave"), status.lastSessionSave ? moment(status.lastSessionSave) : "", none);
-  put($("fact-lastBackup"), backups?.newestAt ? moment(backups.newestAt) : "", backups?.known ? none : unknown);
+  put($("detail-size"), sessionInfo.exists ? megabytes(sessionInfo.size) : "", none);
+  put($("detail-backupSize"), sessionInfo.hasBackup ? megabytes(sessionInfo.backupSize) : "", none);
+  put($("detail-lastModified"), sessionInfo.lastModified ? moment(sessionInfo.lastModified) : "", none);
+  put($("detail-lastSave"), status.lastSessionSave ? moment(status.lastSessionSave) : "", none);
+  put($("detail-lastBackup"), backups?.newestAt ? moment(backups.newestAt) : "", backups?.known ? none : unknown);
   if (backups?.lastError) {
     const failed = text("details.wayOld", { error: backups.lastError });
-    $("fact-lastBackup").append(make("span", failed, { class: "small wrong" }));
+    $("detail-lastBackup").append(make("span", failed, { class: "small wrong" }));
   }
-  put($("fact-backups"), backups?.known ? count(backups.count) : "", unknown);
-  put($("fact-reconnects"), count(status.reconnectAttempts));
+  put($("detail-backups"), backups?.known ? count(backups.count) : "", unknown);
+  put($("detail-reconnects"), count(status.reconnectAttempts));
   renderFiles(status.sessionHealth);
   const browser = status.browser;
-  put($("fact-memory"), browser?.memory ? megabytes(browser.memoryMB) : "", unknown);
-  put($("fact-browser"), browser?.version ? make("bdi", `Chromium ${browser.version}`, { dir: "ltr" }) : "", unknown);
-  put($("fact-page"), browser?.pageVersion ? make("bdi", browser.pageVersion, { dir: "ltr" }) : "", unknown);
-  put($("fact-worker"), status.worker ? make("bdi", status.worker, { dir: "ltr" }) : "", none);
-  put($("fact-path"), make("bdi", systemInfo.sessionPath, { dir: "ltr" }));
-  put($("fact-uptime"), span(systemInfo.uptime));
+  put($("detail-memory"), browser?.memory ? megabytes(browser.memoryMB) : "", unknown);
+  put($("detail-browser"), browser?.version ? make("bdi", `Chromium ${browser.version}`, { dir: "ltr" }) : "", unknown);
+  put($("detail-page"), browser?.pageVersion ? make("bdi", browser.pageVersion, { dir: "ltr" }) : "", unknown);
+  put($("detail-worker"), status.worker ? make("bdi", status.worker, { dir: "ltr" }) : "", none);
+  put($("detail-path"), make("bdi", systemInfo.sessionPath, { dir: "ltr" }));
+  put($("detail-uptime"), span(systemInfo.uptime));
 }
 
 function renderFiles(health) {
   const missing = health?.missingFiles ?? [];
   const present = health?.criticalFiles.length ?? 0;
   const good = present && missing.length === 0 ? text("details.filesOk", { count: count(present) }) : "";
-  put($("fact-files"), good, missing.length ? text("details.filesMissing", { names: missing.join(", ") }) : text("details.none"));
-  $("fact-files").classList.toggle("wrong", missing.length > 0);
+  put($("detail-files"), good, missing.length ? text("details.filesMissing", { names: missing.join(", ") }) : text("details.none"));
+  $("detail-files").classList.toggle("wrong", missing.length > 0);
 }
 
 function renderHistory(history) {
@@ -193,7 +193,7 @@ function renderHistory(history) {
     line.append(make("strong", stateName(change.state)), time);
     item.append(line);
     if (change.reason && change.reason !== change.state) {
-      item.append(make("span", reasonWords(change.reason), { class: "muted small", dir: "auto" }));
+      item.append(make("span", reasonText(change.reason), { class: "muted small", dir: "auto" }));
     }
     return item;
   }));
@@ -263,7 +263,7 @@ function failed(element, failure) {
     location.reload();
     return;
   }
-  show(element, "bad", failure.words);
+  show(element, "bad", failure.shownText);
 }
 
 for (const button of document.querySelectorAll("[data-action]")) {
@@ -321,7 +321,7 @@ $("backups-box").addEventListener("toggle", async () => {
   try {
     $("backups").replaceChildren(backupTable((await ask("backups")).backups));
   } catch (failure) {
-    $("backups").replaceChildren(make("p", failure.words, { class: "result", "data-tone": "bad" }));
+    $("backups").replaceChildren(make("p", failure.shownText, { class: "result", "data-tone": "bad" }));
   }
 });
 
@@ -367,7 +367,7 @@ setInterval(() => {
   if (newest) {
     renderState(newest);
     renderHealth(newest.health);
-    renderFacts(newest);
+    renderDetails(newest);
     renderHistory(newest.history);
   }
 }, 10000);

@@ -1,4 +1,4 @@
-"""What a POST asks for, read strictly out of its body. Raises `Invalid` with texts that never repeat a value."""
+"""What a request asks for, read strictly. Everything here raises `Invalid`, with texts that never repeat a value."""
 
 from __future__ import annotations
 
@@ -8,28 +8,20 @@ from typing import Any
 
 import msgspec
 
+from gateway.domain.actions import Action
 from shared.contracts import identifiers
 from shared.contracts.errors import Invalid
 
-ACTIONS = (
-    "initialize",
-    "clear",
-    "health-check",
-    "send-test-message",
-    "pair-phone",
-    "backup",
-    "restore",
-    "backups",
-)
 COMMAND_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 BACKUP_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ACTIONS_HINT = f"one of: {', '.join(Action)}"
 
 
 @dataclass(frozen=True)
-class Request:
-    """`session` is "" for the default one; the other fields are "" where the action has none."""
+class ActionRequest:
+    """`session` is "" for the default session; the other fields are "" where the action has none."""
 
-    action: str
+    action: Action
     session: str = ""
     phone_number: str = ""
     text: str = ""
@@ -47,22 +39,21 @@ def body(data: bytes) -> dict[str, Any]:
     return parsed
 
 
-def request(data: bytes) -> Request:
-    """The request in a POST's body."""
+def action_request(data: bytes) -> ActionRequest:
+    """The action that a POST's body asks for, with the fields of that action."""
     fields = body(data)
     action = _action(fields)
-    sends = action == "send-test-message"
-    return Request(
+    return ActionRequest(
         action=action,
         session=session(_text(fields, "session")),
-        phone_number=_phone_number(fields) if sends or action == "pair-phone" else "",
-        text=_message(fields) if sends else "",
-        backup_id=_backup_id(fields) if action == "restore" else "",
+        phone_number=_phone_number(fields) if action in (Action.SEND_TEST_MESSAGE, Action.PAIR_PHONE) else "",
+        text=_message(fields) if action is Action.SEND_TEST_MESSAGE else "",
+        backup_id=_backup_id(fields) if action is Action.RESTORE else "",
     )
 
 
 def session(text: str) -> str:
-    """A session id, or "" for the default one."""
+    """A session id, or "" for the default session."""
     try:
         return identifiers.session_id(text) if text else ""
     except identifiers.BadIdentifier as error:
@@ -76,13 +67,18 @@ def command_id(text: str) -> str:
     return text
 
 
-def _action(fields: dict[str, Any]) -> str:
+def unknown_action() -> Invalid:
+    return Invalid("unknown action", code="unknown_action", hint=_ACTIONS_HINT)
+
+
+def _action(fields: dict[str, Any]) -> Action:
     action = fields.get("action")
     if action is None or action == "":
-        raise Invalid("the field action is missing", code="missing_action", hint=f"one of: {', '.join(ACTIONS)}")
-    if action not in ACTIONS:
-        raise Invalid("unknown action", code="unknown_action", hint=f"one of: {', '.join(ACTIONS)}")
-    return str(action)
+        raise Invalid("the field action is missing", code="missing_action", hint=_ACTIONS_HINT)
+    try:
+        return Action(action)
+    except ValueError:
+        raise unknown_action() from None
 
 
 def _text(fields: dict[str, Any], name: str) -> str:

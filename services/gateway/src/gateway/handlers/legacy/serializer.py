@@ -1,38 +1,23 @@
-"""A session's facts in the words of the old system's clients: names and types of theirs stay, fields of ours are added.
+"""An observed session in the shape of the old system's clients. Their names and types stay; our fields are added.
 
-Pure. Sizes are MB with two decimals as the old clients expect, instants ISO 8601 in UTC with milliseconds.
-The trap: `isConnected` and the QR speak about now, so they are withheld when the worker that reported them is gone.
+Pure. Sizes are MB with two decimals, as the old clients expect; instants are ISO 8601 in UTC with milliseconds.
+`isConnected` and the QR code speak about the present, so both are withheld when the worker that reported them is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.domain.observed import ObservedSession
+from gateway.domain.system_info import SystemInfo
 from shared.contracts.errors import ServiceError
-from shared.contracts.health import CheckResult, HealthReport, Issue, Overall, Recommendation
+from shared.contracts.health import CheckResult, HealthReport, Issue, Recommendation
 from shared.contracts.sessions import INITIALIZING, Account, SessionStatus, State
+from shared.contracts.telemetry import WorkerHeartbeat
 from shared.contracts.units import MEGABYTE
 
-from .observed import Facts
-
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class System:
-    """The gateway's own figures: `memory` in bytes by name, `uptime` in seconds. The paths are shown until a worker has
-    reported its own."""
-
-    session_path: str
-    backup_path: str
-    is_railway: bool
-    version: str
-    memory: Mapping[str, int]
-    uptime: float
-    bus_connected: bool
 
 
 def megabytes(size: int) -> float:
@@ -50,20 +35,20 @@ def failure(error: ServiceError) -> Json:
     return {"success": False, "error": error.message, "code": error.code, "hint": error.hint}
 
 
-def answer(facts: Facts, system: System, qr_image: str | None) -> Json:
-    """The whole answer to GET, and the body of a POST that succeeded apart from its `message`."""
-    health = session_health(facts.status)
-    report = health_of(facts.report) if facts.report else None
+def status_answer(observed: ObservedSession, system: SystemInfo, qr_image: str | None) -> Json:
+    """The answer to GET. `qr_image`: the QR code as a data URL."""
+    profile_health = session_health(observed.status)
+    verdict = health(observed.report) if observed.report else None
     return {
         "success": True,
-        "session": facts.session,
-        "status": _status(facts, health, qr_image),
-        "sessionInfo": _session_info(facts.status, health),
-        "health": report,
-        "healthOverall": report["overall"] if report else None,
-        "systemInfo": _system_info(facts, system),
-        "hasBackup": has_backup(facts.status),
-        "history": _history(facts.status),
+        "session": observed.session,
+        "status": _status(observed, profile_health, qr_image),
+        "sessionInfo": _session_info(observed.status, profile_health),
+        "health": verdict,
+        "healthOverall": verdict["overall"] if verdict else None,
+        "systemInfo": _system_info(observed, system),
+        "hasBackup": has_backup(observed.status),
+        "history": _history(observed.status),
     }
 
 
@@ -72,7 +57,7 @@ def has_backup(status: SessionStatus | None) -> bool:
 
 
 def session_health(status: SessionStatus | None) -> Json | None:
-    """`sessionHealth` of the old clients; None while nobody has looked at the profile."""
+    """`sessionHealth` of the old clients; None until the worker has looked at the profile."""
     if status is None or (status.profile.validated_at is None and not status.profile.exists):
         return None
     profile = status.profile
@@ -87,8 +72,8 @@ def session_health(status: SessionStatus | None) -> Json | None:
     }
 
 
-def health_of(report: HealthReport) -> Json:
-    """`health` of the old clients, with the codes, the Arabic texts and the actions beside their plain strings."""
+def health(report: HealthReport) -> Json:
+    """`health` of the old clients: their plain strings, and beside them our codes, Arabic texts and actions."""
     return {
         "overall": report.overall,
         "issues": [issue.text for issue in report.issues],
@@ -100,41 +85,16 @@ def health_of(report: HealthReport) -> Json:
     }
 
 
-def verdict_without_health_service(facts: Facts, now: datetime) -> HealthReport:
-    """What the state alone allows to say, for when the health service does not answer: never better than warning."""
-    level = Overall.WARNING if facts.connected else Overall.CRITICAL
-    issues = [
-        Issue(
-            code="WA-HEALTH-ABSENT",
-            level=Overall.WARNING,
-            text="The health service does not answer; this verdict rests on the session's state alone.",
-            text_ar="خدمة فحص الصحة لا تجيب، وهذا الحكم مبني على حالة الجلسة وحدها.",
-            since=now,
-        )
-    ]
-    if not facts.connected:
-        issues.append(
-            Issue(
-                code="WA-STATE",
-                level=Overall.CRITICAL,
-                text=f"The session is not connected (state: {facts.state}).",
-                text_ar=f"الجلسة غير متصلة (الحالة: {facts.state}).",
-                since=facts.status.since if facts.status else now,
-            )
-        )
-    return HealthReport(session=facts.session, at=now, overall=level, issues=tuple(issues))
-
-
-def _status(facts: Facts, health: Json | None, qr_image: str | None) -> Json:
-    status, alive = facts.status, facts.owner is not None
-    pairing = status.pairing if status and alive and facts.state is State.PAIRING else None
+def _status(observed: ObservedSession, profile_health: Json | None, qr_image: str | None) -> Json:
+    status, alive = observed.status, observed.owner is not None
+    pairing = status.pairing if status and alive and observed.state is State.PAIRING else None
     return {
-        "isConnected": facts.connected,
-        "isInitializing": alive and facts.state in INITIALIZING,
+        "isConnected": observed.connected,
+        "isInitializing": alive and observed.state in INITIALIZING,
         "qrCode": pairing.qr if pairing else None,
         "clientInfo": _client_info(status.account) if status and status.account else None,
         "sessionExists": status.profile.exists if status else False,
-        "sessionHealth": health,
+        "sessionHealth": profile_health,
         "lastSessionSave": iso(status.saves.newest_at) if status else None,
         "reconnectAttempts": status.reconnect_attempts if status else 0,
         "qrImage": qr_image if pairing else None,
@@ -147,18 +107,18 @@ def _status(facts: Facts, health: Json | None, qr_image: str | None) -> Json:
         "since": iso(status.since) if status else None,
         "updatedAt": iso(status.updated_at) if status else None,
         "probedAt": iso(status.probed_at) if status else None,
-        "wanted": facts.record.desired if facts.record else None,
-        "requested": facts.record.request if facts.record else 0,
+        "wanted": observed.record.desired if observed.record else None,
+        "requested": observed.record.request if observed.record else 0,
         "carriedOut": status.request if status else 0,
         "epoch": status.epoch if status else 0,
         "worker": status.worker if status else None,
         "workerAlive": alive,
-        "workersAlive": facts.workers,
+        "workersAlive": observed.workers,
         "browser": _browser(status) if status else None,
     }
 
 
-def _session_info(status: SessionStatus | None, health: Json | None) -> Json:
+def _session_info(status: SessionStatus | None, profile_health: Json | None) -> Json:
     if status is None:
         return {
             "exists": False, "isValid": False, "size": 0.0, "lastModified": None, "hasBackup": False,
@@ -171,7 +131,7 @@ def _session_info(status: SessionStatus | None, health: Json | None) -> Json:
         "lastModified": iso(status.profile.modified_at),
         "hasBackup": has_backup(status),
         "backupSize": megabytes(status.backups.newest_bytes or status.saves.newest_bytes),
-        "health": health,
+        "health": profile_health,
         "saves": _saves(status),
         "backups": _backups(status),
     }
@@ -222,13 +182,13 @@ def _browser(status: SessionStatus) -> Json:
 
 
 def _client_info(account: Account) -> Json:
-    """As whatsapp-web.js wrote it."""
+    """`clientInfo` as whatsapp-web.js writes it."""
     wid = {"server": "c.us", "user": account.number, "_serialized": f"{account.number}@c.us"}
     return {"wid": wid, "me": wid, "pushname": account.name, "platform": account.platform}
 
 
-def _system_info(facts: Facts, system: System) -> Json:
-    status, owner = facts.status, facts.owner
+def _system_info(observed: ObservedSession, system: SystemInfo) -> Json:
+    status, owner = observed.status, observed.owner
     return {
         "sessionPath": (status.session_path if status else "") or system.session_path,
         "backupPath": (status.saves_path if status else "") or system.backup_path,
@@ -237,21 +197,23 @@ def _system_info(facts: Facts, system: System) -> Json:
         "uptime": round(system.uptime, 1),
         "version": system.version,
         "busConnected": system.bus_connected,
-        "worker": {
-            "name": owner.worker,
-            "memory": owner.memory_bytes,
-            "uptime": round(owner.uptime_seconds, 1),
-            "diskFree": owner.disk_free_bytes,
-            "sessions": len(owner.sessions),
-            "room": owner.free_capacity,
-        }
-        if owner
-        else None,
+        "worker": _worker(owner) if owner else None,
+    }
+
+
+def _worker(owner: WorkerHeartbeat) -> Json:
+    return {
+        "name": owner.worker,
+        "memory": owner.memory_bytes,
+        "uptime": round(owner.uptime_seconds, 1),
+        "diskFree": owner.disk_free_bytes,
+        "sessions": len(owner.sessions),
+        "room": owner.free_capacity,
     }
 
 
 def _history(status: SessionStatus | None) -> list[Json]:
-    """Newest first, which is how people read it."""
+    """Newest first, because that is how people read a history."""
     if status is None:
         return []
     return [

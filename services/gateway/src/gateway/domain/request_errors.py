@@ -1,17 +1,19 @@
-"""Errors that only the public door raises; the rest of the tree is in `shared.contracts.errors`."""
+"""The errors that only the gateway raises. The rest of the tree is in `shared.contracts.errors`."""
 
 from __future__ import annotations
 
-from shared.contracts.errors import NotRunning, Refused, TryAgain
+from shared.contracts.errors import NotRunning, Refused, ServiceError, TryAgain
 
 
 class Unauthorized(Refused):
+    """The request carries no valid key and no valid login."""
+
     code = "unauthorized"
     http_status = 401
 
 
 class Forbidden(Refused):
-    """Known, but not allowed this way (CSRF, foreign origin)."""
+    """The sender is known, but the request may not come this way (CSRF, foreign origin)."""
 
     code = "forbidden"
     http_status = 403
@@ -21,6 +23,13 @@ class WorkerGone(NotRunning):
     """No live worker owns the session."""
 
     code = "worker_gone"
+
+
+class SendFailed(ServiceError):
+    """WhatsApp refused the message."""
+
+    code = "send_failed"
+    http_status = 502
 
 
 class RateLimited(TryAgain):
@@ -35,7 +44,7 @@ class RateLimited(TryAgain):
 
 
 class Busy(TryAgain):
-    """Too many streams or commands are open at once."""
+    """Too many streams or commands are open at once. `retry_after`: whole seconds."""
 
     code = "busy"
     http_status = 503

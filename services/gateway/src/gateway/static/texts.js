@@ -1,4 +1,5 @@
-// Figures as people read them: times, sizes, states. Latin digits in both languages, as versions and numbers have them.
+// Times, sizes and states as people read them. Digits are Latin in both languages, because versions and phone numbers
+// have Latin digits too. Sizes come in MB (2^20 bytes) from the gateway.
 
 import { page, text } from "./api.js";
 
@@ -17,7 +18,7 @@ const TONES = {
 export const tone = (state) => TONES[state] ?? "idle";
 export const stateName = (state) => text(`state.${state}`) || text("state.unknown");
 export const stateAbout = (state) => text(`about.${state}`) || text("about.unknown");
-export const reasonWords = (reason) => text(`reason.${reason}`) || reason.replaceAll("_", " ");
+export const reasonText = (reason) => text(`reason.${reason}`) || reason.replaceAll("_", " ");
 
 export function ago(iso) {
   const seconds = Math.round((new Date(iso) - Date.now()) / 1000);

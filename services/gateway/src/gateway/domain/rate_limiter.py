@@ -1,4 +1,4 @@
-"""How often something may be asked: token buckets. `at` is monotonic time in seconds."""
+"""How often something may be asked for: token buckets. `at` is monotonic time in seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 MAX_KEYS = 4096
-"""Buckets kept at once; the one unused longest goes first."""
+"""Buckets held at once. When there are more, the bucket that was unused longest goes."""
 
 
 @dataclass
@@ -16,15 +16,15 @@ class _Bucket:
     at: float
 
 
-class Limiter:
-    """`per_minute` requests for each key, all at once or spread. Not safe for threads: its holder locks."""
+class RateLimiter:
+    """`per_minute` requests for each key, at once or spread. Not safe for threads: the holder locks."""
 
     def __init__(self, per_minute: int) -> None:
         self.per_minute = per_minute
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, key: str, at: float) -> int:
-        """0 when the request may pass, else the seconds to wait."""
+        """0 when the request may pass, else the whole seconds to wait."""
         bucket = self._buckets.setdefault(key, _Bucket(self.per_minute, at))
         self._buckets.move_to_end(key)
         if len(self._buckets) > MAX_KEYS:

@@ -10,14 +10,16 @@ from gateway_stage import NOON, QR_TEXT, SESSION, pairing, report, status
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gateway.domain import old_shape
-from gateway.domain.observed import Facts
+from gateway.domain.fallback_verdict import verdict_without_health_service
+from gateway.domain.observed import ObservedSession
+from gateway.domain.system_info import SystemInfo
+from gateway.handlers.legacy import serializer
 from shared.contracts.errors import NotConnected
 from shared.contracts.sessions import BackupsStatus, ProfileStatus, SavesStatus, SessionStatus, State
 from shared.contracts.telemetry import WorkerHeartbeat
 
 BEAT = WorkerHeartbeat(worker="worker-1", at=NOON)
-SYSTEM = old_shape.System(
+SYSTEM = SystemInfo(
     session_path="./persistent-session",
     backup_path="./session-backup",
     is_railway=False,
@@ -68,14 +70,14 @@ def at(answer: dict[str, Any], path: str) -> Any:
     return found
 
 
-def facts(said: SessionStatus | None, *, alive: bool = True, **more: Any) -> Facts:
-    return Facts(session=SESSION, status=said, owner=BEAT if alive else None, workers=int(alive), **more)
+def observed(said: SessionStatus | None, *, alive: bool = True, **more: Any) -> ObservedSession:
+    return ObservedSession(session=SESSION, status=said, owner=BEAT if alive else None, workers=int(alive), **more)
 
 
 @pytest.mark.parametrize("said", [None, status(), pairing(), status(profile=ProfileStatus(), saves=SavesStatus())])
 @pytest.mark.parametrize("alive", [True, False])
 def test_every_old_field_is_there_with_its_type(said: SessionStatus | None, alive: bool) -> None:
-    answer = old_shape.answer(facts(said, alive=alive), SYSTEM, None)
+    answer = serializer.status_answer(observed(said, alive=alive), SYSTEM, None)
     for path, kind in OLD_TYPES.items():
         assert isinstance(at(answer, path), kind), path
     health = at(answer, "status.sessionHealth")
@@ -91,25 +93,25 @@ def test_every_old_field_is_there_with_its_type(said: SessionStatus | None, aliv
 )
 def test_types_hold_for_every_state_and_size(state: str, alive: bool, size: int, attempts: int) -> None:
     said = status(state=str(state), profile=ProfileStatus(exists=True, bytes=size), reconnect_attempts=attempts)
-    answer = old_shape.answer(facts(said, alive=alive), SYSTEM, None)
+    answer = serializer.status_answer(observed(said, alive=alive), SYSTEM, None)
     for path, kind in OLD_TYPES.items():
         assert isinstance(at(answer, path), kind), path
     assert answer["status"]["isConnected"] == (alive and state == State.CONNECTED)
 
 
 def test_a_dead_worker_neither_connects_nor_shows_a_code() -> None:
-    answer = old_shape.answer(facts(status(), alive=False), SYSTEM, None)
+    answer = serializer.status_answer(observed(status(), alive=False), SYSTEM, None)
     assert answer["status"]["isConnected"] is False
     assert answer["status"]["workerAlive"] is False
-    answer = old_shape.answer(facts(pairing(), alive=False), SYSTEM, "data:…")
+    answer = serializer.status_answer(observed(pairing(), alive=False), SYSTEM, "data:…")
     assert (answer["status"]["qrCode"], answer["status"]["qrImage"]) == (None, None)
     assert answer["status"]["isInitializing"] is False
 
 
 def test_the_code_is_shown_only_while_pairing() -> None:
-    assert old_shape.answer(facts(pairing()), SYSTEM, "data:…")["status"]["qrCode"] == QR_TEXT
+    assert serializer.status_answer(observed(pairing()), SYSTEM, "data:…")["status"]["qrCode"] == QR_TEXT
     left_over = status(pairing=pairing().pairing)
-    assert old_shape.answer(facts(left_over), SYSTEM, "data:…")["status"]["qrCode"] is None
+    assert serializer.status_answer(observed(left_over), SYSTEM, "data:…")["status"]["qrCode"] is None
 
 
 def test_a_save_or_an_offsite_backup_counts_as_backup() -> None:
@@ -119,18 +121,18 @@ def test_a_save_or_an_offsite_backup_counts_as_backup() -> None:
         (none | {"saves": SavesStatus(count=1)}, True),
         (none | {"backups": BackupsStatus(count=1)}, True),
     ):
-        answer = old_shape.answer(facts(status(**changes)), SYSTEM, None)
+        answer = serializer.status_answer(observed(status(**changes)), SYSTEM, None)
         seen = {answer["hasBackup"], answer["sessionInfo"]["hasBackup"], answer["status"]["sessionHealth"]["hasBackup"]}
         assert seen == {expected}
 
 
 def test_instants_are_written_as_javascript_writes_them() -> None:
-    assert old_shape.iso(datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)) == "2026-01-02T03:04:05.678Z"
-    assert old_shape.iso(None) is None
+    assert serializer.iso(datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)) == "2026-01-02T03:04:05.678Z"
+    assert serializer.iso(None) is None
 
 
 def test_a_failure_says_success_false_and_why() -> None:
-    assert old_shape.failure(NotConnected("not connected", hint="link a phone")) == {
+    assert serializer.failure(NotConnected("not connected", hint="link a phone")) == {
         "success": False,
         "error": "not connected",
         "code": "not_connected",
@@ -139,7 +141,7 @@ def test_a_failure_says_success_false_and_why() -> None:
 
 
 def test_a_verdict_is_plain_strings_with_details_beside_them() -> None:
-    health = old_shape.health_of(report())
+    health = serializer.health(report())
     assert health["overall"] == "warning"
     assert health["issues"] == ["The newest backup is 12 minutes old."]
     assert health["recommendations"] == ["Make a new backup."]
@@ -148,6 +150,6 @@ def test_a_verdict_is_plain_strings_with_details_beside_them() -> None:
 
 
 def test_without_the_health_service_nothing_is_ever_healthy() -> None:
-    assert old_shape.verdict_without_health_service(facts(status()), NOON).overall == "warning"
-    assert old_shape.verdict_without_health_service(facts(pairing()), NOON).overall == "critical"
-    assert old_shape.verdict_without_health_service(facts(status(), alive=False), NOON).overall == "critical"
+    assert verdict_without_health_service(observed(status()), NOON).overall == "warning"
+    assert verdict_without_health_service(observed(pairing()), NOON).overall == "critical"
+    assert verdict_without_health_service(observed(status(), alive=False), NOON).overall == "critical"

@@ -1,0 +1,31 @@
+"""What `bootstrap.py` gives the HTTP handlers. Each handler takes only the parts that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.domain.system_info import SystemInfo
+from gateway.ports import QrImages
+from gateway.usecases import UseCases
+from shared.clock import Clock
+from shared.runtime import Metrics
+
+from .guard import Guard
+from .rate_limits import RateLimits
+
+
+@dataclass(frozen=True)
+class GatewayDependencies:
+    """`readiness`: whether the gateway can serve, and if not, why."""
+
+    use_cases: UseCases
+    guard: Guard
+    rate_limits: RateLimits
+    qr_images: QrImages
+    clock: Clock
+    metrics: Metrics
+    system: Callable[[], SystemInfo]
+    readiness: Callable[[], tuple[bool, str]]
+    metrics_token: str
+    max_streams: int

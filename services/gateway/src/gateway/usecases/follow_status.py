@@ -1,0 +1,43 @@
+"""Follow the changes of the view, for as long as a client listens."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from gateway.ports import View
+from shared.clock import Clock
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The view has this version now."""
+
+    version: int
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """It is time for a sign of life."""
+
+
+@dataclass(frozen=True)
+class FollowStatus:
+    view: View
+    clock: Clock
+
+    def __call__(self, *, heartbeat: float, at_most: float) -> Generator[Changed | Quiet]:
+        """The present version at once, then each change, and `Quiet` every `heartbeat` seconds. Ends after `at_most`
+        seconds or when the gateway stops."""
+        end = self.clock.monotonic() + at_most
+        seen = self.view.version()
+        yield Changed(seen)
+        next_heartbeat = self.clock.monotonic() + heartbeat
+        while not self.view.stopping and self.clock.monotonic() < end:
+            version = self.view.wait(seen, max(0.0, next_heartbeat - self.clock.monotonic()))
+            if version != seen:
+                seen = version
+                yield Changed(seen)
+            if self.clock.monotonic() >= next_heartbeat:
+                next_heartbeat = self.clock.monotonic() + heartbeat
+                yield Quiet()

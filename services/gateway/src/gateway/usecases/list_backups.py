@@ -1,0 +1,27 @@
+"""List the backups of a session. The backup service is asked, not the worker: the list is there without any worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.ports import Messenger
+from shared.contracts import subjects
+from shared.contracts.backups import Backups, ListBackups
+from shared.contracts.budgets import COMMAND_WAIT
+from shared.contracts.errors import NotRunning
+
+from .deadline import Deadline
+
+
+@dataclass(frozen=True)
+class ListSessionBackups:
+    messenger: Messenger
+
+    def __call__(self, session: str, deadline: Deadline) -> Backups:
+        """Raises NotRunning with the code `backup_service_gone`, Unavailable, TimedOut."""
+        subject = subjects.command(subjects.LIST, session)
+        timeout = deadline.left(COMMAND_WAIT)
+        try:
+            return self.messenger.request(subject, ListBackups(), Backups, timeout=timeout)
+        except NotRunning:
+            raise NotRunning("the backup service does not run", code="backup_service_gone") from None

@@ -1,0 +1,36 @@
+"""Restore a backup in place of the profile. The worker accepts the order; the status shows how it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.domain.observed import ObservedSession
+from gateway.ports import Messenger, View
+from shared.contracts import subjects
+from shared.contracts.budgets import COMMAND_WAIT
+from shared.contracts.commands import Accepted, RestoreNow
+
+from .deadline import Deadline
+from .owner import require_owner
+
+
+@dataclass(frozen=True)
+class RestoreBegun:
+    """`detail`: a sentence of the worker, or ""."""
+
+    observed: ObservedSession
+    detail: str
+
+
+@dataclass(frozen=True)
+class Restore:
+    view: View
+    messenger: Messenger
+
+    def __call__(self, session: str, backup_id: str, deadline: Deadline) -> RestoreBegun:
+        """An empty `backup_id` means the newest good backup. Raises NotConnected, WorkerGone, NotFound, TimedOut."""
+        require_owner(self.view, session)
+        message = RestoreNow(backup_id=backup_id)
+        timeout = deadline.left(COMMAND_WAIT)
+        accepted = self.messenger.ask_owner(subjects.RESTORE_NOW, session, message, Accepted, timeout=timeout)
+        return RestoreBegun(self.view.session(session), accepted.detail)

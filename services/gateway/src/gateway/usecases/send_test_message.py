@@ -1,0 +1,63 @@
+"""Send one test message, at most once for a command id.
+
+A message whose acknowledgement is missing may have been sent. The gateway never sends it again; whoever wants to know
+asks with the same command id, and the worker answers from its outbox.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from gateway.domain.request_errors import SendFailed
+from gateway.ports import Messenger, View
+from shared.contracts import subjects
+from shared.contracts.budgets import COMMAND_WAIT
+from shared.contracts.commands import SendResult, SendTest
+from shared.contracts.errors import TimedOut
+
+from .deadline import Deadline
+from .owner import require_connected
+
+
+@dataclass(frozen=True)
+class MessageSent:
+    """`ack` as WhatsApp counts it. `repeated`: the message had been sent before, for the same command id."""
+
+    command_id: str
+    message_id: str
+    ack: int
+    repeated: bool
+
+
+@dataclass(frozen=True)
+class SendTestMessage:
+    view: View
+    messenger: Messenger
+
+    def __call__(self, session: str, phone_number: str, text: str, command_id: str, deadline: Deadline) -> MessageSent:
+        """An empty `command_id` means a new one. Raises NotConnected, WorkerGone, SendFailed, and TimedOut with the
+        code `unknown_outcome`."""
+        command_id = command_id or uuid.uuid4().hex
+        require_connected(self.view, session)
+        message = SendTest(phone_number=phone_number, text=text)
+        timeout = deadline.left(COMMAND_WAIT)
+        try:
+            result = self.messenger.ask_owner(
+                subjects.SEND_TEST, session, message, SendResult, timeout=timeout, command_id=command_id
+            )
+        except TimedOut:
+            raise _unknown_outcome(command_id) from None
+        if result.outcome == "failed":
+            raise SendFailed("WhatsApp refused the message", hint=result.error)
+        if result.outcome != "sent":
+            raise _unknown_outcome(command_id)
+        return MessageSent(command_id, result.message_id, result.ack, result.repeated)
+
+
+def _unknown_outcome(command_id: str) -> TimedOut:
+    return TimedOut(
+        "no acknowledgement in time; the message may have been sent",
+        code="unknown_outcome",
+        hint=f"ask with the same Idempotency-Key ({command_id}), do not send again",
+    )
