@@ -48,7 +48,12 @@ def settle(gateway: Gateway, owner: Owner, said: SessionStatus, wanted: str = "r
     def seen() -> bool:
         owner.judge(report())
         observed = gateway.view.session(SESSION)
-        return observed.status == said and observed.record is not None and bool(observed.report) and observed.owner is not None
+        return (
+            observed.status == said
+            and observed.record is not None
+            and bool(observed.report)
+            and observed.owner is not None
+        )
 
     eventually_sync(seen, message="the gateway has seen everything")
 

@@ -34,7 +34,9 @@ def test_every_state_is_either_on_its_way_or_given_up() -> None:
 
 @pytest.mark.parametrize("state", ON_ITS_WAY)
 def test_initialize_leaves_a_session_alone_that_is_on_its_way(state: str) -> None:
-    assert desired_state.initialize(SESSION, record("running", 3), observed(status(state=state, request=3)), NOON) is None
+    assert (
+        desired_state.initialize(SESSION, record("running", 3), observed(status(state=state, request=3)), NOON) is None
+    )
 
 
 @pytest.mark.parametrize("state", GIVEN_UP)
@@ -45,7 +47,9 @@ def test_initialize_asks_anew_where_the_worker_has_given_up(state: str) -> None:
 
 @pytest.mark.parametrize("state", ["stopped", "failed"])
 def test_initialize_twice_before_the_worker_acts_is_one_request(state: str) -> None:
-    assert desired_state.initialize(SESSION, record("running", 4), observed(status(state=state, request=3)), NOON) is None
+    assert (
+        desired_state.initialize(SESSION, record("running", 4), observed(status(state=state, request=3)), NOON) is None
+    )
     assert desired_state.initialize(SESSION, record("running", 4), observed(None), NOON) is None
 
 
