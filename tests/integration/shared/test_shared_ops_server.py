@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.contracts.metrics import BACKUP_FAILED, BACKUP_STORE_SECONDS
-from shared.runtime import Metrics, OpsServer
+from shared.runtime import Metrics, OpsServer, ops_server
 from shared.testing import FakeBus
 
 
@@ -74,7 +74,7 @@ async def test_metrics_are_what_prometheus_reads(ops: OpsServer, metrics: Metric
     bus = FakeBus()
     bus.counts["late"] = 2
     metrics.watch_bus(bus)
-    status, headers, body = await ask(ops, b"GET /metrics HTTP/1.1\r\n\r\n")
+    status, headers, body = await ask(ops, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
     assert status == 200
     assert headers["content-type"].startswith("text/plain")
     assert int(headers["content-length"]) == len(body)
@@ -92,11 +92,11 @@ async def test_metrics_are_what_prometheus_reads(ops: OpsServer, metrics: Metric
 
 async def test_unknown_paths_and_methods_are_refused(ops: OpsServer) -> None:
     assert (await get(ops, "/etc/passwd"))[0] == 404
-    assert (await ask(ops, b"POST /metrics HTTP/1.1\r\n\r\n"))[0] == 405
+    assert (await ask(ops, b"POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n"))[0] == 405
 
 
 async def test_head_gives_the_length_and_no_body(ops: OpsServer) -> None:
-    status, headers, body = await ask(ops, b"HEAD /health/live HTTP/1.1\r\n\r\n")
+    status, headers, body = await ask(ops, b"HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (status, headers["content-length"], body) == (200, "6", b"")
 
 
@@ -113,3 +113,26 @@ async def test_a_client_that_says_nothing_does_not_keep_others_waiting_or_the_st
     await asyncio.wait_for(ops.stop(), 4.0)
     for _, writer in silent:
         writer.close()
+
+
+async def test_a_client_that_says_one_byte_at_a_time_is_cut_off(
+    ops: OpsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops_server, "READ_SECONDS", 0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", ops.port)
+    started = asyncio.get_running_loop().time()
+    with contextlib.suppress(ConnectionError):
+        for byte in b"GET /health/live HTTP/1.1\r\nHost: " + b"x" * 100:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.05)
+            if reader.at_eof():
+                break
+        await asyncio.wait_for(reader.read(), 5.0)
+    assert asyncio.get_running_loop().time() - started < 2.0
+    writer.close()
+
+
+async def test_the_second_request_of_a_connection_is_not_answered(ops: OpsServer) -> None:
+    one = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    status, headers, body = await ask(ops, one + one)
+    assert (status, headers["connection"], body) == (200, "close", b"alive\n")

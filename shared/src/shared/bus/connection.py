@@ -22,6 +22,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
+from shared.backoff import Backoff
 from shared.contracts.errors import Invalid, NotRunning, Refused, TimedOut, Unavailable
 
 from .credentials import public_key
@@ -32,8 +33,7 @@ from .transport import Incoming, OnMessage, Served
 CONNECT_SECONDS = 2
 PING_SECONDS = 3.0
 PONG_SECONDS = 4.0
-FIRST_RETRY_SECONDS = 0.1
-LAST_RETRY_SECONDS = 2.0
+RETRY = Backoff(first=0.1, longest=2.0)
 REFUSED_TRIES = 3
 """Wrong credentials do not become right by asking again."""
 CLOSE_SECONDS = 1.0
@@ -175,17 +175,17 @@ class Connection:
         self._subscriptions.discard(subscription)
 
     async def _keep(self) -> None:
-        delay = FIRST_RETRY_SECONDS
+        attempt = 0
         while not self._closing:
             try:
                 client = await self._connect()
             except Exception as error:
                 if self._gives_up(error):
                     return
-                await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
-                delay = min(delay * 2, LAST_RETRY_SECONDS)
+                attempt += 1
+                await asyncio.sleep(RETRY.delay(attempt, random.random()))  # noqa: S311
                 continue
-            delay = FIRST_RETRY_SECONDS
+            attempt = 0
             self._came(client)
             await self._until_lost(client)
             self._went()

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from shared.backoff import Backoff
 from shared.contracts.errors import Refused, ServiceError
 
 from . import jetstream
@@ -23,7 +24,7 @@ from .transport import Incoming, Transport
 
 HEARTBEAT_SECONDS = 3.0
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
-RETRY_SECONDS = (0.1, 0.3, 1.0, 2.0)
+RETRY = Backoff(first=0.1, longest=2.0)
 
 log = structlog.get_logger()
 
@@ -87,19 +88,19 @@ class Replay:
         self._wake.set()
 
     async def _run(self) -> None:
-        failures = 0
+        attempt = 1
         while True:
             self._wake.clear()
             try:
                 await self._pass(follow=True)
             except Gap as gap:
-                failures = 0
+                attempt = 1
                 log.debug("replay_again", stream=self._stream, why=str(gap))
             except Exception as error:
                 self._report(error)
-                failures = min(failures + 1, len(RETRY_SECONDS) - 1)
+                attempt += 1
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), RETRY_SECONDS[failures])
+                await asyncio.wait_for(self._wake.wait(), RETRY.delay(attempt))
 
     def _report(self, error: Exception) -> None:
         what = error.code if isinstance(error, ServiceError) else type(error).__name__

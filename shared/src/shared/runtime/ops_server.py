@@ -1,6 +1,8 @@
-"""The little HTTP server of a service for operators: /health/live, /health/ready, /metrics.
+"""The HTTP server of a service for operators: /health/live, /health/ready and /metrics.
 
-`live` says only that the event loop turns: it must be 200 in standby, or the platform would end a good process.
+`live` says only that the event loop turns: a service in standby answers 200, or the platform would end a good process.
+h11 reads the requests and writes the answers; this module keeps a client from taking more than one small request's
+worth of time, memory and connections (docs/adr/0009).
 """
 
 from __future__ import annotations
@@ -9,6 +11,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
+
+import h11
 
 from .metrics import CONTENT_TYPE, Metrics
 
@@ -16,10 +21,6 @@ READ_SECONDS = 5.0
 MAX_HEAD_BYTES = 16 * 1024
 MAX_CLIENTS = 64
 PLAIN = "text/plain; charset=utf-8"
-_REASONS = {
-    200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error",
-    503: "Service Unavailable",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,25 +67,28 @@ class OpsServer:
         self._open.add(writer)
         try:
             async with self._clients, asyncio.timeout(READ_SECONDS):
-                method, path = await _read_head(reader)
-                answer = self._answer(method, path)
-                writer.write(_written(answer, with_body=method != "HEAD"))
+                connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+                request = await _read_request(connection, reader)
+                answer = self._answer(request.method, request.target)
+                writer.write(_written(connection, answer, with_body=request.method != b"HEAD"))
                 await writer.drain()
-        except (TimeoutError, OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except TimeoutError:
+            writer.transport.abort()  # closing would wait until the client has read the answer
+        except (OSError, h11.RemoteProtocolError):
             pass  # a client that says nothing sensible gets nothing
         finally:
             self._open.discard(writer)
             writer.close()
 
-    def _answer(self, method: str, path: str) -> _Answer:
-        if method not in ("GET", "HEAD"):
+    def _answer(self, method: bytes, target: bytes) -> _Answer:
+        if method not in (b"GET", b"HEAD"):
             return _Answer(405, b"only GET\n")
-        match path.split("?", 1)[0]:
-            case "/health/live":
+        match target.split(b"?", 1)[0]:
+            case b"/health/live":
                 return _Answer(200, b"alive\n")
-            case "/health/ready":
+            case b"/health/ready":
                 return self._readiness()
-            case "/metrics":
+            case b"/metrics":
                 return _Answer(200, self._metrics.render(), CONTENT_TYPE)
         return _Answer(404, b"not found\n")
 
@@ -93,18 +97,24 @@ class OpsServer:
         return _Answer(200 if ready else 503, f"{why or ('ready' if ready else 'not ready')}\n".encode())
 
 
-async def _read_head(reader: asyncio.StreamReader) -> tuple[str, str]:
-    """Method and path. Raises ValueError and what the reader raises."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    method, path, version = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
-    if not version.startswith("HTTP/1."):
-        raise ValueError("not HTTP/1")
-    return method, path
+async def _read_request(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Request:
+    """Raises h11.RemoteProtocolError for everything that is no request, a connection that ends too soon included."""
+    while True:
+        event = connection.next_event()
+        if isinstance(event, h11.Request):
+            return event
+        if event is not h11.NEED_DATA:
+            raise h11.RemoteProtocolError("no request")
+        connection.receive_data(await reader.read(MAX_HEAD_BYTES))
 
 
-def _written(answer: _Answer, *, with_body: bool) -> bytes:
-    head = (
-        f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}\r\nContent-Type: {answer.content_type}\r\n"
-        f"Content-Length: {len(answer.body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + (answer.body if with_body else b"")
+def _written(connection: h11.Connection, answer: _Answer, *, with_body: bool) -> bytes:
+    headers = [
+        ("Content-Type", answer.content_type),
+        ("Content-Length", str(len(answer.body))),
+        ("Cache-Control", "no-store"),
+        ("Connection", "close"),
+    ]
+    response = h11.Response(status_code=answer.status, reason=HTTPStatus(answer.status).phrase, headers=headers)
+    body = [h11.Data(data=answer.body)] if with_body else []
+    return b"".join(connection.send(part) or b"" for part in (response, *body, h11.EndOfMessage()))

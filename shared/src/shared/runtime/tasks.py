@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from shared.backoff import Backoff
 from shared.bus.once import Once
 from shared.bus.serving import where_raised
 from shared.clock import Clock, SystemClock
 
-FIRST_DELAY_SECONDS = 0.2
-LAST_DELAY_SECONDS = 30.0
-WELL_AFTER_SECONDS = 60.0
+RESTART = Backoff(first=0.2, longest=30.0)
+STEADY_SECONDS = 60.0
 """A task that ran this long starts with the first delay again."""
 STOP_SECONDS = 5.0
 
@@ -45,7 +45,7 @@ class Tasks:
                 log.error("task_will_not_stop", task=task.get_name())
 
     async def _supervise(self, name: str, factory: Callable[[], Awaitable[None]]) -> None:
-        delay = FIRST_DELAY_SECONDS
+        failures = 0
         while True:
             started = self._clock.monotonic()
             try:
@@ -53,10 +53,9 @@ class Tasks:
                 return
             except Exception as error:
                 self._report(name, error)
-            if self._clock.monotonic() - started >= WELL_AFTER_SECONDS:
-                delay = FIRST_DELAY_SECONDS
-            await self._clock.sleep(delay)
-            delay = min(delay * 2, LAST_DELAY_SECONDS)
+            steady = self._clock.monotonic() - started >= STEADY_SECONDS
+            failures = 1 if steady else failures + 1
+            await self._clock.sleep(RESTART.delay(failures))
 
     def _report(self, name: str, error: Exception) -> None:
         where = where_raised(error)
