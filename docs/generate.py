@@ -14,6 +14,7 @@ from pathlib import Path
 from browser_worker.domain.machine import TABLE
 from health.domain.documents import checks_document
 from persistent_session import reference
+from persistent_session.services import reference as services_reference
 from shared.contracts import asyncapi
 from shared.contracts.metrics_document import metrics_document
 
@@ -63,6 +64,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "configuration.md": reference.document,
     "health-checks.md": checks_document,
     "metrics.md": metrics_document,
+    "services.md": services_reference.document,
     "session-states.md": states_document,
 }
 

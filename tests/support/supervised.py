@@ -10,10 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from persistent_session.stack import leftovers
-from persistent_session.stack.plan import MARK, Process, Ready
+from persistent_session.data_folder import DataFolder
+from persistent_session.stack import stale_processes
+from persistent_session.stack.console_output import ConsoleOutput
+from persistent_session.stack.plan import MARK, ProcessSpec, Ready
 from persistent_session.stack.supervisor import Supervisor
-from persistent_session.stack.telling import Telling
 from shared.clock import SystemClock
 
 FAKE = str(Path(__file__).with_name("fake_service.py"))
@@ -22,8 +23,8 @@ FAKE = str(Path(__file__).with_name("fake_service.py"))
 def fake(
     name: str, port: int, folder: Path, *words: str, required: bool = True, ready_seconds: float = 10.0,
     stop_seconds: float = 2.0, stage: int = 0, death_signal: int = signal.SIGTERM,
-) -> Process:  # fmt: skip
-    return Process(
+) -> ProcessSpec:  # fmt: skip
+    return ProcessSpec(
         name=name,
         argv=(sys.executable, "-S", FAKE, name, str(port), str(folder / "journal"), *words),
         env={MARK: str(folder)},
@@ -34,10 +35,10 @@ def fake(
     )
 
 
-def quiet() -> tuple[Telling, io.StringIO]:
-    """A telling, and what it said."""
-    said = io.StringIO()
-    return Telling(Console(file=said, width=200, color_system=None)), said
+def quiet() -> tuple[ConsoleOutput, io.StringIO]:
+    """A console output, and what it showed."""
+    shown = io.StringIO()
+    return ConsoleOutput(Console(file=shown, width=200, color_system=None)), shown
 
 
 def journal(folder: Path) -> list[list[str]]:
@@ -51,13 +52,13 @@ def journal(folder: Path) -> list[list[str]]:
 async def main() -> None:
     folder = Path(sys.argv[1])
     (folder / "run").mkdir(exist_ok=True)
-    processes = []
+    specs = []
     for text in sys.argv[2:]:
         name, port, *words = text.split(":")
-        processes.append(fake(name, int(port), folder, *words))
+        specs.append(fake(name, int(port), folder, *words))
     supervisor = Supervisor(
-        processes, log_dir=folder / "logs", clock=SystemClock(), telling=Telling(), adopt_orphans=True,
-        on_change=lambda pids: leftovers.record(folder / "run", [pid for pid in pids.values() if pid]),
+        specs, log_dir=folder / "logs", clock=SystemClock(), output=ConsoleOutput(), reap_orphans=True,
+        on_change=lambda pids: stale_processes.record(DataFolder(folder), [pid for pid in pids.values() if pid]),
     )  # fmt: skip
     await supervisor.start()
     (folder / "ready").touch()

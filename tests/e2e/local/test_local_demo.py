@@ -16,7 +16,9 @@ import httpx
 import psutil
 import pytest
 
-from persistent_session.stack import holding, leftovers
+from persistent_session.data_folder import DataFolder
+from persistent_session.stack import running_stack, stale_processes
+from persistent_session.stack.running_stack import RunningStack
 from shared.clock import SystemClock
 from shared.testing import eventually_sync, free_port
 
@@ -58,8 +60,8 @@ class Demo:
     def said(self) -> str:
         return self.out.read_text()
 
-    def stack(self) -> holding.RunningStack:
-        found = holding.read_stack(self.data)
+    def stack(self) -> RunningStack:
+        found = running_stack.read(DataFolder(self.data))
         assert found
         return found
 
@@ -92,7 +94,7 @@ class Demo:
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        leftovers.end(leftovers.find(self.data), patience=0)
+        stale_processes.end(stale_processes.find(DataFolder(self.data)), seconds=0)
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_from_one_command_to_a_message_sent_and_back_after_a_restart(demo: Demo)
     assert clock.monotonic() - began < 20
     order = re.findall(r"✓ (\S+)\s+stopped", demo.said())
     assert order == ["gateway", "browser-worker", "health", "backup", "s3", "nats", "stand-in"]
-    assert leftovers.find(demo.data) == []
+    assert stale_processes.find(DataFolder(demo.data)) == []
 
     demo.start()
     assert key not in demo.said(), "the key is shown only when it is made"
@@ -212,4 +214,4 @@ def test_a_second_ctrl_c_hurries(demo: Demo) -> None:
     demo.signal(signal.SIGINT)
     demo.wait(timeout=15)
     assert clock.monotonic() - began < 10
-    eventually_sync(lambda: leftovers.find(demo.data) == [], timeout=10)
+    eventually_sync(lambda: stale_processes.find(DataFolder(demo.data)) == [], timeout=10)

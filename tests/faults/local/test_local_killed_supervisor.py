@@ -14,7 +14,8 @@ import psutil
 import pytest
 from supervised import journal
 
-from persistent_session.stack import leftovers
+from persistent_session.data_folder import DataFolder
+from persistent_session.stack import stale_processes
 from persistent_session.stack.plan import MARK
 from shared.testing import eventually_sync, free_port
 
@@ -59,7 +60,7 @@ class Supervised:
         return [int(line[2]) for line in journal(self.folder) if line[1] == "child"]
 
     def end(self) -> None:
-        for process in leftovers.find(self.folder):
+        for process in stale_processes.find(DataFolder(self.folder)):
             process.kill()
         if self._process and self._process.poll() is None:
             self.kill()
@@ -90,11 +91,11 @@ def test_a_service_that_ignores_the_end_of_its_supervisor_is_ended_by_the_next_s
     supervised.start(f"deaf:{free_port()}:deaf")
     deaf = supervised.pids()["deaf"]
     supervised.kill()
-    found = leftovers.find(supervised.folder)
+    found = stale_processes.find(DataFolder(supervised.folder))
     assert [process.pid for process in found] == [deaf]
-    assert leftovers.end(found, patience=0.3) == 1
+    assert stale_processes.end(found, seconds=0.3) == 1
     assert not _alive(deaf)
-    assert leftovers.find(supervised.folder) == []
+    assert stale_processes.find(DataFolder(supervised.folder)) == []
 
 
 def test_a_process_that_left_its_group_is_found_by_its_mark(supervised: Supervised) -> None:
@@ -103,7 +104,7 @@ def test_a_process_that_left_its_group_is_found_by_its_mark(supervised: Supervis
     supervised.kill()
     (supervised.folder / "run" / "processes.json").unlink()
     eventually_sync(lambda: not _alive(supervised.pids()["a"]), timeout=5)
-    assert [process.pid for process in leftovers.find(supervised.folder)] == [child]
+    assert [process.pid for process in stale_processes.find(DataFolder(supervised.folder))] == [child]
 
 
 def test_the_orphans_of_a_killed_service_are_buried_while_the_system_runs(supervised: Supervised) -> None:
@@ -115,22 +116,23 @@ def test_the_orphans_of_a_killed_service_are_buried_while_the_system_runs(superv
     assert _alive(supervised.children()[1]), "what belongs to the new life stays"
 
 
-def test_another_systems_processes_are_no_leftovers(
+def test_another_systems_processes_are_not_stale(
     supervised: Supervised, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     supervised.start(f"a:{free_port()}")
     other = tmp_path_factory.mktemp("other")
-    assert leftovers.find(other) == []
+    assert stale_processes.find(DataFolder(other)) == []
     (other / "run").mkdir()
     somebody = psutil.Process(supervised.pids()["a"])
     (other / "run" / "processes.json").write_text(json.dumps({str(somebody.pid): somebody.create_time() - 5}))
-    assert leftovers.find(other) == [], "the same number, but another process"
+    assert stale_processes.find(DataFolder(other)) == [], "the same number, but another process"
 
 
-def test_who_looks_for_leftovers_never_finds_itself(tmp_path: Path) -> None:
+def test_who_looks_for_stale_processes_never_finds_itself(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from persistent_session.stack import leftovers; "
-        "print(leftovers.find(Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from persistent_session.data_folder import DataFolder; "
+        "from persistent_session.stack import stale_processes; "
+        "print(stale_processes.find(DataFolder(Path(sys.argv[1]))))"
     )
     env = {**os.environ, MARK: str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=env, capture_output=True, text=True)

@@ -17,9 +17,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from persistent_session.faults import Exit
-from persistent_session.stack import holding
-from persistent_session.stack.secrets import open_keys
+from persistent_session.data_folder import DataFolder
+from persistent_session.errors import ExitCode
+from persistent_session.services.secrets import API_KEY, MASTER_KEY
+from persistent_session.stack.keys import open_keys
+from persistent_session.stack.lock_file import locked
 
 
 class Result:
@@ -53,7 +55,7 @@ def test_the_help_names_every_command_and_every_exit_code(tmp_path: Path) -> Non
         "backup", "restore", "clear", "doctor", "key",
     ):  # fmt: skip
         assert f"  {command} " in found.out
-    for code in Exit:
+    for code in ExitCode:
         assert str(int(code)) in found.out
 
 
@@ -67,7 +69,7 @@ def test_the_help_names_every_command_and_every_exit_code(tmp_path: Path) -> Non
 )  # fmt: skip
 def test_without_a_system_each_command_says_so_in_one_line_with_a_hint(tmp_path: Path, arguments: list[str]) -> None:
     found = _run(tmp_path, *arguments)
-    assert found.code == Exit.NOT_RUNNING
+    assert found.code == ExitCode.NOT_RUNNING
     lines = found.err.strip().splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("✗ ")
@@ -76,13 +78,13 @@ def test_without_a_system_each_command_says_so_in_one_line_with_a_hint(tmp_path:
 
 
 def test_a_wrong_command_is_a_usage_fault(tmp_path: Path) -> None:
-    assert _run(tmp_path, "stauts").code == Exit.USAGE
-    assert _run(tmp_path, "send-test", "201234567890").code == Exit.USAGE
+    assert _run(tmp_path, "stauts").code == ExitCode.USAGE
+    assert _run(tmp_path, "send-test", "201234567890").code == ExitCode.USAGE
 
 
 def test_all_wrong_settings_are_told_before_anything_is_started(tmp_path: Path) -> None:
     found = _run(tmp_path, "up", GATEWAY_PORT="x", LEASE_POLICY="y")
-    assert found.code == Exit.USAGE
+    assert found.code == ExitCode.USAGE
     assert "GATEWAY_PORT" in found.err
     assert "LEASE_POLICY" in found.err
     assert list(tmp_path.iterdir()) == []
@@ -94,7 +96,7 @@ def test_a_taken_gateway_port_is_told_with_its_holder_and_a_free_one_to_choose(t
         taken.listen()
         port = taken.getsockname()[1]
         found = _run(tmp_path, "up", GATEWAY_PORT=str(port))
-    assert found.code == Exit.BUSY
+    assert found.code == ExitCode.BUSY
     assert f"GATEWAY_PORT {port} is taken by" in found.err
     assert f"(pid {os.getpid()})" in found.err
     assert "such as GATEWAY_PORT=" in found.err
@@ -102,16 +104,16 @@ def test_a_taken_gateway_port_is_told_with_its_holder_and_a_free_one_to_choose(t
 
 
 def test_a_second_system_on_the_same_data_is_refused_with_the_first_ones_process(tmp_path: Path) -> None:
-    with holding.hold(tmp_path / "data"):
+    with locked(DataFolder(tmp_path / "data")):
         found = _run(tmp_path, "up")
-    assert found.code == Exit.BUSY
+    assert found.code == ExitCode.BUSY
     assert f"already runs on {tmp_path / 'data'} (process {os.getpid()})" in found.err
 
 
 def test_a_data_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     found = _run(tmp_path, "up", DATA_DIR="file/data")
-    assert found.code == Exit.FAILED
+    assert found.code == ExitCode.FAILED
     assert "cannot be used" in found.err
     assert "Traceback" not in found.text
 
@@ -137,17 +139,17 @@ def test_without_a_browser_the_start_says_how_to_get_one(tmp_path: Path) -> None
 
 def test_a_wrong_address_and_a_wrong_key_are_told_apart(tmp_path: Path) -> None:
     nobody = _run(tmp_path, "status", "--url", "http://127.0.0.1:9", API_KEY="k")
-    assert nobody.code == Exit.NOT_RUNNING
+    assert nobody.code == ExitCode.NOT_RUNNING
     keyless = _run(tmp_path, "status", "--url", "http://127.0.0.1:9")
-    assert keyless.code == Exit.DENIED
+    assert keyless.code == ExitCode.DENIED
     assert "API_KEY" in keyless.err
 
 
 def test_the_key_is_shown_only_when_asked_for(tmp_path: Path) -> None:
-    assert _run(tmp_path, "key").code == Exit.FAILED
-    keys = open_keys(tmp_path / "data" / "keys")
-    assert _run(tmp_path, "key").out.strip() == str(keys.path("api-key"))
-    assert _run(tmp_path, "key", "--show").out.strip() == keys.read("api-key")
+    assert _run(tmp_path, "key").code == ExitCode.FAILED
+    keys = open_keys(DataFolder(tmp_path / "data"))
+    assert _run(tmp_path, "key").out.strip() == str(keys.path(API_KEY))
+    assert _run(tmp_path, "key", "--show").out.strip() == keys.read(API_KEY)
 
 
 def test_the_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
@@ -158,18 +160,18 @@ def test_the_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
 
 
 def test_the_doctor_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
-    keys = open_keys(tmp_path / "data" / "keys")
-    keys.path("master-key").chmod(0o644)
-    keys.path("api-key").write_text("")
+    keys = open_keys(DataFolder(tmp_path / "data"))
+    keys.path(MASTER_KEY).chmod(0o644)
+    keys.path(API_KEY).write_text("")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
         found = _run(tmp_path, "doctor", GATEWAY_PORT=port, BROWSER_EXECUTABLE="/bin/false", WA_JS_PATH="/nowhere")
-    assert found.code == Exit.FAILED
+    assert found.code == ExitCode.FAILED
     for said in ("/bin/false does not start", "chmod 600", "api-key is empty", f"{port} is taken", "make up"):
         assert said in found.out
-    assert stat.S_IMODE(keys.path("master-key").stat().st_mode) == 0o644, "the doctor looks and changes nothing"
+    assert stat.S_IMODE(keys.path(MASTER_KEY).stat().st_mode) == 0o644, "the doctor looks and changes nothing"
 
 
 class _Gateway(BaseHTTPRequestHandler):
@@ -206,7 +208,7 @@ def _connected(updated_at: str) -> dict[str, Any]:
 def test_a_wait_does_not_believe_the_last_word_of_a_worker_that_speaks_no_more(tmp_path: Path) -> None:
     with _saying(_connected("12:00")) as url:
         found = _run(tmp_path, "wait", "--timeout", "2", "--url", url, API_KEY="k")
-        assert found.code == Exit.FAILED
+        assert found.code == ExitCode.FAILED
         assert "no sign of life" in found.err
         assert _run(tmp_path, "wait", "--timeout", "0", "--url", url, API_KEY="k").code == 0
         assert _run(tmp_path, "wait", "--ready", "--timeout", "2", "--url", url, API_KEY="k").code == 0

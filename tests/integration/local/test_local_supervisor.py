@@ -13,19 +13,20 @@ import psutil
 import pytest
 from supervised import fake, journal, quiet
 
-from persistent_session.faults import Fault
-from persistent_session.stack import supervisor as supervising
-from persistent_session.stack.plan import Process
-from persistent_session.stack.supervisor import Supervisor, delay_before
+from persistent_session.errors import CliError
+from persistent_session.stack import supervised_process, supervisor
+from persistent_session.stack.plan import ProcessSpec
+from persistent_session.stack.supervised_process import restart_delay
+from persistent_session.stack.supervisor import Supervisor
 from shared.clock import SystemClock
 from shared.testing import eventually, free_port
 
 
 @asynccontextmanager
-async def _running(folder: Path, *processes: Process, **options: object) -> AsyncIterator[Supervisor]:
-    telling, said = quiet()
-    found = Supervisor(processes, log_dir=folder / "logs", clock=SystemClock(), telling=telling, **options)  # type: ignore[arg-type]
-    found.said = said  # type: ignore[attr-defined]
+async def _running(folder: Path, *specs: ProcessSpec, **options: object) -> AsyncIterator[Supervisor]:
+    output, shown = quiet()
+    found = Supervisor(specs, log_dir=folder / "logs", clock=SystemClock(), output=output, **options)  # type: ignore[arg-type]
+    found.shown = shown  # type: ignore[attr-defined]
     try:
         yield found
     finally:
@@ -64,19 +65,19 @@ async def test_a_service_that_died_is_started_again_with_the_same_name_and_a_new
         await eventually(lambda: len(_whats(tmp_path, "start")) == 2)
         os.kill(second, signal.SIGKILL)
         await eventually(lambda: len(_whats(tmp_path, "start")) == 3)
-        said = system.said.getvalue()  # type: ignore[attr-defined]
+        said = system.shown.getvalue()  # type: ignore[attr-defined]
     assert "signal 9" in said
     assert said.index("again in 0.5 s") < said.index("again in 1 s"), "the delay grows"
 
 
 def test_the_delay_doubles_up_to_half_a_minute() -> None:
-    assert [delay_before(attempt) for attempt in range(1, 9)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    assert delay_before(10_000) == 30
+    assert [restart_delay(attempt) for attempt in range(1, 9)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert restart_delay(10_000) == 30
 
 
 async def test_a_service_with_wrong_settings_ends_the_start_at_once_with_its_own_words(tmp_path: Path) -> None:
     async with _running(tmp_path, fake("a", free_port(), tmp_path, "exit=2")) as system:
-        with pytest.raises(Fault, match="GATEWAY_PORT must be a number") as told:
+        with pytest.raises(CliError, match="GATEWAY_PORT must be a number") as told:
             await system.start()
     assert _whats(tmp_path, "start") == ["a"], "trying again cannot help"
     assert "a.log" in told.value.hint
@@ -84,15 +85,15 @@ async def test_a_service_with_wrong_settings_ends_the_start_at_once_with_its_own
 
 async def test_a_service_that_never_starts_ends_the_start_after_a_few_tries(tmp_path: Path) -> None:
     async with _running(tmp_path, fake("a", free_port(), tmp_path, "exit=1")) as system:
-        with pytest.raises(Fault, match="cannot be started"):
+        with pytest.raises(CliError, match="cannot be started"):
             await system.start()
-    assert len(_whats(tmp_path, "start")) == supervising.TRIES_BEFORE_READY
+    assert len(_whats(tmp_path, "start")) == supervised_process.TRIES_BEFORE_READY
 
 
 async def test_what_was_started_before_a_failed_start_is_stopped(tmp_path: Path) -> None:
     good, bad = fake("good", free_port(), tmp_path), fake("bad", free_port(), tmp_path, "exit=2", stage=1)
     async with _running(tmp_path, good, bad) as system:
-        with pytest.raises(Fault):
+        with pytest.raises(CliError):
             await system.start()
         assert system.pids()["good"]
     assert _whats(tmp_path, "stop") == ["good"]
@@ -100,17 +101,17 @@ async def test_what_was_started_before_a_failed_start_is_stopped(tmp_path: Path)
 
 async def test_a_needed_service_that_never_answers_ends_the_start(tmp_path: Path) -> None:
     async with _running(tmp_path, fake("a", free_port(), tmp_path, "mute", ready_seconds=0.5)) as system:
-        with pytest.raises(Fault, match="did not become ready"):
+        with pytest.raises(CliError, match="did not become ready"):
             await system.start()
 
 
 async def test_a_program_that_is_absent_is_told_by_name(tmp_path: Path) -> None:
     absent = fake("a", free_port(), tmp_path)
-    absent = Process(
+    absent = ProcessSpec(
         name="a", argv=("/nowhere/program",), env={}, ready=absent.ready, stop_seconds=1, death_signal=signal.SIGTERM
     )
     async with _running(tmp_path, absent) as system:
-        with pytest.raises(Fault, match="cannot start /nowhere/program"):
+        with pytest.raises(CliError, match="cannot start /nowhere/program"):
             await system.start()
 
 
@@ -126,9 +127,9 @@ async def test_a_service_that_does_not_hear_is_killed_when_its_time_is_over(tmp_
 
 async def test_whoever_is_in_a_hurry_does_not_wait_for_the_budget(tmp_path: Path) -> None:
     deaf = fake("deaf", free_port(), tmp_path, "deaf", stop_seconds=60)
-    telling, _ = quiet()
+    output, _ = quiet()
     clock = SystemClock()
-    system = Supervisor([deaf], log_dir=tmp_path, clock=clock, telling=telling)
+    system = Supervisor([deaf], log_dir=tmp_path, clock=clock, output=output)
     await system.start()
     hurry = asyncio.Event()
     began = clock.monotonic()
@@ -136,7 +137,7 @@ async def test_whoever_is_in_a_hurry_does_not_wait_for_the_budget(tmp_path: Path
     await asyncio.sleep(0)
     hurry.set()
     await stopping
-    assert clock.monotonic() - began < supervising.HURRIED_SECONDS + 3
+    assert clock.monotonic() - began < supervisor.HURRIED_SECONDS + 3
     assert system.pids() == {"deaf": 0}
 
 
@@ -173,7 +174,7 @@ async def test_a_hook_that_fails_at_the_start_ends_it(tmp_path: Path) -> None:
         raise ValueError("with a secret in it")
 
     async with _running(tmp_path, fake("a", free_port(), tmp_path), after_ready={"a": hook}) as system:
-        with pytest.raises(Fault, match="could not be set up") as told:
+        with pytest.raises(CliError, match="could not be set up") as told:
             await system.start()
     assert "secret" not in told.value.message
 

@@ -14,8 +14,11 @@ from persistent_session.client import answers
 from persistent_session.client.gateway import AsyncGateway, Gateway
 from persistent_session.client.phone import VirtualPhone
 from persistent_session.client.target import find_target
-from persistent_session.faults import Exit, Fault
-from persistent_session.stack import holding
+from persistent_session.data_folder import DataFolder
+from persistent_session.errors import CliError, ExitCode
+from persistent_session.stack import running_stack
+from persistent_session.stack.lock_file import locked
+from persistent_session.stack.running_stack import RunningStack
 
 KEY = "ps_key"
 GOOD: dict[str, Any] = {"success": True, "status": {"isConnected": True, "state": "connected", "workerAlive": True}}
@@ -48,7 +51,7 @@ def test_a_request_is_never_sent_twice() -> None:
         seen.append(request)
         raise httpx.ReadTimeout("slow")
 
-    with pytest.raises(Fault, match="in time"):
+    with pytest.raises(CliError, match="in time"):
         _gateway(answer).action("send-test-message", phoneNumber="201234567890", message="hi")
     assert len(seen) == 1
 
@@ -56,16 +59,16 @@ def test_a_request_is_never_sent_twice() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "code", "said"),
     [
-        (401, {"success": False, "error": "x"}, Exit.DENIED, "key"),
-        (403, "not even JSON", Exit.DENIED, "key"),
-        (409, {"success": False, "error": "not connected", "hint": "link a phone"}, Exit.FAILED, "not connected"),
-        (200, {"success": False, "error": "strange"}, Exit.FAILED, "strange"),
-        (200, ["some", "other", "server"], Exit.FAILED, "not the gateway's"),
-        (502, {}, Exit.FAILED, "502"),
+        (401, {"success": False, "error": "x"}, ExitCode.DENIED, "key"),
+        (403, "not even JSON", ExitCode.DENIED, "key"),
+        (409, {"success": False, "error": "not connected", "hint": "link a phone"}, ExitCode.FAILED, "not connected"),
+        (200, {"success": False, "error": "strange"}, ExitCode.FAILED, "strange"),
+        (200, ["some", "other", "server"], ExitCode.FAILED, "not the gateway's"),
+        (502, {}, ExitCode.FAILED, "502"),
     ],
 )
-def test_each_refusal_is_one_line_and_an_exit_code(status: int, body: object, code: Exit, said: str) -> None:
-    with pytest.raises(Fault, match=said) as told:
+def test_each_refusal_is_one_line_and_an_exit_code(status: int, body: object, code: ExitCode, said: str) -> None:
+    with pytest.raises(CliError, match=said) as told:
         _always(status, body).status()
     assert told.value.code is code
     assert KEY not in told.value.message + told.value.hint
@@ -75,14 +78,14 @@ def test_a_gateway_that_is_not_there_is_told_apart_from_one_that_refuses() -> No
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    with pytest.raises(Fault, match="nothing answers") as told:
+    with pytest.raises(CliError, match="nothing answers") as told:
         _gateway(refuse).status()
-    assert told.value.code is Exit.NOT_RUNNING
+    assert told.value.code is ExitCode.NOT_RUNNING
 
 
 @pytest.mark.parametrize(("url", "key"), [("http://[", KEY), ("http://x", "ключ")])
 def test_an_address_or_a_key_that_cannot_be_one_is_told(url: str, key: str) -> None:
-    with pytest.raises(Fault) as told:
+    with pytest.raises(CliError) as told:
         Gateway(url, key).status()
     assert key not in told.value.message
 
@@ -110,15 +113,18 @@ def test_where_both_run_the_real_one_is_meant_unless_the_demo_is_named(tmp_path:
 
 
 def test_where_nothing_runs_that_is_the_answer(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match="no system runs here") as told:
+    with pytest.raises(CliError, match="no system runs here") as told:
         find_target({"API_KEY": "k"}, tmp_path)
-    assert told.value.code is Exit.NOT_RUNNING
+    assert told.value.code is ExitCode.NOT_RUNNING
 
 
 def test_a_key_of_the_users_own_is_asked_for_and_never_guessed(tmp_path: Path) -> None:
-    with _running(tmp_path / "data", "http://here", own_api_key=True), pytest.raises(Fault, match="your own") as told:
+    with (
+        _running(tmp_path / "data", "http://here", own_api_key=True),
+        pytest.raises(CliError, match="your own") as told,
+    ):
         find_target({}, tmp_path)
-    assert told.value.code is Exit.DENIED
+    assert told.value.code is ExitCode.DENIED
 
 
 def test_a_key_is_never_part_of_what_is_printed(tmp_path: Path) -> None:
@@ -126,11 +132,12 @@ def test_a_key_is_never_part_of_what_is_printed(tmp_path: Path) -> None:
 
 
 class _Running:
-    """A data folder that is held, as by a supervisor."""
+    """A data folder that is locked, as by a supervisor."""
 
     def __init__(self, folder: Path, url: str, own_api_key: bool) -> None:
-        self._hold = holding.hold(folder)
-        self._stack = holding.RunningStack(
+        self._data = DataFolder(folder)
+        self._lock = locked(self._data)
+        self._stack = RunningStack(
             pid=1, gateway_url=url, page_url=url, data_dir=str(folder), session_path="", backup_session_path="",
             client_id="c", own_api_key=own_api_key,
         )  # fmt: skip
@@ -138,10 +145,11 @@ class _Running:
         (folder / "keys" / "api-key").write_text("kept\n")
 
     def __enter__(self) -> None:
-        holding.write_stack(self._hold.__enter__(), self._stack)
+        self._lock.__enter__()
+        running_stack.write(self._data, self._stack)
 
     def __exit__(self, *error: object) -> None:
-        self._hold.__exit__(None, None, None)
+        self._lock.__exit__(None, None, None)
 
 
 def _running(folder: Path, url: str, *, own_api_key: bool = False) -> _Running:
@@ -204,5 +212,5 @@ def test_the_line_about_a_session_never_holds_the_qr_code_or_a_number() -> None:
 
 def test_the_virtual_phone_tells_in_the_stand_ins_words_why_it_cannot_scan() -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(409, json={"error": "no QR code is displayed"}))
-    with pytest.raises(Fault, match="no QR code is displayed"):
+    with pytest.raises(CliError, match="no QR code is displayed"):
         VirtualPhone("http://phone", transport=transport).scan()

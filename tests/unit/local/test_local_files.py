@@ -10,64 +10,72 @@ from pathlib import Path
 
 import pytest
 
-from persistent_session.faults import Exit, Fault
-from persistent_session.stack import holding, leftovers, logs, ports
-from persistent_session.stack.secrets import API_KEY, BUS_USERS, MASTER_KEY, open_keys
+from persistent_session.data_folder import DataFolder
+from persistent_session.errors import CliError, ExitCode
+from persistent_session.services.bus_users import BUS_USERS
+from persistent_session.services.secrets import API_KEY, MASTER_KEY
+from persistent_session.stack import logs, ports, running_stack, stale_processes
+from persistent_session.stack.keys import open_keys
+from persistent_session.stack.lock_file import is_locked, locked
 
 
 def test_keys_are_made_once_and_stay(tmp_path: Path) -> None:
-    first = open_keys(tmp_path / "keys")
-    before = {path.name: path.read_text() for path in first.folder.iterdir()}
-    second = open_keys(tmp_path / "keys")
-    assert first.made == set(before)
-    assert second.made == frozenset()
-    assert {path.name: path.read_text() for path in second.folder.iterdir()} == before
+    first = open_keys(DataFolder(tmp_path))
+    before = {path.name: path.read_text() for path in first.data.keys.iterdir()}
+    second = open_keys(DataFolder(tmp_path))
+    assert first.created == set(before)
+    assert second.created == frozenset()
+    assert {path.name: path.read_text() for path in second.data.keys.iterdir()} == before
 
 
 def test_keys_can_be_read_by_their_owner_alone_also_after_somebody_opened_them(tmp_path: Path) -> None:
-    folder = open_keys(tmp_path / "keys").folder
-    (folder / MASTER_KEY).chmod(0o644)
+    keys = open_keys(DataFolder(tmp_path))
+    folder = keys.data.keys
+    keys.path(MASTER_KEY).chmod(0o644)
     folder.chmod(0o755)
-    open_keys(folder)
+    open_keys(keys.data)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
 def test_the_master_key_is_32_random_bytes(tmp_path: Path) -> None:
-    assert len(base64.b64decode(open_keys(tmp_path / "a").read(MASTER_KEY), validate=True)) == 32
-    assert open_keys(tmp_path / "a").read(MASTER_KEY) != open_keys(tmp_path / "b").read(MASTER_KEY)
+    assert len(base64.b64decode(open_keys(DataFolder(tmp_path / "a")).read(MASTER_KEY), validate=True)) == 32
+    assert open_keys(DataFolder(tmp_path / "a")).read(MASTER_KEY) != open_keys(DataFolder(tmp_path / "b")).read(
+        MASTER_KEY
+    )
 
 
 def test_each_user_of_the_bus_has_a_key_of_its_own(tmp_path: Path) -> None:
-    keys = open_keys(tmp_path / "keys")
-    public = {keys.bus_public_key(user) for user in BUS_USERS}
+    keys = open_keys(DataFolder(tmp_path))
+    assert set(keys.bus_public_keys()) == set(BUS_USERS)
+    public = set(keys.bus_public_keys().values())
     assert len(public) == len(BUS_USERS)
     assert all(key.startswith("U") for key in public)
 
 
 def test_an_empty_key_file_is_told_and_never_filled_with_a_new_key(tmp_path: Path) -> None:
-    path = open_keys(tmp_path / "keys").path(MASTER_KEY)
+    path = open_keys(DataFolder(tmp_path)).path(MASTER_KEY)
     path.write_text("")
-    with pytest.raises(Fault, match="master-key is empty"):
-        open_keys(tmp_path / "keys")
+    with pytest.raises(CliError, match="master-key is empty"):
+        open_keys(DataFolder(tmp_path))
     assert path.read_text() == ""
 
 
 def test_a_key_half_written_by_a_killed_start_is_made_again(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     folder.mkdir()
-    (folder / f".{API_KEY}.new").write_text("ps_half")
-    assert open_keys(folder).read(API_KEY) != "ps_half"
+    (folder / f".{API_KEY.name}.new").write_text("ps_half")
+    assert open_keys(DataFolder(tmp_path)).read(API_KEY) != "ps_half"
 
 
 def test_where_the_user_gave_a_key_none_is_made(tmp_path: Path) -> None:
-    assert not open_keys(tmp_path / "keys", make_api_key=False).path(API_KEY).exists()
+    assert not open_keys(DataFolder(tmp_path), make_api_key=False).path(API_KEY).exists()
 
 
 def test_a_data_folder_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
-    with pytest.raises(Fault, match="cannot be used"), holding.hold(tmp_path / "data"):
-        pytest.fail("a file was held as a folder")
+    with pytest.raises(CliError, match="cannot be used"), locked(DataFolder(tmp_path / "data")):
+        pytest.fail("a file was locked as a folder")
 
 
 def test_chosen_ports_stay_when_they_are_free_and_differ_from_each_other() -> None:
@@ -103,33 +111,35 @@ def test_who_holds_a_port_is_named() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": "b"}', "\x00"])
 def test_a_damaged_list_of_ports_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "ports.json").write_text(text)
-    assert ports.read_kept(tmp_path / "ports.json") == {}
+    assert ports.read(tmp_path / "ports.json") == {}
 
 
 def test_one_data_folder_holds_one_system(tmp_path: Path) -> None:
-    with holding.hold(tmp_path / "data"):
-        assert holding.is_held(tmp_path / "data")
-        with pytest.raises(Fault, match="already runs") as told, holding.hold(tmp_path / "data"):
-            pytest.fail("held twice")
-    assert told.value.code is Exit.BUSY
-    assert not holding.is_held(tmp_path / "data")
+    data = DataFolder(tmp_path / "data")
+    with locked(data):
+        assert is_locked(data)
+        with pytest.raises(CliError, match="already runs") as told, locked(data):
+            pytest.fail("locked twice")
+    assert told.value.code is ExitCode.BUSY
+    assert not is_locked(data)
 
 
 def test_what_a_killed_system_wrote_down_is_not_believed(tmp_path: Path) -> None:
-    stack = holding.RunningStack(
+    stack = running_stack.RunningStack(
         pid=1, gateway_url="http://x", page_url="", data_dir="", session_path="", backup_session_path="", client_id="c"
     )
-    with holding.hold(tmp_path / "data") as run_dir:
-        holding.write_stack(run_dir, stack)
-        assert holding.read_stack(tmp_path / "data") == stack
-    assert holding.read_stack(tmp_path / "data") is None
+    data = DataFolder(tmp_path / "data")
+    with locked(data):
+        running_stack.write(data, stack)
+        assert running_stack.read(data) == stack
+    assert running_stack.read(data) is None
 
 
-def test_a_process_id_that_now_belongs_to_somebody_else_is_no_leftover(tmp_path: Path) -> None:
+def test_a_process_id_that_now_belongs_to_somebody_else_is_not_stale(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     (run_dir / "processes.json").write_text(json.dumps({"1": 12.5, "x": 1.0, "999999999": 1.0}))
-    assert leftovers.find(tmp_path) == []
+    assert stale_processes.find(DataFolder(tmp_path)) == []
 
 
 def test_a_big_log_is_put_aside_at_the_start(tmp_path: Path) -> None:
@@ -149,7 +159,7 @@ def test_a_log_that_grows_while_it_runs_is_shortened_under_its_writer(tmp_path: 
         writer.write(b"x" * (logs.ROTATE_BYTES * 4 + 1))
         writer.flush()
         tail = logs.Tail(path)
-        assert logs.shorten_running(path)
+        assert logs.copy_and_truncate(path)
         writer.write(b"after\n")
         writer.flush()
         assert path.read_bytes() == b"after\n"
@@ -183,4 +193,4 @@ def test_a_tail_gives_whole_lines_once(tmp_path: Path) -> None:
     ],
 )
 def test_the_terminal_sees_what_a_service_complains_about_and_nothing_else(line: str, shown: str) -> None:
-    assert logs.loud_part(line) == shown
+    assert logs.warning_text(line) == shown

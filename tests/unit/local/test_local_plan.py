@@ -8,28 +8,30 @@ from pathlib import Path
 
 import pytest
 
+from persistent_session.data_folder import DataFolder
+from persistent_session.services import secrets
+from persistent_session.services.bus_users import SETUP
+from persistent_session.services.description import Secret
+from persistent_session.services.table import NKEY_SEEDS
 from persistent_session.settings import StackSettings, read_settings
-from persistent_session.stack import secrets
-from persistent_session.stack.plan import PORTS, STANDIN_PORTS, Process, Programs, plan, web_url
-from persistent_session.stack.secrets import Keys, open_keys
+from persistent_session.stack.keys import Keys, open_keys
+from persistent_session.stack.plan import ProcessSpec, Programs, chosen_ports, plan, web_url
 from persistent_session.stack.supervisor import STOP_SECONDS
 
-PORT_OF = {name: 20_000 + number for number, name in enumerate((*PORTS, *STANDIN_PORTS))}
+PORT_OF = {name: 20_000 + number for number, name in enumerate(chosen_ports(demo=True))}
 PROGRAMS = Programs(nats_server="/n", weed="/w", browser="/b", wa_js="/j", python="/python")
 SERVICES = ("backup", "health", "browser-worker", "gateway")
 
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return open_keys(tmp_path_factory.mktemp("keys") / "keys")
+    return open_keys(DataFolder(tmp_path_factory.mktemp("keys")))
 
 
-def _plan(keys: Keys, environ: Mapping[str, str] | None = None, *, demo: bool = False) -> dict[str, Process]:
+def _plan(keys: Keys, environ: Mapping[str, str] | None = None, *, demo: bool = False) -> dict[str, ProcessSpec]:
     given = dict(environ or {})
     settings = _settings(given, demo=demo)
-    found = plan(
-        settings, ports=PORT_OF, keys=keys, programs=PROGRAMS, nats_config=Path("/d/run/nats.conf"), environ=given
-    )
+    found = plan(settings, ports=PORT_OF, keys=keys, programs=PROGRAMS, environ=given)
     return {process.name: process for process in found}
 
 
@@ -37,10 +39,10 @@ def _settings(environ: Mapping[str, str], *, demo: bool = False) -> StackSetting
     return read_settings({"DATA_DIR": "/d", **environ}, demo=demo, here=Path("/h"))
 
 
-def _whole_text(process: Process, keys: Keys) -> str:
+def _whole_text(process: ProcessSpec, keys: Keys) -> str:
     """Everything a process is told, with the files that it is pointed to."""
     told = [*process.argv, *process.env.values()]
-    files = [Path(text).read_text() for text in told if text.startswith(str(keys.folder))]
+    files = [Path(text).read_text() for text in told if text.startswith(str(keys.data.keys))]
     return "\n".join([*told, *files])
 
 
@@ -68,11 +70,11 @@ def test_a_worst_case_stop_fits_into_the_time_for_all(keys: Keys) -> None:
         (secrets.S3_ACCESS_KEY, {"backup", "s3"}),
         (secrets.API_KEY, {"gateway"}),
         (secrets.COOKIE_SECRET, {"gateway"}),
-        *((secrets.seed_name(name), {name}) for name in SERVICES),
-        (secrets.seed_name("setup"), set()),
+        *((NKEY_SEEDS[name], {name}) for name in SERVICES),
+        (NKEY_SEEDS[SETUP], set()),
     ],
 )
-def test_each_secret_reaches_only_who_needs_it(keys: Keys, secret: str, holders: set[str]) -> None:
+def test_each_secret_reaches_only_who_needs_it(keys: Keys, secret: Secret, holders: set[str]) -> None:
     value = keys.read(secret)
     found = {name for name, process in _plan(keys, demo=True).items() if value in _whole_text(process, keys)}
     assert found == holders
@@ -81,7 +83,7 @@ def test_each_secret_reaches_only_who_needs_it(keys: Keys, secret: str, holders:
 def test_no_secret_is_on_a_command_line_where_every_user_could_read_it(keys: Keys) -> None:
     lines = "\n".join(" ".join(process.argv) for process in _plan(keys, {"API_KEY": "k" * 40}, demo=True).values())
     assert "k" * 40 not in lines
-    for path in keys.folder.iterdir():
+    for path in keys.data.keys.iterdir():
         assert path.read_text().strip() not in lines
 
 

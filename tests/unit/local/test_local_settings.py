@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from persistent_session.faults import Exit, Fault
+from persistent_session.errors import CliError, ExitCode
 from persistent_session.settings import read_settings
 
 HERE = Path("/work")
@@ -14,7 +14,7 @@ HERE = Path("/work")
 
 def test_without_any_variable_the_real_site_is_used_from_folders_beside_the_caller() -> None:
     found = read_settings({}, demo=False, here=HERE)
-    assert found.data_dir == HERE / "data"
+    assert found.data.path == HERE / "data"
     assert found.session_path == HERE / "persistent-session"
     assert found.backup_session_path == HERE / "session-backup"
     assert found.whatsapp_web_url == "https://web.whatsapp.com"
@@ -23,15 +23,15 @@ def test_without_any_variable_the_real_site_is_used_from_folders_beside_the_call
 
 def test_the_demo_shares_no_folder_with_a_real_session() -> None:
     real, demo = (read_settings({}, demo=which, here=HERE) for which in (False, True))
-    folders = {demo.session_path, demo.backup_session_path, demo.keys_dir, demo.run_dir}
+    folders = {demo.session_path, demo.backup_session_path, demo.data.keys, demo.data.run}
     assert all(folder.is_relative_to(HERE / "data" / "demo") for folder in folders)
-    assert not folders & {real.session_path, real.backup_session_path, real.keys_dir, real.run_dir}
+    assert not folders & {real.session_path, real.backup_session_path, real.data.keys, real.data.run}
 
 
 def test_folders_are_taken_from_the_environment_and_made_absolute() -> None:
     environ = {"DATA_DIR": "x", "SESSION_PATH": "/p", "BACKUP_SESSION_PATH": "../q"}
     found = read_settings(environ, demo=True, here=HERE)
-    assert (found.data_dir, found.session_path, found.backup_session_path) == (HERE / "x", Path("/p"), Path("/q"))
+    assert (found.data.path, found.session_path, found.backup_session_path) == (HERE / "x", Path("/p"), Path("/q"))
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -44,16 +44,16 @@ def test_all_faults_are_told_at_once() -> None:
         "BACKUP_SESSION_PATH": "./same",
         "API_KEY_FILE": "/nowhere/at-all",
     }
-    with pytest.raises(Fault) as told:
+    with pytest.raises(CliError) as told:
         read_settings(environ, demo=False, here=HERE)
-    assert told.value.code is Exit.USAGE
+    assert told.value.code is ExitCode.USAGE
     for name in ("GATEWAY_PORT", "CLIENT_ID", "LEASE_POLICY", "WHATSAPP_WEB_URL", "SESSION_PATH", "API_KEY_FILE"):
         assert name in told.value.message
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "8080 ", "٨٠٨٠", "1e3"])
 def test_a_port_that_is_no_port_is_refused(port: str) -> None:
-    with pytest.raises(Fault, match="GATEWAY_PORT"):
+    with pytest.raises(CliError, match="GATEWAY_PORT"):
         read_settings({"GATEWAY_PORT": port}, demo=False, here=HERE)
 
 

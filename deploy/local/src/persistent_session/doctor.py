@@ -1,7 +1,7 @@
 """What a machine needs to run a system, what it has, and how to get the rest.
 
-Each check is a small function that returns findings; none changes anything. Trap: a program that exists may still not
-start (missing libraries), so the ones that matter are run once.
+Each check is a small function that yields results; none changes anything. The trap: a program that exists may still not
+start because libraries are missing, so the doctor runs each program once.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 import psutil
 
 from persistent_session.settings import StackSettings
-from persistent_session.stack import holding, ports
-from persistent_session.stack.programs import find_wa_js
+from persistent_session.stack import ports
+from persistent_session.stack.lock_file import is_locked
+from persistent_session.stack.programs import find_program, find_wa_js
 from shared.browsers import NoBrowser, browser_of, is_headless_shell
 
 GIGABYTE = 1024**3
@@ -29,7 +30,7 @@ LEAST_MEMORY = int(0.7 * GIGABYTE)
 SET_UP = "make up    (it installs what is missing)"
 
 
-class Level(Enum):
+class Severity(Enum):
     GOOD = "good"
     NOTE = "note"
     WARNING = "warning"
@@ -37,14 +38,15 @@ class Level(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    level: Level
-    what: str
-    said: str
+class DoctorResult:
+    severity: Severity
+    subject: str
+    text: str
     fix: str = ""
+    """How to get what is missing."""
 
 
-def examine(settings: StackSettings, environ: Mapping[str, str]) -> list[Finding]:
+def examine(settings: StackSettings, environ: Mapping[str, str]) -> list[DoctorResult]:
     return [
         *_python(),
         *_program("nats-server", "-v"),
@@ -61,23 +63,22 @@ def examine(settings: StackSettings, environ: Mapping[str, str]) -> list[Finding
     ]
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[DoctorResult]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding(level=Level.GOOD, what="python", said=version)
+    yield DoctorResult(severity=Severity.GOOD, subject="python", text=version)
 
 
-def _program(name: str, argument: str) -> Iterator[Finding]:
-    beside = Path(sys.prefix) / "bin" / name
-    path = str(beside) if beside.exists() else shutil.which(name)
-    said = _asked(path, argument) if path else ""
-    if not said:
-        yield Finding(level=Level.MISSING, what=name, said="is missing or does not start", fix=SET_UP)
+def _program(name: str, argument: str) -> Iterator[DoctorResult]:
+    path = find_program(name)
+    text = _version(path, argument) if path else ""
+    if not text:
+        yield DoctorResult(severity=Severity.MISSING, subject=name, text="is missing or does not start", fix=SET_UP)
         return
-    yield Finding(level=Level.GOOD, what=name, said=said)
+    yield DoctorResult(severity=Severity.GOOD, subject=name, text=text)
 
 
-def _asked(program: str, argument: str) -> str:
-    """The first line a program says about its version; "" when it does not start."""
+def _version(program: str, argument: str) -> str:
+    """The first line that a program prints about its version; "" when the program does not start."""
     try:
         done = subprocess.run([program, argument], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -86,84 +87,98 @@ def _asked(program: str, argument: str) -> str:
     return lines[0][:80] if done.returncode == 0 and lines else ""
 
 
-def _browser(environ: Mapping[str, str]) -> Iterator[Finding]:
+def _browser(environ: Mapping[str, str]) -> Iterator[DoctorResult]:
     try:
         path = browser_of(environ)
     except NoBrowser as missing:
         fix = "as root: apt-get install chromium-headless-shell; elsewhere: .venv/bin/playwright install chromium"
-        yield Finding(level=Level.MISSING, what="browser", said=str(missing).partition(":")[0], fix=fix)
+        text = str(missing).partition(":")[0]
+        yield DoctorResult(severity=Severity.MISSING, subject="browser", text=text, fix=fix)
         return
-    said = _asked(str(path), "--version")
-    if not said:
+    version = _version(str(path), "--version")
+    if not version:
         fix = "as root: .venv/bin/playwright install-deps chromium"
-        yield Finding(level=Level.MISSING, what="browser", said=f"{path} does not start", fix=fix)
+        yield DoctorResult(severity=Severity.MISSING, subject="browser", text=f"{path} does not start", fix=fix)
         return
-    yield Finding(level=Level.GOOD, what="browser", said=f"{said} ({path})")
+    yield DoctorResult(severity=Severity.GOOD, subject="browser", text=f"{version} ({path})")
     if not is_headless_shell(path):
         fix = "as root: apt-get install chromium-headless-shell"
-        yield Finding(level=Level.NOTE, what="browser", said="the headless shell needs 40 % less memory", fix=fix)
+        text = "the headless shell needs 40 % less memory"
+        yield DoctorResult(severity=Severity.NOTE, subject="browser", text=text, fix=fix)
 
 
-def _wa_js(environ: Mapping[str, str]) -> Iterator[Finding]:
+def _wa_js(environ: Mapping[str, str]) -> Iterator[DoctorResult]:
     path = environ.get("WA_JS_PATH") or find_wa_js()
     if path and Path(path).is_file():
-        yield Finding(level=Level.GOOD, what="wa-js", said=path)
+        yield DoctorResult(severity=Severity.GOOD, subject="wa-js", text=path)
     else:
-        yield Finding(level=Level.MISSING, what="wa-js", said="is not installed", fix=SET_UP)
+        yield DoctorResult(severity=Severity.MISSING, subject="wa-js", text="is not installed", fix=SET_UP)
 
 
-def _node() -> Iterator[Finding]:
+def _node() -> Iterator[DoctorResult]:
     path = shutil.which("node")
-    said = _asked(path, "--version") if path else ""
-    if said:
-        yield Finding(level=Level.GOOD, what="node", said=said)
+    text = _version(path, "--version") if path else ""
+    if text:
+        yield DoctorResult(severity=Severity.GOOD, subject="node", text=text)
     else:
-        yield Finding(level=Level.NOTE, what="node", said="absent; only the set-up and the tests need it, and bring it")
+        yield DoctorResult(
+            severity=Severity.NOTE, subject="node", text="absent; only the set-up and the tests need it, and bring it"
+        )
 
 
-def _memory() -> Iterator[Finding]:
+def _memory() -> Iterator[DoctorResult]:
     free = psutil.virtual_memory().available
-    said = f"{free / GIGABYTE:.1f} GB available"
+    text = f"{free / GIGABYTE:.1f} GB available"
     if free < LEAST_MEMORY:
         fix = "a session needs about 0.7 GB with everything: close other programs or add memory"
-        yield Finding(level=Level.WARNING, what="memory", said=said, fix=fix)
+        yield DoctorResult(severity=Severity.WARNING, subject="memory", text=text, fix=fix)
     else:
-        yield Finding(level=Level.GOOD, what="memory", said=said)
+        yield DoctorResult(severity=Severity.GOOD, subject="memory", text=text)
 
 
-def _disk(settings: StackSettings) -> Iterator[Finding]:
-    folders = {settings.data_dir, settings.session_path, settings.backup_session_path}
+def _disk(settings: StackSettings) -> Iterator[DoctorResult]:
+    folders = {settings.data.path, settings.session_path, settings.backup_session_path}
     for folder in sorted({_existing(folder) for folder in folders}):
         free = shutil.disk_usage(folder).free
-        said = f"{free / GIGABYTE:.1f} GB free at {folder}"
-        level = Level.MISSING if free < LEAST_FREE_DISK else Level.WARNING if free < GOOD_FREE_DISK else Level.GOOD
-        yield Finding(level=level, what="disk", said=said, fix="" if level is Level.GOOD else "make room")
+        text = f"{free / GIGABYTE:.1f} GB free at {folder}"
+        severity = (
+            Severity.MISSING if free < LEAST_FREE_DISK else Severity.WARNING if free < GOOD_FREE_DISK else Severity.GOOD
+        )
+        yield DoctorResult(
+            severity=severity, subject="disk", text=text, fix="" if severity is Severity.GOOD else "make room"
+        )
 
 
 def _existing(folder: Path) -> Path:
+    """The folder, or its nearest ancestor that exists."""
     return next(place for place in (folder, *folder.parents) if place.exists())
 
 
-def _port(settings: StackSettings) -> Iterator[Finding]:
+def _port(settings: StackSettings) -> Iterator[DoctorResult]:
     port = settings.gateway_port
-    if holding.is_held(settings.data_dir):
-        yield Finding(level=Level.NOTE, what="port", said=f"a system runs on {settings.data_dir}")
+    if is_locked(settings.data):
+        yield DoctorResult(severity=Severity.NOTE, subject="port", text=f"a system runs on {settings.data.path}")
     elif ports.is_free(port, settings.gateway_host):
-        yield Finding(level=Level.GOOD, what="port", said=f"{port} is free")
+        yield DoctorResult(severity=Severity.GOOD, subject="port", text=f"{port} is free")
     else:
         who = ports.holder(port) or "another program"
         fix = f"stop it, or choose another: GATEWAY_PORT={ports.next_free(port, settings.gateway_host)}"
-        yield Finding(level=Level.MISSING, what="port", said=f"GATEWAY_PORT {port} is taken by {who}", fix=fix)
+        yield DoctorResult(
+            severity=Severity.MISSING, subject="port", text=f"GATEWAY_PORT {port} is taken by {who}", fix=fix
+        )
 
 
-def _folders(settings: StackSettings) -> Iterator[Finding]:
-    for folder in (settings.data_dir, settings.session_path, settings.backup_session_path):
+def _folders(settings: StackSettings) -> Iterator[DoctorResult]:
+    for folder in (settings.data.path, settings.session_path, settings.backup_session_path):
         if not _writable(_existing(folder)):
             fix = f"give yourself the right to write there: chown -R $(id -un) {folder}"
-            yield Finding(level=Level.MISSING, what="folder", said=f"{folder} cannot be written", fix=fix)
+            yield DoctorResult(severity=Severity.MISSING, subject="folder", text=f"{folder} cannot be written", fix=fix)
         elif folder.exists() and _open_to_others(folder):
-            yield Finding(
-                level=Level.WARNING, what="folder", said=f"{folder} is open to others", fix=f"chmod 700 {folder}"
+            yield DoctorResult(
+                severity=Severity.WARNING,
+                subject="folder",
+                text=f"{folder} is open to others",
+                fix=f"chmod 700 {folder}",
             )
 
 
@@ -175,26 +190,36 @@ def _open_to_others(path: Path) -> bool:
     return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
 
 
-def _keys(settings: StackSettings) -> Iterator[Finding]:
-    folder = settings.keys_dir
+def _keys(settings: StackSettings) -> Iterator[DoctorResult]:
+    folder = settings.data.keys
     if not folder.is_dir():
-        yield Finding(level=Level.NOTE, what="keys", said=f"none yet; the first start makes them in {folder}")
+        yield DoctorResult(
+            severity=Severity.NOTE, subject="keys", text=f"none yet; the first start makes them in {folder}"
+        )
         return
     loose = [path for path in sorted(folder.iterdir()) if path.is_file() and _open_to_others(path)]
     for path in loose:
-        yield Finding(level=Level.WARNING, what="keys", said=f"{path} can be read by others", fix=f"chmod 600 {path}")
+        yield DoctorResult(
+            severity=Severity.WARNING, subject="keys", text=f"{path} can be read by others", fix=f"chmod 600 {path}"
+        )
     empty = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.stat().st_size]
     for path in empty:
-        yield Finding(level=Level.MISSING, what="keys", said=f"{path} is empty", fix="put it back from a copy")
+        yield DoctorResult(
+            severity=Severity.MISSING, subject="keys", text=f"{path} is empty", fix="put it back from a copy"
+        )
     if not loose and not empty:
-        yield Finding(level=Level.GOOD, what="keys", said=f"in {folder}; keep a copy of master-key elsewhere")
+        yield DoctorResult(
+            severity=Severity.GOOD, subject="keys", text=f"in {folder}; keep a copy of master-key elsewhere"
+        )
 
 
-def _fonts() -> Iterator[Finding]:
+def _fonts() -> Iterator[DoctorResult]:
     lister = shutil.which("fc-list")
-    found = bool(_asked(lister, ":lang=ar")) if lister else False
+    found = bool(_version(lister, ":lang=ar")) if lister else False
     if found:
-        yield Finding(level=Level.GOOD, what="fonts", said="Arabic letters can be drawn")
+        yield DoctorResult(severity=Severity.GOOD, subject="fonts", text="Arabic letters can be drawn")
     else:
         fix = "as root: apt-get install fontconfig fonts-noto-core"
-        yield Finding(level=Level.NOTE, what="fonts", said="none for Arabic; only screenshots need them", fix=fix)
+        yield DoctorResult(
+            severity=Severity.NOTE, subject="fonts", text="none for Arabic; only screenshots need them", fix=fix
+        )

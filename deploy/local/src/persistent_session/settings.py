@@ -1,31 +1,33 @@
 """Settings of the local mode, read from the environment once.
 
-Knows only what the supervisor itself needs; everything else in the environment reaches the services as it is, so that
-their settings keep one definition. Trap: `demo` has folders of its own, so that it never touches a real session.
+The module knows only what the launcher itself needs. Every other variable reaches the services unchanged, so each
+service's settings have one definition. The demo has folders of its own, so it never touches a real session.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from persistent_session.faults import Exit, Fault
+from persistent_session.data_folder import DataFolder
+from persistent_session.errors import CliError, ExitCode
+from shared.contracts.identifiers import SESSION_ID
 
 REAL_WHATSAPP = "https://web.whatsapp.com"
 DEFAULT_CLIENT_ID = "whatsapp-automation-pro-v2"
 DEFAULT_DATA_DIR = "data"
-DEMO_FOLDER = "demo"
-API_KEY_FILE = "api-key"
-"""Name of the file in DATA_DIR/keys that keeps the API key."""
-_CLIENT_ID = re.compile(r"[a-z0-9-]{1,63}")
+DEMO_DATA_DIR = "data/demo"
+DEFAULT_SESSION_PATH, DEFAULT_BACKUP_SESSION_PATH = "persistent-session", "session-backup"
+DEMO_PROFILES, DEMO_SAVES = "session", "saves"
+"""Folders in the demo's DATA_DIR."""
+LEASE_POLICIES = ("keep", "fence")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One setting of the local mode, for the reader and for docs/configuration.md."""
+    """One setting of the local mode, as docs/configuration.md shows it."""
 
     name: str
     default: str
@@ -33,30 +35,38 @@ class Setting:
 
 
 SETTINGS = (
-    Setting(name="DATA_DIR", default="./data (demo: ./data/demo)", meaning="folder of NATS, S3, keys and logs"),
-    Setting(name="GATEWAY_HOST", default="127.0.0.1", meaning="address the gateway listens on"),
+    Setting(
+        name="DATA_DIR",
+        default=f"./{DEFAULT_DATA_DIR} (demo: ./{DEMO_DATA_DIR})",
+        meaning="folder of NATS, S3, keys and logs",
+    ),
+    Setting(name="GATEWAY_HOST", default="127.0.0.1", meaning="address that the gateway listens on"),
     Setting(name="GATEWAY_PORT", default="8080", meaning="port of the page and the REST API"),
     Setting(
-        name="API_KEY", default="made once, kept in DATA_DIR/keys/api-key", meaning="key that every request must carry"
+        name="API_KEY", default="generated once, in DATA_DIR/keys/api-key", meaning="key that every request must carry"
     ),
     Setting(name="WHATSAPP_WEB_URL", default=REAL_WHATSAPP, meaning="the site to link with; demo: its own stand-in"),
     Setting(name="CLIENT_ID", default=DEFAULT_CLIENT_ID, meaning="id of the default session"),
     Setting(
         name="SESSION_PATH",
-        default="./persistent-session (demo: DATA_DIR/session)",
+        default=f"./{DEFAULT_SESSION_PATH} (demo: DATA_DIR/{DEMO_PROFILES})",
         meaning="folder of the browser's profile",
     ),
     Setting(
         name="BACKUP_SESSION_PATH",
-        default="./session-backup (demo: DATA_DIR/saves)",
+        default=f"./{DEFAULT_BACKUP_SESSION_PATH} (demo: DATA_DIR/{DEMO_SAVES})",
         meaning="folder of the local saves",
     ),
-    Setting(name="LEASE_POLICY", default="keep", meaning="keep: one worker alone runs on when NATS is lost"),
+    Setting(
+        name="LEASE_POLICY",
+        default="keep",
+        meaning="keep: the worker, which is alone, runs on while NATS is lost; fence: it freezes the browser",
+    ),
     Setting(name="BROWSER_EXECUTABLE", default="the first Chromium found", meaning="browser that the worker starts"),
     Setting(
         name="S3_ENDPOINT",
-        default="a server of its own in DATA_DIR/s3",
-        meaning="an S3 store of yours, with S3_BUCKET, S3_REGION, S3_ADDRESSING_STYLE and the two keys as below; "
+        default="a local object store in DATA_DIR/s3",
+        meaning="an object store of yours, with S3_BUCKET, S3_REGION, S3_ADDRESSING_STYLE and the two keys as below; "
         "not in the demo",
     ),
     Setting(name="LOG_LEVEL", default="info", meaning="level of the services' log files"),
@@ -65,9 +75,9 @@ SETTINGS = (
 
 @dataclass(frozen=True, kw_only=True)
 class StackSettings:
-    """Where a local system lives and how it is reached. Paths are absolute."""
+    """Where a local system lives, and how clients reach it. Paths are absolute."""
 
-    data_dir: Path
+    data: DataFolder
     session_path: Path
     backup_session_path: Path
     gateway_host: str
@@ -76,70 +86,55 @@ class StackSettings:
     client_id: str
     lease_policy: str
     api_key: str
-    """Given by the user; "" means that one is made and kept."""
+    """The key that the user gave; "" means that the generated key counts."""
     demo: bool
 
     @property
-    def run_dir(self) -> Path:
-        return self.data_dir / "run"
-
-    @property
-    def log_dir(self) -> Path:
-        return self.data_dir / "logs"
-
-    @property
-    def keys_dir(self) -> Path:
-        return self.data_dir / "keys"
-
-    @property
     def gateway_url(self) -> str:
-        """Where this machine reaches the gateway."""
+        """The address at which this machine reaches the gateway."""
         anywhere = self.gateway_host in ("0.0.0.0", "::", "")  # noqa: S104
         return f"http://{'127.0.0.1' if anywhere else self.gateway_host}:{self.gateway_port}"
 
 
-def data_dir(environ: Mapping[str, str], *, demo: bool, here: Path) -> Path:
-    """The data folder, absolute. `here` is the folder that relative paths begin at."""
-    given = environ.get("DATA_DIR", "")
-    usual = f"{DEFAULT_DATA_DIR}/{DEMO_FOLDER}" if demo else DEFAULT_DATA_DIR
-    return _path(given or usual, here)
+def find_data_folder(environ: Mapping[str, str], *, demo: bool, here: Path) -> DataFolder:
+    """The data folder. Relative paths begin at `here`."""
+    default = DEMO_DATA_DIR if demo else DEFAULT_DATA_DIR
+    return DataFolder(_path(environ.get("DATA_DIR") or default, here))
 
 
 def read_settings(environ: Mapping[str, str], *, demo: bool, here: Path) -> StackSettings:
-    """All settings of the local mode. Raises Fault that names every wrong one."""
-    faults: list[str] = []
-    data = data_dir(environ, demo=demo, here=here)
-    session = environ.get("SESSION_PATH") or (str(data / "session") if demo else "persistent-session")
-    saves = environ.get("BACKUP_SESSION_PATH") or (str(data / "saves") if demo else "session-backup")
-    found = StackSettings(
-        data_dir=data,
+    """All settings of the local mode. Raises CliError that names every wrong setting."""
+    problems: list[str] = []
+    data = find_data_folder(environ, demo=demo, here=here)
+    session = environ.get("SESSION_PATH") or (str(data.path / DEMO_PROFILES) if demo else DEFAULT_SESSION_PATH)
+    saves = environ.get("BACKUP_SESSION_PATH") or (str(data.path / DEMO_SAVES) if demo else DEFAULT_BACKUP_SESSION_PATH)
+    settings = StackSettings(
+        data=data,
         session_path=_path(session, here),
         backup_session_path=_path(saves, here),
         gateway_host=environ.get("GATEWAY_HOST") or "127.0.0.1",
-        gateway_port=_port(environ.get("GATEWAY_PORT") or "8080", faults),
+        gateway_port=_port(environ.get("GATEWAY_PORT") or "8080", problems),
         whatsapp_web_url=environ.get("WHATSAPP_WEB_URL") or REAL_WHATSAPP,
         client_id=environ.get("CLIENT_ID") or DEFAULT_CLIENT_ID,
         lease_policy=environ.get("LEASE_POLICY") or "keep",
-        api_key=_api_key(environ, here, faults),
+        api_key=_api_key(environ, here, problems),
         demo=demo,
     )
-    faults.extend(_faults(found))
-    if faults:
-        raise Fault("; ".join(faults), hint="see docs/configuration.md", code=Exit.USAGE)
-    return found
+    problems.extend(_problems(settings))
+    if problems:
+        raise CliError("; ".join(problems), hint="see docs/configuration.md", code=ExitCode.USAGE)
+    return settings
 
 
-def _faults(found: StackSettings) -> list[str]:
-    faults = []
-    if found.session_path == found.backup_session_path:
-        faults.append("SESSION_PATH and BACKUP_SESSION_PATH are the same folder")
-    if not _CLIENT_ID.fullmatch(found.client_id):
-        faults.append("CLIENT_ID must be 1 to 63 of: small letters a-z, digits, hyphen")
-    if found.lease_policy not in ("keep", "fence"):
-        faults.append("LEASE_POLICY must be keep or fence")
-    if not _is_web_address(found.whatsapp_web_url):
-        faults.append("WHATSAPP_WEB_URL must be an http or https address")
-    return faults
+def _problems(settings: StackSettings) -> Iterator[str]:
+    if settings.session_path == settings.backup_session_path:
+        yield "SESSION_PATH and BACKUP_SESSION_PATH are the same folder"
+    if not SESSION_ID.fullmatch(settings.client_id):
+        yield "CLIENT_ID must be 1 to 63 of: small letters a-z, digits, hyphen"
+    if settings.lease_policy not in LEASE_POLICIES:
+        yield f"LEASE_POLICY must be {' or '.join(LEASE_POLICIES)}"
+    if not _is_web_address(settings.whatsapp_web_url):
+        yield "WHATSAPP_WEB_URL must be an http or https address"
 
 
 def _is_web_address(text: str) -> bool:
@@ -150,14 +145,14 @@ def _is_web_address(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _port(text: str, faults: list[str]) -> int:
+def _port(text: str, problems: list[str]) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
         return int(text)
-    faults.append("GATEWAY_PORT must be a number from 1 to 65535")
+    problems.append("GATEWAY_PORT must be a number from 1 to 65535")
     return 0
 
 
-def _api_key(environ: Mapping[str, str], here: Path, faults: list[str]) -> str:
+def _api_key(environ: Mapping[str, str], here: Path, problems: list[str]) -> str:
     if environ.get("API_KEY"):
         return environ["API_KEY"]
     if not environ.get("API_KEY_FILE"):
@@ -167,7 +162,7 @@ def _api_key(environ: Mapping[str, str], here: Path, faults: list[str]) -> str:
     except (OSError, UnicodeDecodeError):
         key = ""
     if not key:
-        faults.append("API_KEY_FILE names no readable file with a key")
+        problems.append("API_KEY_FILE must name a readable file that holds a key")
     return key
 
 

@@ -1,4 +1,4 @@
-"""Every subject and bucket name; nothing else in the project spells one out.
+"""Every subject and bucket name. Nothing else in the product spells one out; a test holds that.
 
 Commands `wa.cmd.<area>.<verb>.<session>` are request/reply, events `wa.evt.<area>.<fact>.<session>` go to the stream
 WA_EVENTS, telemetry `wa.tel.<service>.<what>.<instance>` is fire and forget.
@@ -7,13 +7,22 @@ WA_EVENTS, telemetry `wa.tel.<service>.<what>.<instance>` is fire and forget.
 from __future__ import annotations
 
 SESSIONS_BUCKET = "wa-sessions"
-"""DesiredState state, one SessionRecord a session; written by the gateway."""
+"""The desired state, one SessionRecord a session; written by the gateway."""
 STATUS_BUCKET = "wa-status"
-"""Observed state, one SessionStatus a session; written by the session's owner."""
+"""The observed state, one SessionStatus a session; written by the session's owner."""
 LEASES_BUCKET = "wa-leases"
 """One LeaseRecord a session; written by workers."""
 EVENTS_STREAM = "WA_EVENTS"
 EVENTS = "wa.evt.>"
+"""All events."""
+TELEMETRY = "wa.tel.>"
+"""All telemetry."""
+
+SESSION_AREA = "session"
+MESSAGE_AREA = "message"
+SNAPSHOT_AREA = "snapshot"
+BACKUP_AREA = "backup"
+HEALTH_AREA = "health"
 
 BACKUP_QUEUE = "backup"
 """Queue group of the backup replicas: any one of them serves a request."""
@@ -43,6 +52,21 @@ JUDGE = "health.judge"
 def command(area_and_verb: str, session: str) -> str:
     """`command(SEND_TEST, "shop")` → `wa.cmd.message.send-test.shop`; `"*"` as session serves all."""
     return f"wa.cmd.{area_and_verb}.{session}"
+
+
+def commands_of(area: str) -> str:
+    """Every command of an area, for all sessions, as a permission names them."""
+    return f"wa.cmd.{area}.*.*"
+
+
+def events_of(area: str) -> str:
+    """Every event of an area, for all sessions, as a permission names them."""
+    return f"wa.evt.{area}.*.*"
+
+
+def telemetry_of(service: str) -> str:
+    """All telemetry of a service, as a permission names it."""
+    return f"wa.tel.{service}.*.*"
 
 
 def event(area: str, fact: str, session: str) -> str:

@@ -1,4 +1,4 @@
-"""The command `persistent-session`. Every failure is one line and a hint; exit codes are those of `faults.Exit`."""
+"""The command `persistent-session`. Each failure is one line and a hint; `errors.ExitCode` lists the exit codes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from rich.console import Console
 from rich.text import Text
 
 from persistent_session.cli import machine, phone, running, session
-from persistent_session.faults import Exit, Fault
+from persistent_session.errors import CliError, ExitCode
 
 app = typer.Typer(
     name="persistent-session",
-    help="Keep a WhatsApp Web session alive for good: start the system on this machine, and drive it.",
+    help="Keep a WhatsApp Web session alive for good: start the system on this machine, and use it.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done · 1 no (refused, not connected, missing) · 2 wrong command or setting · "
+    epilog="ExitCode codes: 0 done · 1 no (refused, not connected, missing) · 2 wrong command or setting · "
     "3 no system answers · 4 API key wrong or absent · 5 port or data folder taken · 130 interrupted.",
 )
 running.add_to(app)
@@ -31,18 +31,18 @@ def main() -> None:
     """Run a command and end the process with its exit code."""
     try:
         app()
-    except Fault as fault:
-        tell(fault)
-        raise SystemExit(int(fault.code)) from None
+    except CliError as error:
+        show(error)
+        raise SystemExit(int(error.code)) from None
     except KeyboardInterrupt:
-        raise SystemExit(int(Exit.INTERRUPTED)) from None
+        raise SystemExit(int(ExitCode.INTERRUPTED)) from None
     except BrokenPipeError:
         sys.stderr.close()
-        raise SystemExit(int(Exit.FAILED)) from None
+        raise SystemExit(int(ExitCode.FAILED)) from None
 
 
-def tell(fault: Fault) -> None:
+def show(error: CliError) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("✗ ", "red"), fault.message))
-    if fault.hint:
-        console.print(Text.assemble(("  → ", "dim"), fault.hint))
+    console.print(Text.assemble(("✗ ", "red"), error.message))
+    if error.hint:
+        console.print(Text.assemble(("  → ", "dim"), error.hint))

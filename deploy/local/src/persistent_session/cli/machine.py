@@ -12,10 +12,8 @@ from rich.text import Text
 
 from persistent_session.cli import options
 from persistent_session.client.target import key_path, running
-from persistent_session.faults import Exit, Fault
+from persistent_session.errors import CliError, ExitCode
 from persistent_session.settings import read_settings
-
-_MARKS = {"good": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "yellow"), "missing": ("✗", "red")}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,27 +22,34 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(demo: options.Demo = False) -> None:
-    """Say what is missing on this machine and how to get it; exit code 1 when something needed is missing."""
-    from persistent_session.doctor import Level, examine
+    """Show what is missing on this machine and how to get it; exit code 1 when something needed is missing."""
+    # Imported here because psutil and the checks would slow down every other command.
+    from persistent_session.doctor import Severity, examine
 
     settings = read_settings(os.environ, demo=demo, here=Path.cwd())
     console = Console(highlight=False, soft_wrap=True)
-    findings = examine(settings, os.environ)
-    for finding in findings:
-        mark, colour = _MARKS[finding.level.value]
-        console.print(Text.assemble((f"{mark} ", colour), (f"{finding.what:<14}", "bold"), finding.said))
-        if finding.fix:
-            console.print(Text.assemble(("  → ", "dim"), finding.fix))
-    if any(finding.level is Level.MISSING for finding in findings):
-        raise SystemExit(int(Exit.FAILED))
+    marks = {
+        Severity.GOOD: ("✓", "green"),
+        Severity.NOTE: ("·", "dim"),
+        Severity.WARNING: ("!", "yellow"),
+        Severity.MISSING: ("✗", "red"),
+    }
+    results = examine(settings, os.environ)
+    for result in results:
+        mark, colour = marks[result.severity]
+        console.print(Text.assemble((f"{mark} ", colour), (f"{result.subject:<14}", "bold"), result.text))
+        if result.fix:
+            console.print(Text.assemble(("  → ", "dim"), result.fix))
+    if any(result.severity is Severity.MISSING for result in results):
+        raise SystemExit(int(ExitCode.FAILED))
 
 
 def key(
     show: Annotated[bool, typer.Option("--show", help="Print the key itself.")] = False, demo: options.Demo = False
 ) -> None:
-    """Say where the API key lies."""
+    """Show where the API key is kept."""
     stack = running(os.environ, Path.cwd(), demo=demo)
     path = key_path(os.environ, Path.cwd(), demo=demo, stack=stack)
     if not path.is_file():
-        raise Fault(f"no key was made yet: {path} is absent", hint="`make up` makes one")
+        raise CliError(f"no key was made yet: {path} is absent", hint="`make up` makes a key")
     print(path.read_text().strip() if show else path)

@@ -1,4 +1,4 @@
-"""Options that several commands take, and the way from them to a gateway."""
+"""Options that several commands take, and the gateway that they name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Url = Annotated[
     str,
     typer.Option("--url", envvar="GATEWAY_URL", help="The gateway's address; by default the system that runs here."),
 ]
-Demo = Annotated[bool, typer.Option("--demo", help="The demo, where both a demo and a real system run here.")]
+Demo = Annotated[bool, typer.Option("--demo", help="Use the demo, where both a demo and a real system run here.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The gateway's answer as JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the gateway's answer as JSON.")]
 
 
 def gateway(url: str, demo: bool) -> Gateway:
-    """Raises Fault when no system or no key is found."""
+    """Raises CliError when no system or no key is found."""
     target = find_target(os.environ, Path.cwd(), url=url, demo=demo)
     return Gateway(target.url, target.key)

@@ -1,4 +1,4 @@
-"""`demo link`, `demo unlink`, `demo phone`: the virtual phone in your hand."""
+"""`demo link`, `demo unlink`, `demo phone`: the demo's virtual phone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rich.table import Table
 
 from persistent_session.client.phone import VirtualPhone
 from persistent_session.client.target import running
-from persistent_session.faults import Exit, Fault
-from persistent_session.stack.holding import StandIn
+from persistent_session.errors import CliError, ExitCode
+from persistent_session.stack.running_stack import StandIn
 from shared.clock import SystemClock, sleep_blocking
 
 _QR_SECONDS = 30.0
@@ -25,31 +25,31 @@ def add_to(app: typer.Typer) -> None:
 
 
 def link(
-    code: str = typer.Option("", "--code", help="Type this pairing code instead of scanning the QR code."),
+    code: str = typer.Option("", "--code", help="Enter this pairing code instead of scanning the QR code."),
 ) -> None:
-    """Press scan on the virtual phone: it links to the QR code shown now."""
-    held = _phone()
-    device = held.enter_code(code) if code else _scan(held)
+    """Let the virtual phone scan the QR code that is shown now."""
+    virtual_phone = _phone()
+    device = virtual_phone.enter_code(code) if code else _scan(virtual_phone)
     Console().print(f"the virtual phone linked device {device}")
 
 
 def unlink() -> None:
-    """Log every linked device out, as the phone's owner can."""
-    gone = _phone().unlink()
-    Console().print(f"unlinked: {', '.join(map(str, gone)) or 'no device was linked'}")
+    """Log out every linked device, as the phone's owner can."""
+    unlinked = _phone().unlink()
+    Console().print(f"unlinked: {', '.join(map(str, unlinked)) or 'no device was linked'}")
 
 
 def phone() -> None:
-    """What the virtual phone knows: linked devices, and messages that arrived."""
+    """Show the virtual phone's linked devices and the messages that arrived."""
     standin = _standin()
-    held = VirtualPhone(standin.control_url)
+    virtual_phone = VirtualPhone(standin.control_url)
     table = Table("device", "state", "linked at", "logins", "at once, most")
-    for device in held.devices():
+    for device in virtual_phone.devices():
         shown = (device["id"], device["state"], device["linked_at"], device["logins"], device["max_simultaneous"])
         table.add_row(*map(str, shown))
     console = Console()
     console.print(table)
-    console.print(f"messages that arrived: {len(held.messages())}")
+    console.print(f"messages that arrived: {len(virtual_phone.messages())}")
     if standin.phone_url:
         console.print(f"its page: {standin.phone_url}", soft_wrap=True)
 
@@ -61,18 +61,18 @@ def _phone() -> VirtualPhone:
 def _standin() -> StandIn:
     stack = running(os.environ, Path.cwd(), demo=True)
     if stack is None or stack.standin is None:
-        raise Fault("no demo runs here", hint="start it with `make demo`", code=Exit.NOT_RUNNING)
+        raise CliError("no demo runs here", hint="start it with `make demo`", code=ExitCode.NOT_RUNNING)
     return stack.standin
 
 
-def _scan(held: VirtualPhone) -> int:
-    """A QR code may still be on its way to the screen; Fault when none shows up."""
+def _scan(virtual_phone: VirtualPhone) -> int:
+    """Scan, and wait for a QR code that is not on the screen yet. Raises CliError when no code appears."""
     clock = SystemClock()
     until = clock.monotonic() + _QR_SECONDS
     while True:
         try:
-            return held.scan()
-        except Fault as fault:
-            if fault.code is Exit.NOT_RUNNING or clock.monotonic() > until:
+            return virtual_phone.scan()
+        except CliError as error:
+            if error.code is ExitCode.NOT_RUNNING or clock.monotonic() > until:
                 raise
         sleep_blocking(0.25)

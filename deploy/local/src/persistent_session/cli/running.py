@@ -1,4 +1,4 @@
-"""`up` and `demo`: the commands that are the system."""
+"""`up` and `demo`: the commands that start the system and stay until it stops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from persistent_session.settings import read_settings
 
 demo_app = typer.Typer(
-    help="The system against a local stand-in of WhatsApp Web, with a virtual phone. Without a command: start it.",
+    help="Start the system against a local stand-in of WhatsApp Web; the commands use its virtual phone.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -33,9 +33,9 @@ def demo(context: typer.Context) -> None:
 
 
 def _run(*, demo: bool) -> int:
-    # Imported here: the bus and its libraries would double the time that every other command takes to start.
+    # Imported here because the bus and its libraries would double the start time of every other command.
+    from persistent_session.stack.console_output import ConsoleOutput
     from persistent_session.stack.run import run_stack
-    from persistent_session.stack.telling import Telling
 
     settings = read_settings(os.environ, demo=demo, here=Path.cwd())
-    return run_stack(settings, os.environ, Telling())
+    return run_stack(settings, os.environ, ConsoleOutput())

@@ -1,4 +1,4 @@
-"""Commands that ask or tell the gateway something about the session."""
+"""Commands about the session; each is one request to the gateway, or repeats one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rich.text import Text
 from persistent_session.cli import options, views
 from persistent_session.client import answers
 from persistent_session.client.gateway import Gateway
-from persistent_session.faults import Exit, Fault
+from persistent_session.errors import CliError, ExitCode
 from shared.clock import SystemClock, sleep_blocking
 
-_LOOK_SECONDS = 0.5
+_INTERVAL_SECONDS = 0.5
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay, and show each change.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show each change until Ctrl-C.")] = False,
     as_json: options.AsJson = False,
     url: options.Url = "",
     demo: options.Demo = False,
@@ -49,69 +49,67 @@ def status(
 def _watch(gateway: Gateway) -> None:
     with Live(console=Console(), auto_refresh=False) as live:
         while True:
-            live.update(_status_or_fault(gateway), refresh=True)
+            live.update(_status_or_error(gateway), refresh=True)
             sleep_blocking(1.0)
 
 
-def _status_or_fault(gateway: Gateway) -> RenderableType:
-    """A gateway that restarts ends no watch; a wrong key does."""
+def _status_or_error(gateway: Gateway) -> RenderableType:
+    """A gateway that restarts does not end the watch; a wrong key does."""
     try:
         return views.status_view(gateway.status())
-    except Fault as fault:
-        if fault.code is Exit.DENIED:
+    except CliError as error:
+        if error.code is ExitCode.DENIED:
             raise
-        return Text(fault.message, style="red")
+        return Text(error.message, style="red")
 
 
 def wait(
     connected: Annotated[
-        bool, typer.Option("--connected/--ready", help="For the session to be connected, or only for the gateway.")
+        bool, typer.Option("--connected/--ready", help="Wait for the connected session, or only for the gateway.")
     ] = True,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=0, help="Seconds; 0 takes what the gateway says at once.")
-    ] = 60.0,
+    timeout: Annotated[float, typer.Option("--timeout", min=0, help="Seconds; 0 asks the gateway once.")] = 60.0,
     url: options.Url = "",
     demo: options.Demo = False,
 ) -> None:
-    """Wait until the session is connected by the word of a worker that lives now (it speaks every few seconds): exit
-    code 0, or 1 (3: nothing answers) with the reason when time is over."""
+    """Wait until a running worker reports that the session is connected; workers report every few seconds. Exit code 0,
+    or with the reason 1 (3: nothing answers) when the time is over."""
     sign = answers.SignOfLife()
-    why = Fault("no system answers", code=Exit.NOT_RUNNING)
-    for _ in _looks(timeout):
+    why = CliError("no system answers", code=ExitCode.NOT_RUNNING)
+    for _ in _attempts(timeout):
         try:
             with options.gateway(url, demo) as gateway:
                 answer = gateway.status()
-        except Fault as fault:
-            if fault.code is Exit.DENIED:
+        except CliError as error:
+            if error.code is ExitCode.DENIED:
                 raise
-            why = fault
+            why = error
             continue
-        spoken = sign.seen_in(answer) or timeout == 0
-        if (answers.is_connected(answer) and spoken) or not connected:
+        fresh = sign.seen_in(answer) or timeout == 0
+        if (answers.is_connected(answer) and fresh) or not connected:
             print("connected" if connected else "ready")
             return
-        why = Fault(answers.why_not_connected(answer))
-    raise Fault(
+        why = CliError(answers.why_not_connected(answer))
+    raise CliError(
         f"not {'connected' if connected else 'ready'} after {timeout:g} s: {why.message}", hint=why.hint, code=why.code
     )
 
 
-def _looks(seconds: float) -> Iterator[None]:
-    """One look now, then one each half second until the time is over."""
+def _attempts(seconds: float) -> Iterator[None]:
+    """One attempt now, then one every half second until the time is over."""
     clock = SystemClock()
     until = clock.monotonic() + seconds
     yield
     while (left := until - clock.monotonic()) > 0:
-        sleep_blocking(min(_LOOK_SECONDS, left))
+        sleep_blocking(min(_INTERVAL_SECONDS, left))
         yield
 
 
 def qr(
-    once: Annotated[bool, typer.Option("--once", help="Draw the code once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Draw the code once, then exit.")] = False,
     url: options.Url = "",
     demo: options.Demo = False,
 ) -> None:
-    """Draw the QR code in the terminal, the new one each time, until a phone is linked."""
+    """Draw the QR code in the terminal, and each new code, until a phone is linked."""
     console = Console()
     with options.gateway(url, demo) as gateway:
         if once:
@@ -132,9 +130,9 @@ def qr(
 def _needs_code(answer: dict[str, Any]) -> str:
     text = answers.part(answer, "status").get("qrCode")
     if answers.is_connected(answer):
-        raise Fault("the session is already linked and connected")
+        raise CliError("the session is already linked and connected")
     if not text:
-        raise Fault(answers.why_not_connected(answer), hint="`persistent-session initialize` asks for a code")
+        raise CliError(answers.why_not_connected(answer), hint="`persistent-session initialize` asks for a code")
     return str(text)
 
 
@@ -159,32 +157,32 @@ def link_code(
 
 def initialize(url: options.Url = "", demo: options.Demo = False) -> None:
     """Start the session; the answer says whether a phone has to be linked."""
-    _say(url, demo, "initialize")
+    _act(url, demo, "initialize")
 
 
 def health_check(url: options.Url = "", demo: options.Demo = False) -> None:
-    """Probe the session now, and start a save and a backup."""
+    """Check the session now, and start a save and a backup."""
     with options.gateway(url, demo) as gateway:
         answer = gateway.action("health-check")
     Console().print(views.status_view(answer))
     if answers.overall(answer) == "critical":
-        raise SystemExit(int(Exit.FAILED))
+        raise SystemExit(int(ExitCode.FAILED))
 
 
 def send_test(
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="Who gets it, with country code.")],
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The recipient's number with country code.")],
     text: Annotated[str, typer.Argument(metavar="TEXT")],
     url: options.Url = "",
     demo: options.Demo = False,
 ) -> None:
-    """Send a test message, and wait until WhatsApp acknowledged it."""
+    """Send a test message, and wait until WhatsApp acknowledges it."""
     with options.gateway(url, demo) as gateway:
         answer = gateway.action("send-test-message", phoneNumber=number, message=text)
     Console(highlight=False).print(f"{answer.get('message')} (ack {answer.get('ack')})")
 
 
 def backups(as_json: options.AsJson = False, url: options.Url = "", demo: options.Demo = False) -> None:
-    """List the backups off-site, newest first."""
+    """List the off-site backups, newest first."""
     with options.gateway(url, demo) as gateway:
         answer = gateway.action("backups")
     found = answer.get("backups") or []
@@ -198,18 +196,18 @@ def backups(as_json: options.AsJson = False, url: options.Url = "", demo: option
 
 def backup(url: options.Url = "", demo: options.Demo = False) -> None:
     """Take a snapshot and back it up now."""
-    _say(url, demo, "backup")
+    _act(url, demo, "backup")
 
 
 def restore(
     backup_id: Annotated[
-        str, typer.Argument(metavar="[ID]", help="As in `backups`; by default the newest good one.")
+        str, typer.Argument(metavar="[ID]", help="As `backups` shows it; by default the newest good backup.")
     ] = "",
     yes: options.Yes = False,
     url: options.Url = "",
     demo: options.Demo = False,
 ) -> None:
-    """Put a backup in place of the profile; the present profile is kept beside it until the session is connected."""
+    """Replace the profile by a backup; the present profile is kept aside until the session is connected."""
     with options.gateway(url, demo) as gateway:
         which = f"the backup {backup_id}" if backup_id else "the newest good backup"
         _confirm(f"Close the browser and restore {which}?", yes)
@@ -218,21 +216,21 @@ def restore(
 
 
 def clear(yes: options.Yes = False, url: options.Url = "", demo: options.Demo = False) -> None:
-    """Unlink the device and delete the session: profile, local saves, and off-site backups after their grace time."""
+    """Unlink the device and delete the session: profile, local saves, and after a grace period the off-site backups."""
     with options.gateway(url, demo) as gateway:
         _confirm("Unlink the device and delete the session with its saves and backups?", yes)
         answer = gateway.action("clear")
     Console(highlight=False).print(str(answer.get("message")))
 
 
-def _say(url: str, demo: bool, action: str) -> None:
+def _act(url: str, demo: bool, action: str) -> None:
     with options.gateway(url, demo) as gateway:
         answer = gateway.action(action)
     Console(highlight=False).print(str(answer.get("message")))
 
 
 def _confirm(question: str, yes: bool) -> None:
-    """Raises Fault unless the answer is yes; a missing terminal is no answer."""
+    """Raises CliError unless the answer is yes; without a terminal there is no answer."""
     if yes:
         return
     try:
@@ -240,4 +238,4 @@ def _confirm(question: str, yes: bool) -> None:
     except typer.Abort:
         agreed = False
     if not agreed:
-        raise Fault("nothing was done", hint="answer y, or give --yes")
+        raise CliError("nothing was done", hint="answer y, or add --yes")

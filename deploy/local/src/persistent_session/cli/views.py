@@ -1,4 +1,4 @@
-"""How a session looks at a terminal. Pure: from the gateway's answer to something Rich can print."""
+"""How a session looks at a terminal. Pure: from the gateway's answer to a text that Rich prints."""
 
 from __future__ import annotations
 

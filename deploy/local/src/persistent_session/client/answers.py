@@ -19,9 +19,9 @@ def is_connected(answer: Json) -> bool:
 
 
 class SignOfLife:
-    """Whether the session's worker has spoken since the first answer that was looked at: for some seconds after a
-    worker was killed, the gateway still passes on its last word. Compares what one worker said with what it said
-    before, for the clocks of two machines may differ."""
+    """Whether the session's worker has reported since the first answer seen here. For some seconds after a worker was
+    killed, the gateway still passes on the last status. An answer is compared with the earlier answer and never with
+    this machine's clock, because the clocks of two machines may differ."""
 
     def __init__(self) -> None:
         self._first: tuple[object, object, object] | None = None
@@ -44,12 +44,12 @@ def state(answer: Json) -> str:
 
 
 def overall(answer: Json) -> str:
-    """healthy, warning, critical, or "" while nobody has judged."""
+    """healthy, warning, critical, or "" while there is no verdict."""
     return str(answer.get("healthOverall") or part(answer, "health").get("overall") or "")
 
 
 def one_line(answer: Json) -> str:
-    """The state in one line; changes only when something that matters changed."""
+    """The state in one line, which changes only when something that matters changes."""
     status = part(answer, "status")
     words = [f"session {state(answer)}"]
     if status.get("qrCode") and state(answer) == "pairing":
@@ -64,13 +64,13 @@ def one_line(answer: Json) -> str:
 
 
 def why_not_connected(answer: Json) -> str:
-    """For a wait that ran out of time."""
+    """The reason that a wait without success gives."""
     status = part(answer, "status")
     said = str(status.get("detail") or status.get("reason") or "")
     if not status.get("workerAlive", True):
         said = "no browser worker answers"
     elif is_connected(answer):
-        said = "but its worker gave no sign of life meanwhile"
+        said = "but its worker gave no sign of life while this command waited"
     elif state(answer) == "pairing":
         said = "no phone is linked: scan the code of `persistent-session qr`"
     return f"the session is {state(answer)}" + (f": {said}" if said else "")

@@ -1,6 +1,6 @@
-"""The gateway's REST API. Raises Fault with one line a person understands; never repeats the key.
+"""The gateway's REST API. Raises CliError with one line for a person; no text repeats the key.
 
-Trap: after a timeout of a send nobody knows whether the message went out, so nothing here sends a request twice.
+The trap: after a timeout of a send nobody knows whether the message went out, so nothing here sends a request twice.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 
 from persistent_session.client import answers
-from persistent_session.faults import Exit, Fault
+from persistent_session.errors import CliError, ExitCode
 from shared.clock import Clock
 
 PATH = "/api/whatsapp/persistent-session"
 SECONDS = 8.0
 """The gateway answers every request within 5 s."""
-START = "start it with `make up`, or name another with --url"
+START = "start the system with `make up`, or name another with --url"
 
 
 def _header(key: str) -> dict[str, str]:
@@ -36,8 +36,8 @@ class Gateway:
                 base_url=self.url, headers=_header(key), timeout=SECONDS, trust_env=False, transport=transport
             )
         except (httpx.InvalidURL, UnicodeEncodeError):
-            raise Fault(
-                f"{url} is no address, or the API key holds characters that no key has", code=Exit.USAGE
+            raise CliError(
+                f"{url} is no address, or the API key holds characters that no key has", code=ExitCode.USAGE
             ) from None
 
     def __enter__(self) -> Gateway:
@@ -58,9 +58,9 @@ class Gateway:
         try:
             response = self._http.request(method, PATH, json=body)
         except httpx.TimeoutException:
-            raise Fault(f"the gateway at {self.url} does not answer in time", hint="look at its log") from None
+            raise CliError(f"the gateway at {self.url} does not answer in time", hint="look at its log") from None
         except (httpx.HTTPError, httpx.InvalidURL):
-            raise Fault(f"nothing answers at {self.url}", hint=START, code=Exit.NOT_RUNNING) from None
+            raise CliError(f"nothing answers at {self.url}", hint=START, code=ExitCode.NOT_RUNNING) from None
         return _checked(response)
 
 
@@ -70,10 +70,10 @@ def _checked(response: httpx.Response) -> dict[str, Any]:
         return answer
     hint = str(answer.get("hint") or "")
     if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise Fault("the API key is wrong or absent", hint="set API_KEY or API_KEY_FILE", code=Exit.DENIED)
+        raise CliError("the API key is wrong or absent", hint="set API_KEY or API_KEY_FILE", code=ExitCode.DENIED)
     if not answer.get("error"):
-        raise Fault(f"an answer that is not the gateway's (HTTP {response.status_code})", hint="check the address")
-    raise Fault(str(answer["error"]), hint=hint)
+        raise CliError(f"an answer that is not the gateway's (HTTP {response.status_code})", hint="check the address")
+    raise CliError(str(answer["error"]), hint=hint)
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:
@@ -85,7 +85,8 @@ def _json(response: httpx.Response) -> dict[str, Any]:
 
 
 class AsyncGateway:
-    """For the supervisor: asks to initialize once, then looks. Its failures are somebody else's to tell."""
+    """For the supervisor: asks once for a running session, then reads its state. It reports no failure, because the
+    supervisor reports a gateway that is gone."""
 
     def __init__(self, url: str, key: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._http = httpx.AsyncClient(
@@ -102,7 +103,8 @@ class AsyncGateway:
         await self._http.aclose()
 
     async def initialize(self, clock: Clock, *, seconds: float = 20.0) -> bool:
-        """Ask for a running session. A 503 means that the worker is not there yet: the wish is kept, or asked again."""
+        """Ask for a running session, within `seconds`. True once the gateway has taken the request. A 503 means that no
+        worker is there yet, so the request is made again."""
         until = clock.monotonic() + seconds
         while clock.monotonic() < until:
             with suppress(httpx.HTTPError):
@@ -112,11 +114,11 @@ class AsyncGateway:
         return False
 
     async def one_line(self) -> str:
-        """The session's state for a person; "" when it cannot be read now, or is the word of an earlier run."""
+        """The session's state for a person; "" when it cannot be read now, or when it comes from an earlier run."""
         try:
             response = await self._http.get(PATH)
         except httpx.HTTPError:
             return ""
         answer = _json(response)
-        spoken = self._sign.seen_in(answer) or not answers.is_connected(answer)
-        return answers.one_line(answer) if response.is_success and spoken else ""
+        fresh = self._sign.seen_in(answer) or not answers.is_connected(answer)
+        return answers.one_line(answer) if response.is_success and fresh else ""

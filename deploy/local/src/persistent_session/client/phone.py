@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from persistent_session.faults import Exit, Fault
+from persistent_session.errors import CliError, ExitCode
 
 SECONDS = 10.0
 
@@ -16,7 +16,7 @@ class VirtualPhone:
         self._http = httpx.Client(base_url=control_url, timeout=SECONDS, trust_env=False, transport=transport)
 
     def scan(self) -> int:
-        """Scan the QR code shown now; the number of the linked device. Raises Fault when none is shown."""
+        """Scan the QR code shown now; the number of the linked device. Raises CliError when no code is shown."""
         return int(self._ask("POST", "/phone/scan", {})["device"])
 
     def enter_code(self, code: str) -> int:
@@ -35,8 +35,10 @@ class VirtualPhone:
         try:
             response = self._http.request(method, path, json=body)
         except httpx.HTTPError:
-            raise Fault("the stand-in does not answer", hint="is the demo running?", code=Exit.NOT_RUNNING) from None
+            raise CliError(
+                "the stand-in does not answer", hint="is the demo running?", code=ExitCode.NOT_RUNNING
+            ) from None
         found = response.json()
         if response.is_success:
             return found
-        raise Fault(str(found.get("error", "the stand-in refused")) if isinstance(found, dict) else "refused")
+        raise CliError(str(found.get("error", "the stand-in refused")) if isinstance(found, dict) else "refused")

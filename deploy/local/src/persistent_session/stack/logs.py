@@ -1,6 +1,8 @@
-"""The services' log files: rotated by size, and their warnings picked out for the terminal.
+"""The log files of the processes: shortened by size, and their warnings picked out for the terminal.
 
-Trap: a log line may be anything; only the fields that our own code words reach the terminal, never a traceback.
+The processes write into their files directly, so a log is complete even if the supervisor dies; therefore rotation
+cannot be a logging handler's. The trap: a log line may hold anything, so the terminal shows only fields that our own
+code words, never a traceback.
 """
 
 from __future__ import annotations
@@ -11,28 +13,36 @@ from pathlib import Path
 from typing import IO
 
 ROTATE_BYTES = 5 * 1024 * 1024
-_LOUD = {"warning", "error", "critical"}
-_SHOWN = 160
+"""A larger log is moved aside when its process starts."""
+TRUNCATE_BYTES = 4 * ROTATE_BYTES
+"""A larger log is copied aside and emptied while its process runs."""
+_WARNING_LEVELS = {"warning", "error", "critical"}
+_SHOWN_FIELDS = ("event", "reason", "code", "error", "hint")
+_SHOWN_CHARACTERS = 160
 
 
 def open_log(path: Path) -> IO[bytes]:
-    """The log for appending; a big one is put aside first, and one older copy is kept."""
+    """The log, for appending. A large one is moved aside first; one older log is kept."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists() and path.stat().st_size > ROTATE_BYTES:
-        path.replace(path.with_name(path.name + ".1"))
+        path.replace(_older(path))
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
-def shorten_running(path: Path) -> bool:
-    """Put a copy aside and empty the file while its writer goes on (it appends, so it continues at the start)."""
+def copy_and_truncate(path: Path) -> bool:
+    """Copy a large log aside and empty it under its writer, which appends and so goes on at the start."""
     try:
-        if path.stat().st_size <= ROTATE_BYTES * 4:
+        if path.stat().st_size <= TRUNCATE_BYTES:
             return False
-        path.with_name(path.name + ".1").write_bytes(path.read_bytes())
+        _older(path).write_bytes(path.read_bytes())
         os.truncate(path, 0)
     except OSError:
         return False
     return True
+
+
+def _older(path: Path) -> Path:
+    return path.with_name(path.name + ".1")
 
 
 def last_lines(path: Path, count: int = 5) -> list[str]:
@@ -46,37 +56,38 @@ def last_lines(path: Path, count: int = 5) -> list[str]:
     return [line.strip() for line in lines if line.strip()][-count:]
 
 
-def loud_part(line: str) -> str:
-    """What the terminal shows of a log line: "" unless it is a warning or worse in our JSON form."""
+def warning_text(line: str) -> str:
+    """What the terminal shows of a log line; "" unless the line is a warning or worse in our JSON form."""
     if not line.startswith("{"):
         return ""
     try:
         entry = json.loads(line)
     except ValueError:
         return ""
-    if not isinstance(entry, dict) or str(entry.get("level")) not in _LOUD:
+    if not isinstance(entry, dict) or str(entry.get("level")) not in _WARNING_LEVELS:
         return ""
-    named = [str(entry[key]) for key in ("event", "reason", "code", "error", "hint") if entry.get(key)]
-    return f"{entry['level']}: {' · '.join(named)}"[:_SHOWN]
+    shown = [str(entry[key]) for key in _SHOWN_FIELDS if entry.get(key)]
+    return f"{entry['level']}: {' · '.join(shown)}"[:_SHOWN_CHARACTERS]
 
 
 class Tail:
-    """The lines that were added to a file since the last look."""
+    """The lines that were added to a file since the last call."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._at = path.stat().st_size if path.exists() else 0
-        self._rest = b""
+        self._position = path.stat().st_size if path.exists() else 0
+        self._partial = b""
+        """The beginning of a line whose end is not written yet."""
 
     def new_lines(self) -> list[str]:
         try:
-            if self._path.stat().st_size < self._at:
-                self._at, self._rest = 0, b""
+            if self._path.stat().st_size < self._position:
+                self._position, self._partial = 0, b""
             with self._path.open("rb") as file:
-                file.seek(self._at)
+                file.seek(self._position)
                 added = file.read(1024 * 1024)
         except OSError:
             return []
-        self._at += len(added)
-        *lines, self._rest = (self._rest + added).split(b"\n")
+        self._position += len(added)
+        *lines, self._partial = (self._partial + added).split(b"\n")
         return [line.decode(errors="replace") for line in lines]

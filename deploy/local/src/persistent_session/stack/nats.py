@@ -1,25 +1,51 @@
 """The configuration of the local nats-server: loopback only, a store in the data folder, one user with an nkey each.
 
-Trap: the monitoring port answers anybody who reaches it, so it listens on loopback and is never forwarded.
+The trap: the monitoring port answers everybody who reaches it, so it listens on loopback and is never forwarded.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from shared.bus.permissions import nats_users
+from persistent_session.services.bus_users import BUS_USERS, publish_subjects, subscribe_subjects
+
+REPLY_EXPIRES = "15m"
+"""How long after a request a user may still reply: a backup of a large profile takes minutes."""
 
 
 def config(*, store: Path, ports: Mapping[str, int], public_keys: Mapping[str, str]) -> str:
-    """Text for `nats-server -c`. `public_keys`: public nkey by user, for the services of shared.bus.permissions."""
+    """The text for `nats-server -c`. `public_keys`: the public nkey of each user of `BUS_USERS`."""
     return f"""\
 listen: "127.0.0.1:{ports["nats"]}"
 http: "127.0.0.1:{ports["nats-monitor"]}"
 server_name: "persistent-session"
-jetstream {{ store_dir: {json.dumps(str(store))}, max_file_store: 1GB, max_memory_store: 64MB }}
+jetstream {{ store_dir: {_quoted(str(store))}, max_file_store: 1GB, max_memory_store: 64MB }}
 max_payload: 1MB
 write_deadline: "10s"
-{nats_users(public_keys)}
+{_authorization(public_keys)}
 """
+
+
+def _authorization(public_keys: Mapping[str, str]) -> str:
+    users = "\n".join(_user(name, public_keys[name]) for name in BUS_USERS)
+    return f"authorization {{\n  users = [\n{users}\n  ]\n}}"
+
+
+def _user(name: str, public_key: str) -> str:
+    replies = f', allow_responses: {{ max: 1, expires: "{REPLY_EXPIRES}" }}' if BUS_USERS[name].replies else ""
+    return (
+        f"    {{ nkey: {_quoted(public_key)}, permissions: {{\n"
+        f"        publish: {{ allow: {_list(publish_subjects(name))} }},\n"
+        f"        subscribe: {{ allow: {_list(subscribe_subjects(name))} }}{replies}\n"
+        f"    }} }}"
+    )
+
+
+def _list(subjects: Iterable[str]) -> str:
+    return "[" + ", ".join(map(_quoted, subjects)) + "]"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)

@@ -1,8 +1,8 @@
-"""Which processes make a system, what each is told, and in which order they start and stop.
+"""The plan: the table of services, filled in for this machine.
 
-Pure: from settings, ports and the places of files to a list. Each service gets the secrets it needs and no others: the
-worker has no S3 key and no master key, only the gateway has the API key. Trap: the environment of the user reaches the
-services, so every name that the plan owns is taken out of it first.
+Pure: from the table, settings, ports and the paths of files to a list of process specs. A service receives exactly the
+secrets, ports and settings that its row of the table names. The trap: the user's environment reaches the services too,
+so every variable that any row names is taken out of it first.
 """
 
 from __future__ import annotations
@@ -13,55 +13,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from persistent_session.services.description import Connection, Port, SecretUse, Service, Volume
+from persistent_session.services.secrets import API_KEY
+from persistent_session.services.table import NATS_SERVICE, S3_SERVICE, SERVICES, STANDIN_SERVICE, TABLE
 from persistent_session.settings import StackSettings
 from persistent_session.stack import seaweed
-from persistent_session.stack.secrets import (
-    API_KEY,
-    COOKIE_SECRET,
-    MASTER_KEY,
-    S3_ACCESS_KEY,
-    S3_SECRET_KEY,
-    Keys,
-    seed_name,
-)
-
-STANDIN = "stand-in"
-NATS = "nats"
-S3 = "s3"
-BACKUP = "backup"
-HEALTH = "health"
-WORKER = "browser-worker"
-GATEWAY = "gateway"
-
-PORTS = ("nats", "nats-monitor", *seaweed.PORTS, "backup-http", "health-http", "worker-http", "gateway-http")
-STANDIN_PORTS = ("standin-web", "standin-control")
+from persistent_session.stack.keys import Keys
 
 MARK = "PERSISTENT_SESSION_STACK"
-"""Every process of a system carries this name with its data folder, so that those of a killed run can be found."""
+"""Every process of a system carries this variable with its data folder, so that stale processes can be found."""
+LOOPBACK = "127.0.0.1"
 
-_SECRETS = (
-    "API_KEY", "COOKIE_SECRET", "MASTER_KEY", "MASTER_KEY_PREVIOUS", "METRICS_TOKEN", "NATS_NKEY_SEED",
-    "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY",
-)  # fmt: skip
-_OWNED = frozenset(
-    (
-        *_SECRETS, *(f"{name}_FILE" for name in _SECRETS),
-        "NATS_URL", "NATS_MONITOR_URL", "HTTP_HOST", "HTTP_PORT", "INSTANCE", "DATA_DIR", "GATEWAY_HOST",
-        "GATEWAY_PORT", "SESSION_PATH", "BACKUP_SESSION_PATH", "S3_ENDPOINT", "S3_BUCKET", "S3_REGION",
-        "S3_ADDRESSING_STYLE",
-        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-    )
-)  # fmt: skip
-_STORE = (
-    "S3_ENDPOINT", "S3_BUCKET", "S3_REGION", "S3_ADDRESSING_STYLE", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY",
-)  # fmt: skip
-"""What reaches the backup service, and it alone, when the user names a store."""
-_FOR_SERVERS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+_NOT_INHERITED = frozenset(
+    {"INSTANCE", "DATA_DIR", "AWS_SESSION_TOKEN"}.union(*(service.variables for service in TABLE))
+)
+_FOR_OTHER_PROGRAMS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+"""All that a program of another project sees of the user's environment."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Programs:
-    """Where the programs and files of other projects lie."""
+    """The paths of the programs and files of other projects."""
 
     nats_server: str
     weed: str
@@ -69,10 +41,14 @@ class Programs:
     wa_js: str
     python: str = sys.executable
 
+    def path(self, command: str) -> str:
+        """The path of a program that the table of services names."""
+        return {"python": self.python, "nats-server": self.nats_server, "weed": self.weed}[command]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """When a process counts as started: `url` answers 200. Where `required` is false a late one only gets a line."""
+    """When a process counts as started: `url` answers 200. Where `required` is false a late one is only reported."""
 
     url: str
     seconds: float
@@ -80,18 +56,20 @@ class Ready:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Process:
+class ProcessSpec:
+    """What the supervisor must know to run one process."""
+
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
-    """The whole environment; holds secrets, so it is never printed."""
+    """The whole environment. It holds secrets, so it is never printed."""
     ready: Ready
     stop_seconds: float
     """From SIGTERM to SIGKILL."""
     stage: int = 1
     """Processes of one stage start at the same time, after those of the stages before."""
     death_signal: int = signal.SIGTERM
-    """What the process gets when the supervisor dies."""
+    """What the process receives when the supervisor dies."""
 
 
 def plan(
@@ -100,45 +78,27 @@ def plan(
     ports: Mapping[str, int],
     keys: Keys,
     programs: Programs,
-    nats_config: Path,
     environ: Mapping[str, str],
-) -> tuple[Process, ...]:
-    """The processes, those that others need first; they stop one by one in the reverse order."""
-    servers = {name: environ[name] for name in _FOR_SERVERS if name in environ}
-    make = _Maker(
-        settings=settings,
-        ports=ports,
-        keys=keys,
-        programs=programs,
-        servers={**servers, **_marks(settings)},
-        services=_for_services(settings, ports, environ),
-        given=environ,
-    )
-    demo = (make.standin(),) if settings.demo else ()
-    store = () if make.has_store() else (make.s3(),)
-    return (*demo, make.nats(nats_config), *store, make.backup(), make.health(), make.worker(), make.gateway())
+) -> tuple[ProcessSpec, ...]:
+    """The processes in the order of the table; they stop one by one in the reverse order."""
+    planner = _Planner(settings=settings, ports=ports, keys=keys, programs=programs, environ=environ)
+    return tuple(planner.spec(service) for service in TABLE if planner.runs_here(service))
 
 
-def _for_services(settings: StackSettings, ports: Mapping[str, int], environ: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in environ.items() if name not in _OWNED}
-    return {
-        "LOG_LEVEL": "info",
-        **kept,
-        **_marks(settings),
-        "PYTHONUNBUFFERED": "1",
-        "CLIENT_ID": settings.client_id,
-        "NATS_URL": f"nats://127.0.0.1:{ports['nats']}",
-        "HTTP_HOST": "127.0.0.1",
-    }
+def chosen_ports(*, demo: bool) -> tuple[str, ...]:
+    """The names of the ports whose numbers the local mode chooses: all but the public one, which the user sets."""
+    services = [service for service in TABLE if demo or service is not STANDIN_SERVICE]
+    return tuple(port.name for service in services for port in service.ports if not port.public)
 
 
-def _marks(settings: StackSettings) -> dict[str, str]:
-    return {MARK: str(settings.data_dir), "DATA_DIR": str(settings.data_dir)}
+def volume_path(settings: StackSettings, volume: Volume) -> Path:
+    placed = {"SESSION_PATH": settings.session_path, "BACKUP_SESSION_PATH": settings.backup_session_path}
+    return placed[volume.variable] if volume.variable else settings.data.volume(volume.name)
 
 
 def web_url(settings: StackSettings, ports: Mapping[str, int]) -> str:
-    """The site to link with. In the demo the stand-in, whose address must stay: a profile belongs to it."""
-    return f"http://127.0.0.1:{ports['standin-web']}" if settings.demo else settings.whatsapp_web_url
+    """The site to link with. In the demo the stand-in, whose address must stay: a profile belongs to its site."""
+    return f"http://{LOOPBACK}:{ports['standin-web']}" if settings.demo else settings.whatsapp_web_url
 
 
 def phone_url(settings: StackSettings, ports: Mapping[str, int]) -> str:
@@ -147,142 +107,130 @@ def phone_url(settings: StackSettings, ports: Mapping[str, int]) -> str:
 
 
 def standin_control_url(ports: Mapping[str, int]) -> str:
-    return f"http://127.0.0.1:{ports['standin-control']}"
+    return f"http://{LOOPBACK}:{ports['standin-control']}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Maker:
+class _Planner:
     settings: StackSettings
     ports: Mapping[str, int]
     keys: Keys
     programs: Programs
-    servers: Mapping[str, str]
-    services: Mapping[str, str]
-    given: Mapping[str, str]
+    environ: Mapping[str, str]
 
-    def standin(self) -> Process:
-        folder = self.settings.data_dir / "standin"
-        ports = self.ports
-        return Process(
-            name=STANDIN,
-            argv=(
-                self.programs.python, "-m", "standin", "--state-dir", str(folder),
-                "--ready-file", str(self.settings.run_dir / "standin.json"),
-                "--port", str(ports["standin-web"]), "--control-port", str(ports["standin-control"]),
+    def runs_here(self, service: Service) -> bool:
+        """The stand-in runs in the demo alone; a server that the user replaces by their own does not run."""
+        if service is STANDIN_SERVICE:
+            return self.settings.demo
+        ports = {port.name for port in service.ports}
+        return not any(
+            connection.port in ports and self._is_replaced(connection)
+            for client in SERVICES
+            for connection in client.connections
+        )
+
+    def _is_replaced(self, connection: Connection) -> bool:
+        """A demo never writes into the user's own object store."""
+        return connection.replaceable and bool(self.environ.get(connection.variable)) and not self.settings.demo
+
+    def spec(self, service: Service) -> ProcessSpec:
+        program, *arguments = service.command
+        health = service.health
+        return ProcessSpec(
+            name=service.name,
+            argv=(self.programs.path(program), *arguments, *self._arguments(service)),
+            env=self._environment(service),
+            ready=Ready(
+                url=f"{self._address(health.port)}{health.path}", seconds=health.seconds, required=health.required
             ),
-            env={**self.servers, "PYTHONUNBUFFERED": "1"},
-            ready=Ready(url=f"{standin_control_url(ports)}/health", seconds=20),
-            stage=0,
-            stop_seconds=0.8,
-        )  # fmt: skip
-
-    def nats(self, config: Path) -> Process:
-        return Process(
-            name=NATS,
-            argv=(self.programs.nats_server, "-c", str(config)),
-            env=self.servers,
-            ready=Ready(url=f"{self._local('nats-monitor')}/healthz", seconds=15),
-            stage=0,
-            stop_seconds=1.0,
-            death_signal=signal.SIGKILL,
+            stop_seconds=service.stop_seconds,
+            stage=service.stage,
+            death_signal=service.death_signal,
         )
 
-    def s3(self) -> Process:
-        secrets = seaweed.environment(self.keys.read(S3_ACCESS_KEY), self.keys.read(S3_SECRET_KEY))
-        # The filer answers for the bucket's folder without a signature, so that "the bucket is there" can be asked.
-        bucket = f"{self._local('s3-filer')}/buckets/{seaweed.BUCKET}/"
-        return Process(
-            name=S3,
-            argv=seaweed.command(self.programs.weed, self.settings.data_dir / "s3", self.ports),
-            env={**self.servers, **secrets},
-            ready=Ready(url=bucket, seconds=30),
-            stage=0,
-            stop_seconds=2.5,
-            death_signal=signal.SIGKILL,
-        )
-
-    def has_store(self) -> bool:
-        """Whether the user names an S3 store; then none is started here. A demo never writes into a real one."""
-        return bool(self.given.get("S3_ENDPOINT")) and not self.settings.demo
-
-    def _own_store(self) -> dict[str, str]:
+    def _arguments(self, service: Service) -> tuple[str, ...]:
+        """What a program of another project, or the stand-in, takes on its command line; a service takes nothing."""
+        if service in SERVICES:
+            return ()
+        data = self.settings.data
         return {
-            "S3_ENDPOINT": seaweed.endpoint(self.ports),
-            "S3_BUCKET": seaweed.BUCKET,
-            "S3_REGION": seaweed.REGION,
-            "S3_ADDRESSING_STYLE": "path",
-            "S3_ACCESS_KEY_ID": self.keys.read(S3_ACCESS_KEY),
-            "S3_SECRET_ACCESS_KEY_FILE": str(self.keys.path(S3_SECRET_KEY)),
-        }
+            NATS_SERVICE.name: ("-c", str(data.nats_config)),
+            S3_SERVICE.name: seaweed.arguments(self._volume(S3_SERVICE), self.ports),
+            STANDIN_SERVICE.name: (
+                "--state-dir", str(self._volume(STANDIN_SERVICE)), "--ready-file", str(data.standin_ready),
+                "--port", str(self.ports.get("standin-web")),
+                "--control-port", str(self.ports.get("standin-control")),
+            ),
+        }[service.name]  # fmt: skip
 
-    def _given_store(self) -> dict[str, str]:
-        return {name: value for each in _STORE for name, value in self._given(each).items()}
+    def _volume(self, service: Service) -> Path:
+        (volume,) = service.volumes
+        return volume_path(self.settings, volume)
 
-    def backup(self) -> Process:
-        env = {
-            **(self._given_store() if self.has_store() else self._own_store()),
-            "MASTER_KEY_FILE": str(self.keys.path(MASTER_KEY)),
-            **self._given("MASTER_KEY_PREVIOUS"),
-        }
-        return self._service(BACKUP, "backup", "backup-http", env, stop_seconds=1.5)
+    def _environment(self, service: Service) -> dict[str, str]:
+        env = self._inherited(service)
+        env |= {MARK: str(self.settings.data.path), "DATA_DIR": str(self.settings.data.path)}
+        env |= service.environment
+        env |= {name: self._deployment_setting(name) for name in service.deployment_settings}
+        for port in service.ports:
+            env |= self._port(port)
+        for volume in service.volumes:
+            env |= {volume.variable: str(volume_path(self.settings, volume))} if volume.variable else {}
+        for connection in service.connections:
+            env |= self._connection(connection)
+        for use in service.secrets:
+            env |= self._secret(use)
+        return env
 
-    def health(self) -> Process:
-        env = {"NATS_MONITOR_URL": self._local("nats-monitor")}
-        return self._service(HEALTH, "health", "health-http", env, stop_seconds=1.0)
+    def _inherited(self, service: Service) -> dict[str, str]:
+        """What the process sees of the user's environment."""
+        if service not in SERVICES:
+            found = {name: self.environ[name] for name in _FOR_OTHER_PROGRAMS if name in self.environ}
+        else:
+            found = {name: value for name, value in self.environ.items() if name not in _NOT_INHERITED}
+            found = {"LOG_LEVEL": "info", **found}
+        return found | ({"PYTHONUNBUFFERED": "1"} if service.command[0] == "python" else {})
 
-    def worker(self) -> Process:
-        env = {
-            "SESSION_PATH": str(self.settings.session_path),
-            "BACKUP_SESSION_PATH": str(self.settings.backup_session_path),
-            "WHATSAPP_WEB_URL": web_url(self.settings, self.ports),
-            "LEASE_POLICY": self.settings.lease_policy,
+    def _deployment_setting(self, name: str) -> str:
+        settings = self.settings
+        return {
+            "CLIENT_ID": settings.client_id,
+            "SESSION_PATH": str(settings.session_path),
+            "BACKUP_SESSION_PATH": str(settings.backup_session_path),
+            "WHATSAPP_WEB_URL": web_url(settings, self.ports),
+            "LEASE_POLICY": settings.lease_policy,
             "BROWSER_EXECUTABLE": self.programs.browser,
             "WA_JS_PATH": self.programs.wa_js,
-        }
-        return self._service(WORKER, "browser_worker", "worker-http", env, stop_seconds=13.0)
+        }[name]
 
-    def gateway(self) -> Process:
-        key = (
-            {"API_KEY": self.settings.api_key}
-            if self.settings.api_key
-            else {"API_KEY_FILE": str(self.keys.path(API_KEY))}
-        )
-        env = {
-            **key,
-            **self._given("METRICS_TOKEN"),
-            "COOKIE_SECRET_FILE": str(self.keys.path(COOKIE_SECRET)),
-            "GATEWAY_HOST": self.settings.gateway_host,
-            "GATEWAY_PORT": str(self.settings.gateway_port),
-            "SESSION_PATH": str(self.settings.session_path),
-            "BACKUP_SESSION_PATH": str(self.settings.backup_session_path),
-        }
-        ready = Ready(url=f"{self.settings.gateway_url}/health/ready", seconds=30)
-        return self._service(GATEWAY, "gateway", "gateway-http", env, stop_seconds=1.5, ready=ready)
+    def _port(self, port: Port) -> dict[str, str]:
+        host = self.settings.gateway_host if port.public else LOOPBACK
+        number = self.settings.gateway_port if port.public else self.ports[port.name]
+        named = {port.variable: str(number), port.host_variable: host}
+        return {name: value for name, value in named.items() if name}
 
-    def _service(
-        self,
-        name: str,
-        module: str,
-        port: str,
-        env: Mapping[str, str],
-        *,
-        stop_seconds: float,
-        ready: Ready | None = None,
-    ) -> Process:
-        seed = {"NATS_NKEY_SEED_FILE": str(self.keys.path(seed_name(name)))}
-        own = {"HTTP_PORT": str(self.ports[port])}
-        late = Ready(url=f"{self._local(port)}/health/ready", seconds=15, required=False)
-        return Process(
-            name=name,
-            argv=(self.programs.python, "-m", module),
-            env={**self.services, **seed, **own, **env},
-            ready=ready or late,
-            stop_seconds=stop_seconds,
-        )
+    def _connection(self, connection: Connection) -> dict[str, str]:
+        if self._is_replaced(connection):
+            return {name: value for each in connection.variables for name, value in self._given(each).items()}
+        address = self._address(connection.port, scheme=connection.scheme)
+        env = {connection.variable: address, **connection.settings}
+        for use in connection.secrets:
+            env |= self._secret(use)
+        return env
 
-    def _given(self, name: str) -> dict[str, str]:
-        """A secret that the user may give, for the one service that needs it."""
-        return {each: self.given[each] for each in (name, f"{name}_FILE") if each in self.given}
+    def _secret(self, use: SecretUse) -> dict[str, str]:
+        """The file of a generated secret where the process reads files; what the user gave, of the others."""
+        if use.secret is API_KEY and self.settings.api_key:
+            return {use.variable: self.settings.api_key}
+        if not use.secret.generated:
+            return self._given(use.variable)
+        if use.from_file:
+            return {f"{use.variable}_FILE": str(self.keys.path(use.secret))}
+        return {use.variable: self.keys.read(use.secret)}
 
-    def _local(self, port: str) -> str:
-        return f"http://127.0.0.1:{self.ports[port]}"
+    def _given(self, variable: str) -> dict[str, str]:
+        """A setting or secret that the user gave, by its value or by its file."""
+        return {name: self.environ[name] for name in (variable, f"{variable}_FILE") if name in self.environ}
+
+    def _address(self, port: str, *, scheme: str = "http") -> str:
+        return self.settings.gateway_url if port == "gateway" else f"{scheme}://{LOOPBACK}:{self.ports[port]}"

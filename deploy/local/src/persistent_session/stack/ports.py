@@ -1,7 +1,7 @@
-"""Ports of this machine: which are free, which we had, who holds one.
+"""Ports of this machine: which are free, which the earlier run chose, which program holds one.
 
-Ours lie below the range that the kernel hands to outgoing connections, so that a stopped server finds its port free
-when it comes back. Trap: a free port is only a likelihood until somebody listens on it.
+The chosen ports lie below the range that the kernel gives to outgoing connections, so a stopped server finds its port
+free when it starts again. The trap: a free port is only likely to be free until a server listens on it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psutil
 
+from persistent_session.stack.private_file import write_private
+
 FIRST, LAST = 20_000, 22_700
-"""SeaweedFS derives one port by adding 10000, which must stay below the kernel's range (32768 and up) too."""
 DERIVED = 10_000
+"""SeaweedFS derives one port by adding this number; Linux gives ports from 32768 to outgoing connections."""
+_SUGGESTED_WITHIN = 200
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -32,7 +35,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on `port`, such as `nginx (pid 812)`; "" when that cannot be seen."""
+    """The program that listens on `port`, such as `nginx (pid 812)`; "" when this user cannot see it."""
     try:
         listening = [c for c in psutil.net_connections(kind="tcp") if c.status == psutil.CONN_LISTEN]
         pid = next((c.pid for c in listening if c.laddr and c.laddr.port == port and c.pid), None)
@@ -42,16 +45,17 @@ def holder(port: int) -> str:
 
 
 def next_free(after: int, host: str = "127.0.0.1") -> int:
-    """A free port above `after`, to suggest; 0 when none is near."""
-    return next((port for port in range(after + 1, min(after + 200, 65536)) if is_free(port, host)), 0)
+    """A free port above `after`, as a suggestion; 0 when no near port is free."""
+    candidates = range(after + 1, min(after + _SUGGESTED_WITHIN, 65536))
+    return next((port for port in candidates if is_free(port, host)), 0)
 
 
-def choose(names: Iterable[str], kept: dict[str, int], *, avoid: Iterable[int] = ()) -> dict[str, int]:
-    """A port for each name: the kept one where it is still free, else a new one, all different."""
+def choose(names: Iterable[str], earlier: Mapping[str, int], *, avoid: Iterable[int] = ()) -> dict[str, int]:
+    """A port for each name, all different: the port of the earlier run where it is still free, else a new one."""
     taken: set[int] = set(avoid)
     chosen: dict[str, int] = {}
     for name in names:
-        port = kept.get(name, 0)
+        port = earlier.get(name, 0)
         if port in taken or not _usable(port):
             port = _new(taken)
         chosen[name] = port
@@ -69,8 +73,8 @@ def _usable(port: int) -> bool:
     return 0 < port < 65536 - DERIVED and is_free(port) and is_free(port + DERIVED)
 
 
-def read_kept(path: Path) -> dict[str, int]:
-    """What an earlier run chose; nothing when the file is absent or unreadable."""
+def read(path: Path) -> dict[str, int]:
+    """The ports of the earlier run; empty when the file is absent or unreadable."""
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -80,7 +84,5 @@ def read_kept(path: Path) -> dict[str, int]:
     return {str(name): port for name, port in found.items() if isinstance(port, int)}
 
 
-def keep(path: Path, ports: dict[str, int]) -> None:
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(json.dumps(ports, indent=1))
-    draft.replace(path)
+def write(path: Path, ports: Mapping[str, int]) -> None:
+    write_private(path, json.dumps(ports, indent=1))

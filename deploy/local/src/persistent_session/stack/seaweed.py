@@ -1,7 +1,7 @@
-"""How the local S3 server (SeaweedFS in one process) is started.
+"""The arguments of the local object store: SeaweedFS, all its servers in one process.
 
-Trap: it opens about a dozen ports and reports statistics to its makers unless told not to; every port is chosen here,
-and a part of it dials the admin port plus 10000 whatever the flags say.
+The trap: SeaweedFS opens about a dozen ports and reports statistics to its makers unless told not to. So every port is
+chosen here, and telemetry is off. One part dials the administration port plus 10000, whatever the arguments say.
 """
 
 from __future__ import annotations
@@ -11,17 +11,9 @@ from pathlib import Path
 
 from persistent_session.stack.ports import DERIVED
 
-PORTS = ("s3", "s3-grpc", "s3-master", "s3-master-grpc", "s3-volume", "s3-volume-grpc", "s3-filer", "s3-filer-grpc",
-         "s3-admin")  # fmt: skip
-BUCKET = "persistent-session"
-REGION = "us-east-1"
 
-
-def endpoint(ports: Mapping[str, int]) -> str:
-    return f"http://127.0.0.1:{ports['s3']}"
-
-
-def command(program: str, folder: Path, ports: Mapping[str, int]) -> tuple[str, ...]:
+def arguments(folder: Path, ports: Mapping[str, int]) -> tuple[str, ...]:
+    """The arguments of `weed mini`. `ports`: numbers by name in the table of services."""
     flags = {
         "dir": folder,
         "ip": "127.0.0.1",
@@ -42,16 +34,4 @@ def command(program: str, folder: Path, ports: Mapping[str, int]) -> tuple[str, 
         "webdav": "false",
         "master.telemetry": "false",
     }
-    # Without the first flag it logs to files of its own in /tmp.
-    return (program, "-logtostderr=true", "mini", *(f"-{name}={value}" for name, value in flags.items()))
-
-
-def environment(access_key: str, secret_key: str) -> dict[str, str]:
-    """Memory limits hold the server at about 116 MB instead of growing with the machine."""
-    return {
-        "AWS_ACCESS_KEY_ID": access_key,
-        "AWS_SECRET_ACCESS_KEY": secret_key,
-        "S3_BUCKET": BUCKET,
-        "GOMEMLIMIT": "192MiB",
-        "GOGC": "50",
-    }
+    return tuple(f"-{name}={value}" for name, value in flags.items())

@@ -1,25 +1,34 @@
-"""The table of permissions, as rules that no later change may break."""
+"""The permissions of the users of NATS, as rules that no later change may break."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from shared.bus import permissions
+from persistent_session.services.bus_users import (
+    BACKUP,
+    BUS_USERS,
+    GATEWAY,
+    HEALTH,
+    SETUP,
+    WORKER,
+    publish_subjects,
+    subscribe_subjects,
+)
+from persistent_session.stack import nats
 from shared.bus.credentials import new_seed, public_key
-from shared.bus.permissions import BACKUP, GATEWAY, HEALTH, SERVICES, SETUP, WORKER
-from shared.bus.server_config import server_config
 from shared.contracts import subjects
 from shared.testing.fake_bus import matches
 
 
 def may_publish(service: str, subject: str) -> bool:
-    return any(matches(pattern, subject) for pattern in permissions.of(service).publish)
+    return any(matches(pattern, subject) for pattern in publish_subjects(service))
 
 
 def may_subscribe(service: str, subject: str) -> bool:
-    return any(matches(pattern, subject) for pattern in permissions.of(service).subscribe)
+    return any(matches(pattern, subject) for pattern in subscribe_subjects(service))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +36,7 @@ def may_subscribe(service: str, subject: str) -> bool:
     [(subjects.SESSIONS_BUCKET, GATEWAY), (subjects.STATUS_BUCKET, WORKER), (subjects.LEASES_BUCKET, WORKER)],
 )
 def test_each_bucket_has_exactly_one_writer(bucket: str, writer: str) -> None:
-    assert [service for service in SERVICES if may_publish(service, f"$KV.{bucket}.shop")] == [writer]
+    assert [service for service in BUS_USERS if may_publish(service, f"$KV.{bucket}.shop")] == [writer]
 
 
 @pytest.mark.parametrize(
@@ -47,13 +56,13 @@ def test_each_bucket_has_exactly_one_writer(bucket: str, writer: str) -> None:
 )
 def test_each_command_has_its_servers_and_its_callers(command: str, servers: set[str], callers: set[str]) -> None:
     subject = subjects.command(command, "shop")
-    assert {service for service in SERVICES if may_subscribe(service, subject)} == servers
-    assert {service for service in SERVICES if may_publish(service, subject)} == callers
+    assert {service for service in BUS_USERS if may_subscribe(service, subject)} == servers
+    assert {service for service in BUS_USERS if may_publish(service, subject)} == callers
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", BUS_USERS)
 def test_nobody_reads_the_answers_to_another(service: str) -> None:
-    others = [other for other in SERVICES if other != service]
+    others = [other for other in BUS_USERS if other != service]
     assert may_subscribe(service, f"_INBOX.{service}.abc.1")
     assert not any(may_subscribe(other, f"_INBOX.{service}.abc.1") for other in others)
     assert not any(may_publish(other, f"_INBOX.{service}.abc.1") for other in others)
@@ -68,16 +77,19 @@ def test_no_service_can_change_or_empty_a_stream(verb: str) -> None:
 
 
 def test_only_the_gateway_and_health_read_telemetry() -> None:
-    assert {service for service in SERVICES if may_subscribe(service, "wa.tel.backup.heartbeat.b1")} == {
+    assert {
+        service for service in BUS_USERS if may_subscribe(service, subjects.telemetry(BACKUP, "heartbeat", "b1"))
+    } == {
         GATEWAY,
         HEALTH,
     }
 
 
 def test_the_configuration_names_every_user_by_public_key_and_holds_no_seed() -> None:
-    seeds = {service: new_seed() for service in SERVICES}
+    seeds = {service: new_seed() for service in BUS_USERS}
     keys = {service: public_key(seed) for service, seed in seeds.items()}
-    text = server_config(keys, store_dir='/data/with "quotes"')
+    ports = {"nats": 1, "nats-monitor": 2}
+    text = nats.config(store=Path('/data/with "quotes"'), ports=ports, public_keys=keys)
     assert all(key in text for key in keys.values())
     assert not any(seed in text for seed in seeds.values())
     assert json.dumps('/data/with "quotes"') in text

@@ -1,4 +1,4 @@
-"""What the supervisor says at the terminal: one line a step."""
+"""What the supervisor shows at the terminal: one line a step."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from rich.console import Console
 from rich.text import Text
 
 
-class Telling:
-    """Lines for a person; safe for text that comes from a log."""
+class ConsoleOutput:
+    """Lines for a person. Text that comes from a log is shown as it is, never as markup."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
 
     def step(self, name: str, text: str, seconds: float | None = None) -> None:
-        took = f"  {seconds:.1f} s" if seconds is not None else ""
-        self._line(("  ✓ ", "green"), (f"{name:<15}", "bold"), (f"{text}{took}", ""))
+        duration = f"  {seconds:.1f} s" if seconds is not None else ""
+        self._line(("  ✓ ", "green"), (f"{name:<15}", "bold"), (f"{text}{duration}", ""))
 
     def note(self, text: str) -> None:
         self._line(("  · ", "dim"), (text, ""))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """The exit codes of every command."""
 
     DONE = 0
@@ -17,18 +17,18 @@ class Exit(IntEnum):
     USAGE = 2
     """The command or a setting is wrong."""
     NOT_RUNNING = 3
-    """No system answers there."""
+    """No system answers at the address."""
     DENIED = 4
     """The API key is wrong or absent."""
     BUSY = 5
-    """A port or the data folder is taken by somebody else."""
+    """Another program holds a port or the data folder."""
     INTERRUPTED = 130
 
 
-class Fault(Exception):
-    """A failure to tell in one line; `hint` says what to do about it."""
+class CliError(Exception):
+    """A failure that the terminal shows in one line; `hint` says what to do about it."""
 
-    def __init__(self, message: str, *, hint: str = "", code: Exit = Exit.FAILED) -> None:
+    def __init__(self, message: str, *, hint: str = "", code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

@@ -1,15 +1,16 @@
-"""A real nats-server with the services' users: each can do its work and nothing of the others'."""
+"""A real nats-server with the configuration of the local mode: each user can do its work and nothing of the others'."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+import httpx
 import pytest
 
+from persistent_session.services.bus_users import BACKUP, BUS_USERS, GATEWAY, HEALTH, SETUP, WORKER
+from persistent_session.stack import nats
 from shared.bus import Bus, BusOptions, Call, Lease, create_streams
 from shared.bus.credentials import new_seed, public_key
-from shared.bus.permissions import BACKUP, GATEWAY, HEALTH, SERVICES, SETUP, WORKER
-from shared.bus.server_config import server_config
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.backups import Backups, ListBackups, ReadChunk
@@ -19,7 +20,8 @@ from shared.contracts.events import BackupFailed, SessionCleared
 from shared.contracts.health import HealthReport, Judge
 from shared.contracts.sessions import LeaseRecord, SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
-from shared.testing import NatsServer, eventually
+from shared.testing import eventually, eventually_sync, free_ports
+from shared.testing.process import Process, program
 
 CLOCK = SystemClock()
 As = Callable[[str], Awaitable[Bus]]
@@ -27,26 +29,42 @@ As = Callable[[str], Awaitable[Bus]]
 
 @pytest.fixture(scope="module")
 def seeds() -> dict[str, str]:
-    return {service: new_seed() for service in SERVICES}
+    return {service: new_seed() for service in BUS_USERS}
 
 
 @pytest.fixture(scope="module")
-def guarded(seeds: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    config = server_config({service: public_key(seed) for service, seed in seeds.items()})
-    server = NatsServer()
+def nats_url(seeds: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a nats-server that runs with the configuration of the local mode and no other argument."""
+    folder = tmp_path_factory.mktemp("nats")
+    client_port, monitor_port = free_ports(2)
+    config = nats.config(
+        store=folder / "store",
+        ports={"nats": client_port, "nats-monitor": monitor_port},
+        public_keys={service: public_key(seed) for service, seed in seeds.items()},
+    )
+    (folder / "nats.conf").write_text(config)
+    server = Process([program("nats-server"), "-c", str(folder / "nats.conf")], log_file=folder / "nats.log")
     try:
-        yield server.start(tmp_path_factory.mktemp("nats-guarded"), config)
+        eventually_sync(lambda: _is_healthy(monitor_port), timeout=20)
+        yield f"nats://127.0.0.1:{client_port}"
     finally:
         server.stop()
 
 
+def _is_healthy(monitor_port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{monitor_port}/healthz", trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
 @pytest.fixture
-async def connect_as(guarded: NatsServer, seeds: dict[str, str]) -> AsyncIterator[As]:
+async def connect_as(nats_url: str, seeds: dict[str, str]) -> AsyncIterator[As]:
     """Connects as a service; the streams are there."""
     made: list[Bus] = []
 
     async def connect(service: str) -> Bus:
-        options = BusOptions(url=guarded.url, nkey_seed=seeds[service], name=service)
+        options = BusOptions(url=nats_url, nkey_seed=seeds[service], name=service)
         made.append(await Bus.connect(options, clock=CLOCK, wait_seconds=10.0))
         return made[-1]
 
@@ -128,8 +146,12 @@ async def test_health_reads_everything_it_judges_and_reports(connect_as: As) -> 
     seen: list[str] = []
     await health.bucket(subjects.STATUS_BUCKET, SessionStatus).watch(lambda key, _value: seen.append(f"status {key}"))
     await health.watch_events(lambda _data, subject: seen.append(subject), since_seconds=60)
-    await health.subscribe("wa.tel.browser-worker.>", WorkerHeartbeat, lambda _message, subject: seen.append(subject))
-    await health.subscribe("wa.tel.backup.>", BackupHeartbeat, lambda _message, subject: seen.append(subject))
+    await health.subscribe(
+        subjects.telemetry_of(WORKER), WorkerHeartbeat, lambda _message, subject: seen.append(subject)
+    )
+    await health.subscribe(
+        subjects.telemetry_of(BACKUP), BackupHeartbeat, lambda _message, subject: seen.append(subject)
+    )
     await worker.bucket(subjects.STATUS_BUCKET, SessionStatus).put("h1", status("h1"))
     await worker.publish(
         subjects.telemetry("browser-worker", "heartbeat", "w1"), WorkerHeartbeat(worker="w1", at=CLOCK.now())
@@ -232,16 +254,16 @@ async def test_no_service_can_make_or_delete_a_stream(connect_as: As) -> None:
             await create_streams(await connect_as(service))
 
 
-async def test_wrong_credentials_end_the_start_after_a_few_tries(guarded: NatsServer) -> None:
+async def test_wrong_credentials_end_the_start_after_a_few_tries(nats_url: str) -> None:
     started = CLOCK.monotonic()
     with pytest.raises(Unavailable) as caught:
-        await Bus.connect(BusOptions(url=guarded.url, nkey_seed=new_seed()), clock=CLOCK, wait_seconds=None)
+        await Bus.connect(BusOptions(url=nats_url, nkey_seed=new_seed()), clock=CLOCK, wait_seconds=None)
     assert caught.value.code == "credentials_refused"
     assert CLOCK.monotonic() - started < 5.0
 
 
-async def test_no_credentials_and_a_broken_seed_end_the_start_too(guarded: NatsServer) -> None:
+async def test_no_credentials_and_a_broken_seed_end_the_start_too(nats_url: str) -> None:
     for seed in ("", "SUAWRONG"):
         with pytest.raises(Unavailable) as caught:
-            await Bus.connect(BusOptions(url=guarded.url, nkey_seed=seed), clock=CLOCK, wait_seconds=None)
+            await Bus.connect(BusOptions(url=nats_url, nkey_seed=seed), clock=CLOCK, wait_seconds=None)
         assert caught.value.code == "credentials_refused"

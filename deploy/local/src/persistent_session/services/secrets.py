@@ -1,0 +1,20 @@
+"""The secrets of the system. Which process receives which of them says the table.
+
+The users of NATS have one more secret each (`table.NKEY_SEEDS`).
+"""
+
+from __future__ import annotations
+
+from persistent_session.services.description import Secret
+
+API_KEY = Secret(name="api-key", meaning="the key that every client of the gateway must show")
+COOKIE_SECRET = Secret(name="cookie-secret", meaning="signs the page's login")
+METRICS_TOKEN = Secret(name="metrics-token", meaning="lets a scraper read the gateway's metrics", generated=False)
+MASTER_KEY = Secret(
+    name="master-key", meaning="wraps the data key of each session; without it no backup can ever be read"
+)
+PREVIOUS_MASTER_KEY = Secret(
+    name="master-key-previous", meaning="the master key before this one, while keys are rotated", generated=False
+)
+S3_ACCESS_KEY = Secret(name="s3-access-key", meaning="names the user of the object store")
+S3_SECRET_KEY = Secret(name="s3-secret-key", meaning="proves the user of the object store")
