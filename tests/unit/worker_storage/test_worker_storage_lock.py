@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tiny_profile import names
 
-from browser_worker.adapters.profile.lock import locked, singleton_holder
+from browser_worker.adapters.browsers_on_profile import singleton_holder
+from browser_worker.adapters.profile.lock import locked
 from browser_worker.adapters.profile.store import DiskProfileStore
 from shared.contracts.errors import Conflict
 

@@ -16,6 +16,7 @@ from browser_worker.adapters.browser.watchdog import Watchdog
 from browser_worker.adapters.browser.watchdog_program import TICK_SECONDS
 from browser_worker.adapters.durable_record_file import DurableRecordFile
 from browser_worker.adapters.outbox_sqlite import SqliteOutbox
+from browser_worker.adapters.profile.paths import ProfilePaths
 from browser_worker.adapters.profile.store import DiskProfileStore
 from browser_worker.domain.debounce import Debounce
 from browser_worker.domain.ladder import Budget
@@ -130,7 +131,7 @@ class _Sessions:
 
     def _build(self, session: str) -> Dependencies:
         settings = self._settings
-        beside = settings.session_path / f"session-{session}.worker"
+        paths = ProfilePaths.of(settings.session_path, settings.backup_session_path, session)
 
         async def publish_status(status: SessionStatus) -> None:
             await self._status.put(session, status)
@@ -153,8 +154,8 @@ class _Sessions:
                 saves_kept=settings.saves_kept,
             ),
             backups=BusBackupService(self._bus, session),
-            outbox=SqliteOutbox(beside / "outbox.sqlite", self._clock),
-            durable_record=DurableRecordFile(beside / "session.json"),
+            outbox=SqliteOutbox(paths.outbox, self._clock),
+            durable_record=DurableRecordFile(paths.durable_record),
             clock=self._clock,
             publish_status=publish_status,
             publish_event=publish_event,

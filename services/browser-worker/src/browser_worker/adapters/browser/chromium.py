@@ -25,6 +25,7 @@ from browser_worker.adapters.browser.page_driver import GRACE_SECONDS, PageBusy,
 from browser_worker.adapters.browser.page_scripts import WAKE_BINDING, carried_script, init_script, read_bundle
 from browser_worker.adapters.browser.processes import BrowserProcesses
 from browser_worker.adapters.browser.watchdog import Watchdog
+from browser_worker.adapters.browsers_on_profile import clear_singletons
 from browser_worker.adapters.durable_files import private_folder
 from browser_worker.domain import sending
 from browser_worker.domain.page_state import interpret
@@ -95,7 +96,7 @@ class ChromiumBrowser:
 
     async def launch(self, profile: Path, carried: LocalStorageExport | None) -> None:
         await self._end_strays(profile)
-        _clear_singletons(profile)
+        clear_singletons(profile)
         private_folder(profile)
         self._profile = profile
         self._processes = BrowserProcesses(profile)
@@ -380,12 +381,6 @@ def _may_be_sandboxed() -> bool:
         return True
     log.warning("browser_sandbox_off", reason="running as root", hint="run the worker as another user")
     return False
-
-
-def _clear_singletons(profile: Path) -> None:
-    """Marks of a dead browser, maybe on another host; the caller holds the profile, so nobody else has it."""
-    for name in ("SingletonLock", "SingletonCookie", "SingletonSocket"):
-        (profile / name).unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

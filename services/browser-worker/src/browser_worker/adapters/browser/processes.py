@@ -19,6 +19,8 @@ from pathlib import Path
 
 import psutil
 
+from browser_worker.adapters.browsers_on_profile import processes_on
+
 STILL_SECONDS = 0.02
 """How long a stop waits for the last thread. SIGSTOP only asks: a thread inside a system call ends that call first, and
 a write under way would fall into the copy."""
@@ -120,12 +122,10 @@ class BrowserProcesses:
 
 
 def _started_on(profile: Path) -> list[psutil.Process]:
-    wanted = {f"--user-data-dir={profile}", f"--user-data-dir={profile.resolve()}"}
     found = []
-    for process in psutil.process_iter():
+    for on_profile in processes_on(profile):
         with suppress(psutil.Error):
-            if process.pid != os.getpid() and wanted & set(process.cmdline()):
-                found.append(process)
+            found.append(psutil.Process(on_profile.pid))
     return found
 
 

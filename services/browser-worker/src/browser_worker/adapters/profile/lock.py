@@ -10,26 +10,13 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
-
+from browser_worker.adapters.browsers_on_profile import ProcessOnProfile, processes_on
 from browser_worker.adapters.durable_files import private_folder
-from browser_worker.domain.profile_rules import SINGLETONS
 from shared.contracts.errors import Conflict
-from shared.runtime import get_logger
-
-_SWITCH = "--user-data-dir="
-
-log = get_logger()
-
-
-def driven_through_a_pipe(command: list[str]) -> bool:
-    """Whether a browser was started as this worker starts them. With the flock in hand it can only be an orphan of an
-    earlier life; the old system's library drives its browser through a port."""
-    return any("--remote-debugging-pipe" in text for text in command)
 
 
 @contextmanager
@@ -67,54 +54,18 @@ def _open_locked(lock_file: Path) -> int:
     return descriptor
 
 
-def refuse_living_browser(profile: Path, ours: Callable[[list[str]], bool] = driven_through_a_pipe) -> None:
-    """Raises Conflict when a browser runs on the profile whose command line is not one of `ours`."""
-    if any(not ours(command) for command in browsers_on(profile)):
-        raise Conflict(
-            "a browser of another program runs on this profile",
-            hint="stop the old system first: two browsers on one session damage it",
-        )
+def refuse_living_browser(profile: Path, *, orphans_allowed: bool) -> None:
+    """Raises Conflict when a browser runs on the profile. `orphans_allowed`: a browser that an earlier life of this
+    worker left behind is none of another program."""
+    for found in processes_on(profile):
+        if found.is_main and not (orphans_allowed and _is_orphan(found)):
+            raise Conflict(
+                "a browser of another program runs on this profile",
+                hint="stop the old system first: two browsers on one session damage it",
+            )
 
 
-def browsers_on(profile: Path) -> list[list[str]]:
-    """Command lines of this machine's main browser processes whose user-data folder is `profile`."""
-    wanted = os.path.realpath(profile)
-    return [command for command in _commands() if _runs_on(command, wanted)]
-
-
-def _commands() -> Iterator[list[str]]:
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE:
-                yield process.cmdline()
-        except psutil.Error:
-            continue
-
-
-def _runs_on(command: list[str], profile: str) -> bool:
-    """Chromium may rewrite its command line into one text, so a switch may lie anywhere in it."""
-    is_child = any(text.startswith("--type=") or " --type=" in text for text in command)
-    return not is_child and any(_names_folder(text, profile) for text in command if _SWITCH in text)
-
-
-def _names_folder(text: str, profile: str) -> bool:
-    folder = text.split(_SWITCH, 1)[1]
-    return any(os.path.realpath(part) == profile for part in (folder, folder.split(" --", 1)[0]))
-
-
-def clear_singletons(profile: Path) -> None:
-    """Remove Chromium's Singleton files. Only while the flock is held and no browser lives on the profile."""
-    holder = singleton_holder(profile)
-    for name in SINGLETONS:
-        (profile / name).unlink(missing_ok=True)
-    if holder:
-        log.info("stale_singleton_removed", other_host=holder[0] != socket.gethostname(), pid=holder[1])
-
-
-def singleton_holder(profile: Path) -> tuple[str, int] | None:
-    """Host and pid that SingletonLock names; None when there is none or it cannot be read."""
-    try:
-        host, _, pid = (profile / SINGLETONS[0]).readlink().name.rpartition("-")
-        return host, int(pid)
-    except (OSError, ValueError):
-        return None
+def _is_orphan(found: ProcessOnProfile) -> bool:
+    """With the flock in hand, a browser that is driven through a pipe, as this worker drives its own, has lost its
+    worker. The old system's library drives its browser through a port. Another user's browser is never ours."""
+    return found.may_be_signalled and any("--remote-debugging-pipe" in text for text in found.command)

@@ -12,7 +12,7 @@ from shared.contracts.identifiers import session_id
 
 
 @dataclass(frozen=True)
-class ProfilePlaces:
+class ProfilePaths:
     """`live` is the browser's user-data folder, the same as the old system's; `state` is our own beside it."""
 
     live: Path
@@ -20,7 +20,7 @@ class ProfilePlaces:
     saves: Path
 
     @classmethod
-    def of(cls, session_path: Path, saves_path: Path, session: str) -> ProfilePlaces:
+    def of(cls, session_path: Path, saves_path: Path, session: str) -> ProfilePaths:
         """Raises BadIdentifier: an id becomes part of paths."""
         name = f"session-{session_id(session)}"
         root = session_path.absolute()
@@ -33,6 +33,10 @@ class ProfilePlaces:
     @property
     def outbox(self) -> Path:
         return self.state / "outbox.sqlite"
+
+    @property
+    def durable_record(self) -> Path:
+        return self.state / "session.json"
 
     @property
     def staging(self) -> Path:

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
+from browser_worker.adapters.browsers_on_profile import clear_singletons
 from browser_worker.adapters.durable_files import private_folder, remove_tree, write_durably
 from browser_worker.adapters.profile.chunk_hashes import ChunkHashes
 from browser_worker.adapters.profile.snapshot_clone import SnapshotClone
@@ -31,8 +32,8 @@ from shared.runtime import get_logger
 
 from . import old_profile
 from .check import check_profile, facts
-from .lock import clear_singletons, driven_through_a_pipe, locked, refuse_living_browser
-from .paths import ProfilePlaces
+from .lock import locked, refuse_living_browser
+from .paths import ProfilePaths
 from .restore import BackupFetch, copy_save, refuse_newer
 from .saves import PROFILE, KeptSnapshot, ProfileSaves, read_kept
 from .swap import ProfileSwap
@@ -44,9 +45,7 @@ log = get_logger()
 
 
 class DiskProfileStore:
-    """Fulfils ports.ProfileStore. `Snapshot.folder` and `Save.folder` hold `profile/`, the files themselves.
-
-    `ours` tells by its command line whether a browser that runs on the profile is an orphan of this worker."""
+    """Fulfils ports.ProfileStore. `Snapshot.folder` and `Save.folder` hold `profile/`, the files themselves."""
 
     def __init__(
         self,
@@ -56,14 +55,12 @@ class DiskProfileStore:
         clock: Clock,
         *,
         saves_kept: int = 3,
-        ours: Callable[[list[str]], bool] = driven_through_a_pipe,
     ) -> None:
-        self._places = ProfilePlaces.of(session_path, saves_path, session)
+        self._paths = ProfilePaths.of(session_path, saves_path, session)
         self._session = session
         self._clock = clock
-        self._ours = ours
-        self._saves = ProfileSaves(self._places.saves, saves_kept)
-        self._swap = ProfileSwap(self._places)
+        self._saves = ProfileSaves(self._paths.saves, saves_kept)
+        self._swap = ProfileSwap(self._paths)
         self._hashes = ChunkHashes()
         self._offers = SnapshotOffers()
         self._turn = asyncio.Lock()
@@ -72,41 +69,36 @@ class DiskProfileStore:
 
     @property
     def profile(self) -> Path:
-        return self._places.live
-
-    @property
-    def outbox_path(self) -> Path:
-        """Where this session's outbox journal belongs."""
-        return self._places.outbox
+        return self._paths.live
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[None]:
         """Hold the profile, after mending what an earlier life left half done. Raises Conflict, OSError."""
-        with locked(self._places.lock):
+        with locked(self._paths.lock):
             await self._run(self._take_over)
             yield
 
     def _take_over(self) -> None:
-        refuse_living_browser(self._places.live, self._ours)
-        clear_singletons(self._places.live)
+        refuse_living_browser(self._paths.live, orphans_allowed=True)
+        clear_singletons(self._paths.live)
         if self._swap.finish():
             log.info("restore_finished_after_interruption")
         self._empty_staging()
         self._saves.clean()
 
     def _empty_staging(self) -> None:
-        remove_tree(self._places.staging)
-        private_folder(self._places.staging)
+        remove_tree(self._paths.staging)
+        private_folder(self._paths.staging)
         self._staged = []
 
     async def inspect(self) -> ProfileStatus:
-        return await asyncio.to_thread(facts, self._places.live, self._clock.now())
+        return await asyncio.to_thread(facts, self._paths.live, self._clock.now())
 
     async def local_storage_export(self) -> LocalStorageExport | None:
-        return await asyncio.to_thread(_read_carried, self._places.live / CARRIED_STORAGE)
+        return await asyncio.to_thread(_read_carried, self._paths.live / CARRIED_STORAGE)
 
     async def write_local_storage_export(self, carried: LocalStorageExport) -> None:
-        await self._run(lambda: _write_carried(self._places.live / CARRIED_STORAGE, carried))
+        await self._run(lambda: _write_carried(self._paths.live / CARRIED_STORAGE, carried))
 
     async def snapshot(
         self,
@@ -126,9 +118,9 @@ class DiskProfileStore:
         self, freeze: Callable[[], None], thaw: Callable[[], None], epoch: int, browser_version: str, page_version: str
     ) -> Snapshot:
         snapshot_id = uuid.uuid4().hex
-        folder = private_folder(self._places.staging / f"snapshot-{snapshot_id}")
+        folder = private_folder(self._paths.staging / f"snapshot-{snapshot_id}")
         try:
-            pause = SnapshotClone(self._places.live, folder / PROFILE, self._clock).take(freeze, thaw)
+            pause = SnapshotClone(self._paths.live, folder / PROFILE, self._clock).take(freeze, thaw)
             manifest = self._checked_manifest(folder / PROFILE, snapshot_id, epoch, browser_version, page_version)
         except BaseException:
             remove_tree(folder)
@@ -212,11 +204,11 @@ class DiskProfileStore:
 
     def _new_incoming(self) -> Path:
         self._swap.finish()
-        return private_folder(self._places.staging / f"incoming-{uuid.uuid4().hex}")
+        return private_folder(self._paths.staging / f"incoming-{uuid.uuid4().hex}")
 
     def _drop_incoming(self, folder: Path) -> None:
         """Not while a plan names it: then the next `lock` finishes the swap."""
-        if not self._places.swap_plan.exists():
+        if not self._paths.swap_plan.exists():
             remove_tree(folder)
 
     async def restore_backup(self, source: ChunkSource, *, browser_version: str) -> SnapshotManifest:
@@ -240,18 +232,18 @@ class DiskProfileStore:
         return await self._run(self._move_in)
 
     def _move_in(self) -> bool:
-        if self._places.settled_mark.exists():
+        if self._paths.settled_mark.exists():
             return False
         found = self._adopt_in_place() or self._copy_old()
-        write_durably(self._places.settled_mark, b"")
+        write_durably(self._paths.settled_mark, b"")
         return found
 
     def _adopt_in_place(self) -> bool:
         """The old system's profile lies where ours lies; a save keeps it as it was found."""
-        if not (self._places.live / "Default").is_dir():
+        if not (self._paths.live / "Default").is_dir():
             return False
         try:
-            version = old_profile.last_version(self._places.live)
+            version = old_profile.last_version(self._paths.live)
             self._saves.add(self._snapshot(_nothing, _nothing, 0, version, ""))
         except ProfileDamaged as damage:
             log.warning("old_profile_damaged", problem=str(damage))
@@ -260,11 +252,11 @@ class DiskProfileStore:
         return True
 
     def _copy_old(self) -> bool:
-        root = self._places.live.parent
+        root = self._paths.live.parent
         folder, archive = old_profile.old_folder(root, self._session), old_profile.old_zip(root, self._session)
         try:
             if folder:
-                refuse_living_browser(folder, lambda _: False)
+                refuse_living_browser(folder, orphans_allowed=False)
                 self._bring_in(lambda target: old_profile.copy_folder(folder, target))
             elif archive:
                 self._bring_in(lambda target: old_profile.unpack(archive, target))
@@ -275,7 +267,7 @@ class DiskProfileStore:
 
     async def trim(self, max_bytes: int) -> int:
         size = (await self.inspect()).bytes
-        return await self._run(lambda: trim_caches(self._places.live)) if size > max_bytes else 0
+        return await self._run(lambda: trim_caches(self._paths.live)) if size > max_bytes else 0
 
     async def set_aside(self) -> None:
         await self._run(self._swap.set_aside)
@@ -288,9 +280,9 @@ class DiskProfileStore:
 
     def _wipe(self) -> None:
         """The lock, the outbox and the mark stay: a cleared session must not be moved in from the old system again."""
-        self._places.swap_plan.unlink(missing_ok=True)
-        private_folder(self._places.state)
-        write_durably(self._places.settled_mark, b"")
+        self._paths.swap_plan.unlink(missing_ok=True)
+        private_folder(self._paths.state)
+        write_durably(self._paths.settled_mark, b"")
         self._saves.wipe()
         self._swap.drop_set_aside()
         self._empty_staging()
@@ -300,12 +292,12 @@ class DiskProfileStore:
     def _remove_live(self) -> None:
         """By a rename first, so that an interrupted wipe leaves no half of a profile where a whole one is expected."""
         try:
-            self._places.live.rename(self._places.staging / "wiped")
+            self._paths.live.rename(self._paths.staging / "wiped")
         except FileNotFoundError:
             return
         except OSError:
-            remove_tree(self._places.live)
-        remove_tree(self._places.staging / "wiped")
+            remove_tree(self._paths.live)
+        remove_tree(self._paths.staging / "wiped")
 
     async def read_chunk(self, snapshot_id: str, sha256: str) -> bytes:
         return await asyncio.to_thread(self._offers.read, snapshot_id, sha256)

@@ -12,18 +12,18 @@ from pathlib import Path
 
 from browser_worker.adapters.durable_files import move_durably, private_folder, remove_tree, sync_folder, write_durably
 
-from .paths import ProfilePlaces
+from .paths import ProfilePaths
 
 
 class ProfileSwap:
-    def __init__(self, places: ProfilePlaces) -> None:
-        self._places = places
+    def __init__(self, paths: ProfilePaths) -> None:
+        self._paths = paths
 
     def replace_live(self, incoming: Path) -> None:
         """`incoming` (in the staging folder, durable, verified) becomes the live profile; the present one is set aside,
         unless one is set aside already: that one is the original, and the present one came from a copy."""
-        plan = {"incoming": os.fspath(incoming.relative_to(self._places.state)), "aside": self._free_name()}
-        write_durably(self._places.swap_plan, json.dumps(plan).encode())
+        plan = {"incoming": os.fspath(incoming.relative_to(self._paths.state)), "aside": self._free_name()}
+        write_durably(self._paths.swap_plan, json.dumps(plan).encode())
         self.finish()
 
     def set_aside(self) -> None:
@@ -35,32 +35,32 @@ class ProfileSwap:
         plan = self._plan()
         if plan is None:
             return False
-        incoming = self._places.state / plan["incoming"]
+        incoming = self._paths.state / plan["incoming"]
         if incoming.exists():
             self._move_aside(plan["aside"])
-            move_durably(incoming, self._places.live)
-        self._places.swap_plan.unlink()
-        sync_folder(self._places.state)
+            move_durably(incoming, self._paths.live)
+        self._paths.swap_plan.unlink()
+        sync_folder(self._paths.state)
         self._drop_copies()
         return True
 
     def drop_set_aside(self) -> None:
-        remove_tree(self._places.aside)
+        remove_tree(self._paths.aside)
 
     def _plan(self) -> dict[str, str] | None:
         try:
-            plan = json.loads(self._places.swap_plan.read_bytes())
+            plan = json.loads(self._paths.swap_plan.read_bytes())
             return {"incoming": str(plan["incoming"]), "aside": str(plan["aside"])}
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):
-            self._places.swap_plan.unlink()  # written by rename, so this one was never ours to follow
+            self._paths.swap_plan.unlink()  # written by rename, so this one was never ours to follow
             return None
 
     def _move_aside(self, name: str) -> None:
-        if os.path.lexists(self._places.live):
-            private_folder(self._places.aside)
-            move_durably(self._places.live, self._places.aside / name)
+        if os.path.lexists(self._paths.live):
+            private_folder(self._paths.aside)
+            move_durably(self._paths.live, self._paths.aside / name)
 
     def _free_name(self) -> str:
         names = self._names()
@@ -68,10 +68,10 @@ class ProfileSwap:
 
     def _drop_copies(self) -> None:
         for name in self._names()[1:]:
-            remove_tree(self._places.aside / name)
+            remove_tree(self._paths.aside / name)
 
     def _names(self) -> list[str]:
         try:
-            return sorted(path.name for path in self._places.aside.iterdir() if path.name.isdigit())
+            return sorted(path.name for path in self._paths.aside.iterdir() if path.name.isdigit())
         except FileNotFoundError:
             return []
