@@ -25,10 +25,14 @@ from health_samples import (
     worker,
 )
 
+from health.domain.case import read_desired
+from health.domain.causes import Cause
 from health.domain.checks import CHECKS
+from health.domain.checks.connection import CAUSES
+from health.domain.finding import Problem
 from health.domain.observation import Observation
 from health.domain.samples import DuplicateOwner, NatsSample
-from shared.contracts.sessions import State
+from shared.contracts.sessions import DesiredState, State
 
 FRESH = replace(WELL, listening_since=ago(1))
 """The service has just begun to listen."""
@@ -367,6 +371,23 @@ def test_each_check_has_an_example_that_is_bad_and_one_that_is_not_judged_or_wel
     levels = {each.level for each in EXAMPLES if each.code == code}
     assert levels & {"warning", "critical"}
     assert levels & {"healthy", "unknown"}
+
+
+def test_each_problem_is_found_by_an_example_and_by_one_check_alone() -> None:
+    """A rule may wait for any of these problems, so each of them must be one that a check finds."""
+    found = {(each.problem, each.code) for each in EXAMPLES if each.problem}
+    assert {name for name, _ in found} == set(Problem)
+    assert len(found) == len(Problem)
+
+
+def test_each_cause_has_a_problem_and_a_text() -> None:
+    assert set(CAUSES) == set(Cause)
+
+
+@pytest.mark.parametrize("desired", ["", "paused", "RUNNING", "running"])
+def test_a_desired_state_of_a_later_version_is_judged_as_running(desired: str) -> None:
+    assert read_desired(desired) is DesiredState.RUNNING
+    assert check(replace(in_state("failed"), record=record(desired)), "WA-CONNECTION").level == "critical"
 
 
 def test_each_state_has_an_answer() -> None:

@@ -30,10 +30,12 @@ from health_samples import (
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from health.domain.case import Case
+from health.domain.checks import CHECKS
 from health.domain.levels import Level
 from health.domain.observation import Observation
 from health.domain.samples import DuplicateOwner, NatsSample
-from health.domain.verdict import fingerprint, updated_open_since
+from health.domain.verdict import fingerprint, judge, updated_open_since
 from shared.contracts.health import HealthReport, Overall
 from shared.contracts.message import decode, encode
 
@@ -53,6 +55,13 @@ def test_the_overall_verdict_is_the_worst_level_and_nothing_raises(seen: Observa
     }
     assert all(issue.text and issue.text_ar and issue.since <= now for issue in report.issues)
     assert report.at == now
+
+
+@given(seen=observations)
+def test_a_finding_names_a_problem_and_has_a_text_exactly_where_it_is_bad(seen: Observation) -> None:
+    for each in CHECKS:
+        finding = each.examine(Case(seen, LIMITS, NOW))
+        assert finding.level.bad == (finding.problem is not None) == (finding.text is not None)
 
 
 @given(seen=observations)
@@ -180,8 +189,6 @@ def test_issues_come_worst_first() -> None:
 
 def test_the_limits_come_from_the_settings() -> None:
     strict = replace(LIMITS, max_session_size_mb=10)
-    from health.domain.verdict import judge
-
     assert judge(WELL, strict, NOW).overall == "critical"
 
 

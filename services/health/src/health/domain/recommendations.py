@@ -29,7 +29,7 @@ class Action(StrEnum):
     INITIALIZE = "initialize"
     CLEAR = "clear"
     HEALTH_CHECK = "health-check"
-    BACKUP = "backup"
+    BACK_UP = "backup"
     RESTORE = "restore"
 
 
@@ -331,7 +331,7 @@ _SESSION_RULES: tuple[Rule, ...] = (
     Rule(
         "back-up",
         (CheckCode.BACKUP,),
-        Action.BACKUP,
+        Action.BACK_UP,
         LocalizedText("Make a new backup now.", "أنشئ نسخة احتياطية جديدة الآن."),
         _worth_backing_up,
     ),
