@@ -16,7 +16,7 @@ class Level(StrEnum):
 
     @property
     def rank(self) -> int:
-        """-1 unknown, 0 healthy, 1 warning, 2 critical. Also the value of the metric wa_health_check_level."""
+        """-1 unknown, 0 healthy, 1 warning, 2 critical. Also the value of the metric HEALTH_CHECK_LEVEL."""
         match self:
             case Level.UNKNOWN:
                 return -1
