@@ -22,43 +22,43 @@ from .runner import Runner
 from .settings import HealthSettings
 
 EVENT_HISTORY_SECONDS = 600.0
-"""Events read again at the start: takeovers are counted within this time."""
+"""Events this young are read again at the start, because takeovers are counted within this time."""
 
 log = get_logger()
 
 
 async def main(shutdown: Shutdown) -> int:
-    """Live from the first moment, ready once the bus has told what there is."""
+    """Serve until the shutdown. The ops server is live at once, and ready when the records and statuses were read."""
     settings = load_settings(HealthSettings)
     configure_logging("health", settings.log_level)
     clock, metrics = SystemClock(), Metrics()
-    services: list[HealthApp] = []
+    started: list[HealthApp] = []
     ops = OpsServer(
         metrics,
         host=settings.http_host,
         port=settings.http_port,
-        ready=lambda: services[0].ready() if services else (False, "the bus has not been reached yet"),
+        ready=lambda: started[0].ready() if started else (False, "the bus has not been reached yet"),
     )
     await ops.start()
     log.info("health_started", ops_port=ops.port)
     bus = await _connected(settings, clock, shutdown)
     if bus is not None:
-        service = HealthApp(settings, bus, clock, metrics)
-        shutdown.phase("reports", 3.0, service.stop)
-        await service.start()
-        services.append(service)
+        app = HealthApp(settings, bus, clock, metrics)
+        shutdown.phase("reports", 3.0, app.stop)
+        await app.start()
+        started.append(app)
         await shutdown.requested.wait()
     shutdown.phase("ops", 1.0, ops.stop)
     return 0
 
 
 async def _connected(settings: HealthSettings, clock: Clock, shutdown: Shutdown) -> Bus | None:
-    """The bus, however long that takes; None when the service is told to stop before."""
+    """The connected bus, however long that takes; None where the service must stop before."""
     options = settings.bus_options("health")
     connecting = asyncio.create_task(Bus.connect(options, clock=clock, wait_seconds=None))
-    asked = asyncio.create_task(shutdown.requested.wait())
-    await asyncio.wait({connecting, asked}, return_when=asyncio.FIRST_COMPLETED)
-    asked.cancel()
+    stopping = asyncio.create_task(shutdown.requested.wait())
+    await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
     if connecting.done():
         return connecting.result()
     connecting.cancel()
@@ -67,7 +67,7 @@ async def _connected(settings: HealthSettings, clock: Clock, shutdown: Shutdown)
 
 
 class HealthApp:
-    """Everything wired together, on a connected bus."""
+    """All parts of the service, wired together on a connected bus."""
 
     def __init__(self, settings: HealthSettings, bus: Bus, clock: Clock, metrics: Metrics) -> None:
         self._bus = bus

@@ -1,4 +1,4 @@
-"""The one question that this service answers: how is this session, now?"""
+"""The one request that this service answers: the verdict about a session, now."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .domain.session_tracker import SessionTracker
 
 
 class JudgeHandler:
-    """Answers from memory, so that asking costs nothing; a session that nobody knows has never been started."""
+    """Answers from what the tracker remembers. A session that nobody knows is one that was never started."""
 
     def __init__(self, tracker: SessionTracker, clock: Clock) -> None:
         self._tracker = tracker
         self._clock = clock
 
     async def judge(self, _: Judge, call: Call) -> HealthReport:
-        """Raises Invalid for what is no session id."""
+        """Raises Invalid where the subject holds no session id."""
         try:
             session = session_id(call.session)
         except BadIdentifier as error:

@@ -1,4 +1,4 @@
-"""What the health service needs from the world."""
+"""What the health service needs from outside."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .domain.samples import NatsSample
 
 
 class ReportPublisher(Protocol):
-    """Whoever wants to know how sessions are."""
+    """Publishes reports to whoever wants them."""
 
     async def publish(self, report: HealthReport) -> None:
-        """Best effort; never raises for a lost bus."""
+        """Best effort. Raises nothing when the bus is lost."""
         ...
 
 

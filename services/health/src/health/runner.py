@@ -1,7 +1,7 @@
-"""Feeds what the bus says into the memory and tells the publisher when a verdict changes, or when it is time.
+"""Feeds what the bus says into the tracker, and publishes a report when a verdict changes or the interval has passed.
 
-The trap: time itself changes verdicts (a heartbeat that does not come), so all sessions are judged each second and not
-only when something arrives.
+The trap: time alone changes verdicts, because a missing heartbeat is news too. All sessions are therefore judged every
+second, not only when something arrives.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from .domain.verdict import fingerprint
 from .ports import NatsMonitor, ReportPublisher
 
 TICK_SECONDS = 1.0
-SHORTEST_PAUSE_SECONDS = 0.05
-"""Between two rounds, so that a storm of changes becomes one round."""
+MIN_PAUSE_SECONDS = 0.05
+"""Between two rounds, so that many changes at once become one round."""
 NATS_SAMPLE_SECONDS = 5.0
-ROUND_SLICE = 50
-"""Sessions judged before others get their turn."""
+SESSIONS_PER_SLICE = 50
+"""Sessions judged before other tasks of the event loop get their turn."""
 
 log = get_logger()
-_EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_EVENT_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class Runner:
@@ -45,12 +45,12 @@ class Runner:
         self._started_at = clock.now()
         self._wake = asyncio.Event()
         self._reported: dict[str, tuple[tuple[object, ...], float]] = {}
+        """Session → fingerprint of the newest report, and when it was published (monotonic seconds)."""
         self._read_whole = {"records": False, "statuses": False}
 
-    # what the bus says
     def bus_back(self) -> None:
         self._tracker.bus_back(self._clock.now())
-        log.info("listening")
+        log.info("bus_listening")
         self._wake.set()
 
     def bus_lost(self) -> None:
@@ -59,7 +59,7 @@ class Runner:
         self._wake.set()
 
     def ready_with(self, what: str) -> Callable[[], None]:
-        """To be called when all present `what` (records, statuses) have been read."""
+        """A function to call when all present `what` (records or statuses) have been read."""
 
         def ready() -> None:
             self._read_whole[what] = True
@@ -82,52 +82,52 @@ class Runner:
         self._tracker.update_backup_replica(heartbeat, self._clock.now())
 
     def on_event(self, data: bytes, _: str) -> None:
-        """Events of kinds that this version does not know are passed over."""
+        """Skip events that this version does not know."""
         try:
-            event = _EVENTS.decode(data)
+            event = _EVENT_DECODER.decode(data)
         except (msgspec.ValidationError, msgspec.DecodeError):
             return
         self._tracker.apply_event(event, counted=event.at >= self._started_at)
 
-    # what this service says
     def ready(self) -> tuple[bool, str]:
         missing = [what for what, whole in self._read_whole.items() if not whole]
         return not missing, f"not read yet: {', '.join(missing)}" if missing else ""
 
     async def report_forever(self) -> None:
         while True:
-            await self._woken()
+            await self._next_round()
             await self.report_round()
-            await self._clock.sleep(SHORTEST_PAUSE_SECONDS)
+            await self._clock.sleep(MIN_PAUSE_SECONDS)
 
     async def report_round(self) -> None:
-        """Judge every session and tell what is news or due."""
+        """Judge every session and publish the reports that are news or due."""
         sessions = self._tracker.sessions
         for done, session in enumerate(sessions, start=1):
             report = self._tracker.verdict(session, self._clock.now())
-            if self._is_news(report):
+            if self._is_news_or_due(report):
                 await self._publisher.publish(report)
-            if done % ROUND_SLICE == 0:
+            if done % SESSIONS_PER_SLICE == 0:
                 await asyncio.sleep(0)
-        self._reported = {session: told for session, told in self._reported.items() if session in sessions}
+        self._reported = {name: reported for name, reported in self._reported.items() if name in sessions}
 
     async def sample_nats_forever(self, monitor: NatsMonitor) -> None:
         while True:
             self._tracker.update_nats(await monitor.sample())
             await self._clock.sleep(NATS_SAMPLE_SECONDS)
 
-    def _is_news(self, report: HealthReport) -> bool:
+    def _is_news_or_due(self, report: HealthReport) -> bool:
         now = self._clock.monotonic()
-        before, told_at = self._reported.get(report.session, ((), float("-inf")))
-        news = fingerprint(report)
-        if news == before and now - told_at < self._interval:
+        before, published_at = self._reported.get(report.session, ((), float("-inf")))
+        present = fingerprint(report)
+        if present == before and now - published_at < self._interval:
             return False
-        self._reported[report.session] = (news, now)
-        if before and news[0] != before[0]:
-            log.info("verdict", session=report.session, overall=report.overall, before=before[0])
+        self._reported[report.session] = (present, now)
+        if before and present[0] != before[0]:
+            log.info("verdict_changed", session=report.session, overall=report.overall, before=before[0])
         return True
 
-    async def _woken(self) -> None:
+    async def _next_round(self) -> None:
+        """Wait for something new, at most TICK_SECONDS."""
         try:
             async with asyncio.timeout(TICK_SECONDS):
                 await self._wake.wait()

@@ -1,4 +1,4 @@
-"""The health service's settings, by the names of the whole system. Times in milliseconds, sizes in MB, as they say."""
+"""The health service's settings, by the names of the whole system. `_MS` is milliseconds, `_MB` is 2²⁰ bytes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ class HealthSettings(ServiceSettings):
     nats_monitor_url: str = Field(
         "",
         pattern=r"^(https?://.+)?$",
-        description="Address of NATS's monitoring port, such as http://nats:8222; empty: NATS is judged by its "
-        "connection alone.",
+        description="Address of NATS's monitoring port, such as http://nats:8222. Empty: the connection alone tells "
+        "whether NATS is well.",
     )
     health_check_interval_ms: Milliseconds = Field(
-        15000, description="How often a report is sent although nothing changed."
+        15000, description="How often a report is published although nothing changed."
     )
-    max_session_size_mb: PositiveInt = Field(150, description="Size of a profile that is a warning; twice is critical.")
+    max_session_size_mb: PositiveInt = Field(
+        150, description="Profile size that is a warning; twice this size is critical."
+    )
     session_timeout_ms: Milliseconds = Field(45000, description="A start may take four times this long.")
-    max_reconnect_attempts: PositiveInt = Field(5, description="Attempts that are critical.")
+    max_reconnect_attempts: PositiveInt = Field(5, description="Number of attempts to reconnect that is critical.")
     backup_interval_ms: Milliseconds = Field(
         300000, description="A backup three intervals old is a warning, twelve critical."
     )
@@ -33,10 +35,14 @@ class HealthSettings(ServiceSettings):
         120000, description="A save three intervals old is a warning, fifteen critical."
     )
     session_validation_interval_ms: Milliseconds = Field(
-        60000, description="A profile not validated for three intervals is a warning."
+        60000, description="A profile that was not validated for three intervals is a warning."
     )
-    memory_warning_mb: PositiveInt = Field(700, description="Memory of a session's browser that is a warning.")
-    memory_critical_mb: PositiveInt = Field(1200, description="Memory of a session's browser that is critical.")
+    memory_warning_mb: PositiveInt = Field(
+        700, description="Memory of a session's browser above which it is a warning."
+    )
+    memory_critical_mb: PositiveInt = Field(
+        1200, description="Memory of a session's browser above which it is critical."
+    )
     disk_warning_mb: PositiveInt = Field(1024, description="Free space on a worker's disk under which it is a warning.")
     disk_critical_mb: PositiveInt = Field(256, description="Free space on a worker's disk under which it is critical.")
 
@@ -44,7 +50,7 @@ class HealthSettings(ServiceSettings):
     @classmethod
     def _session_id(cls, text: str) -> str:
         if not SESSION_ID.fullmatch(text):
-            raise ValueError("a session id is 1 to 63 of: small letters a-z, digits, hyphen")
+            raise ValueError("a session id has 1 to 63 characters: small letters a-z, digits and hyphens")
         return text
 
     @model_validator(mode="after")

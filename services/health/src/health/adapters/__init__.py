@@ -1,1 +1,1 @@
-"""What the health service uses, by technique."""
+"""The outside of the health service, by technique."""

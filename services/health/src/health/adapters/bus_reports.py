@@ -1,4 +1,4 @@
-"""Reports as telemetry on the bus."""
+"""Publishes reports as telemetry on the bus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""NATS's monitoring page `/varz`, read over HTTP."""
+"""Reads the monitoring page `/varz` of NATS over HTTP.
+
+The fields are those of nats-server: https://docs.nats.io/running-a-nats-service/nats_admin/monitoring
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class _Usage(msgspec.Struct):
 
 
 class _JetStream(msgspec.Struct):
-    """Both parts are absent where JetStream is off."""
+    """Both fields are absent where JetStream is off."""
 
     config: _Limits | None = None
     stats: _Usage | None = None
@@ -35,7 +38,7 @@ class _Varz(msgspec.Struct):
 
 
 class HttpNatsMonitor:
-    """`url` such as http://127.0.0.1:8222. Takes no proxy from the environment: the page is never outside."""
+    """`url` is such as http://127.0.0.1:8222. A proxy of the environment is ignored, because NATS is never outside."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._url = f"{url.rstrip('/')}/varz"

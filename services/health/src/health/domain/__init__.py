@@ -1,1 +1,1 @@
-"""The pure core: what is seen, how it is judged, what is recommended and measured."""
+"""The pure core: what is observed, how it is judged, what is recommended and measured."""

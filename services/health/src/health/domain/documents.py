@@ -16,10 +16,10 @@ def checks_document() -> str:
         "",
         _NOTE,
         "",
-        "Each check is `healthy`, `warning`, `critical` or `unknown` (not judged, because nothing is known; never an "
-        "alarm). The overall verdict is the worst of them. Limits below are the defaults; those that follow a setting "
-        "of the system change with it. A session that nobody wants running is at most a warning, except for two owners "
-        "and a lost bus.",
+        "Each check is `healthy`, `warning`, `critical` or `unknown`. Unknown means that nothing is known to judge by; "
+        "it is never an alarm. The overall verdict is the worst of all checks. The limits below are the defaults; "
+        "those that follow a setting change with it. A session that is not meant to run is at most a warning, except "
+        "for two owners and a lost bus.",
         "",
         "| code | check | limits | what to do | الفحص | ما العمل |",
         "|---|---|---|---|---|---|",
@@ -31,8 +31,9 @@ def checks_document() -> str:
         "",
         "## Recommendations",
         "",
-        "`clear` is recommended only where the profile is damaged and it is known that no save and no backup exists. "
-        "Nobody who was banned or refused by WhatsApp is told to reconnect.",
+        "`clear` is recommended only if the profile is damaged and it is known that no save and no backup exists. "
+        "Nobody is told to reconnect while WhatsApp or another program stands in the way. An id and its action are "
+        "stable.",
         "",
         "| id | action | text | النص |",
         "|---|---|---|---|",

@@ -1,7 +1,7 @@
 """The values of every metric that this service owns (`shared.contracts.metrics`), at one moment.
 
-Labels are bounded: at most MEASURED_SESSIONS sessions, states and codes that are known, everything else is `other`.
-A figure that is not known has no sample at all. Never a number, a chat or a name.
+Labels are bounded: at most MEASURED_SESSIONS sessions, and a state or source that is not known counts as `other`. A
+figure that is not known has no value at all. No metric holds a phone number, a chat or a name.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KNOWN_LABELS: dict[str, frozenset[str]] = {
     "state": frozenset(state.value for state in State),
     "source": frozenset({"save", "backup"}),
 }
-"""The values that a label from outside may take."""
+"""The values that a label with text of another service may take."""
 OTHER = "other"
 
 
@@ -98,7 +98,7 @@ def _copy_metrics(status: SessionStatus, name: tuple[str, ...]) -> Iterator[Metr
 
 
 def system_metrics(case: Case, sessions: int) -> Iterator[MetricValue]:
-    """What is the same for every session; any session's case tells it."""
+    """What is the same for every session, taken from the case of any session."""
     yield MetricValue(metrics.HEALTH_SESSIONS, float(sessions))
     yield MetricValue(metrics.HEALTH_SESSIONS_UNMEASURED, float(max(0, sessions - MEASURED_SESSIONS)))
     yield MetricValue(metrics.WORKER_UP, float(bool(case.live_workers)))
@@ -106,7 +106,7 @@ def system_metrics(case: Case, sessions: int) -> Iterator[MetricValue]:
     if case.live_workers:
         free = min(worker.disk_free_bytes for worker in case.live_workers)
         yield MetricValue(metrics.WORKER_DISK_FREE_BYTES, float(free))
-    yield MetricValue(metrics.BACKUP_UP, float(any(store.store_ok for store in case.live_backup_replicas)))
+    yield MetricValue(metrics.BACKUP_UP, float(any(replica.store_ok for replica in case.live_backup_replicas)))
     if case.seen.nats is not None:
         yield from _nats_metrics(case.seen.nats)
 
@@ -121,7 +121,7 @@ def _nats_metrics(nats: NatsSample) -> Iterator[MetricValue]:
 
 
 def event_metrics(event_counts: Mapping[tuple[Metric, str], int]) -> Iterator[MetricValue]:
-    """Counters, with labels from outside that are not known summed up as `other`; one that never counted is 0."""
+    """Counters. Labels that are not known are summed up as `other`; a counter without labels begins at 0."""
     sums: dict[tuple[Metric, tuple[str, ...]], float] = {
         (metric, ()): 0.0 for metric in MEASURES if metric.kind is Kind.COUNTER and not metric.labels
     }

@@ -1,7 +1,12 @@
-"""Everything that has been seen, folded into one Observation a session. No input or output; the time is an argument.
+"""Everything that was heard on the bus, folded into one Observation for each session. Pure; the time is an argument.
 
-A reader drops a status whose epoch is older than one it has seen; here such a status is also evidence that two owners
-are at work. The trap: after a reconnect the bus repeats what is already known, and a repetition is no sign of life.
+Who owns a session follows from the epochs. An epoch grows with each takeover, so a new epoch is a takeover. A status
+with an epoch older than the newest is dropped, as every reader drops it, but here it is also evidence: another worker
+still acts as the owner. Two workers with the newest epoch are worse, because the lease allows only one. A status of the
+worker that is known already is believed whatever its epoch: after the bus lost its data, epochs begin anew.
+
+The trap: after a reconnect the bus repeats statuses that are known already. A repetition is no sign of life. A status
+that was there before this service listened (`live` False) is as old as it says; a live one is as old as its arrival.
 """
 
 from __future__ import annotations
@@ -31,10 +36,11 @@ from .thresholds import Thresholds
 from .verdict import judge, updated_open_since
 
 FORGET_AFTER = timedelta(seconds=120)
-"""A worker or a backup replica that has been silent this long while others live is gone for good."""
+"""A worker or a backup replica that is silent this long is forgotten when another one is heard."""
 MAX_SESSIONS = 1000
-"""Sessions beyond are not watched: a bound for what strange messages can make this service remember."""
-SLOW_WINDOW = timedelta(seconds=300)
+"""Further sessions are not tracked: a bound for what unknown messages can make this service remember."""
+SLOW_CONSUMERS_WINDOW = timedelta(seconds=300)
+"""Clients that NATS cut off within this time count as new."""
 MAX_EPOCHS = 64
 MAX_DUPLICATE_OWNERS = 16
 
@@ -43,14 +49,20 @@ Event = StateChanged | SnapshotSaved | SessionRestored | SessionCleared
 
 @dataclass
 class _Known:
-    """What is known of one session. `epochs`: epoch → when it was first seen."""
+    """What is known of one session."""
 
     status: SessionStatus | None = None
     status_seen_at: datetime | None = None
     record: SessionRecord | None = None
     epochs: dict[int, datetime] = field(default_factory=dict)
+    """Epoch → when it was first seen."""
     duplicate_owners: list[DuplicateOwner] = field(default_factory=list)
-    since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    open_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+
+    def forget_status(self) -> None:
+        """The bus holds no status any more: it lost its data, and epochs begin anew."""
+        self.status, self.status_seen_at = None, None
+        self.epochs.clear()
 
     def add_epoch(self, epoch: int, at: datetime) -> None:
         self.epochs[epoch] = min(at, self.epochs.get(epoch, at))
@@ -58,22 +70,39 @@ class _Known:
             del self.epochs[min(self.epochs)]
 
     def takeovers(self) -> tuple[datetime, ...]:
-        """Each epoch but the first one known was a takeover."""
+        """When each epoch but the first known was first seen, oldest first."""
         return tuple(sorted(at for _, at in sorted(self.epochs.items())[1:]))
 
-    def add_duplicate_owner(self, duplicate: DuplicateOwner) -> None:
-        self.duplicate_owners = [*self.duplicate_owners, duplicate][-MAX_DUPLICATE_OWNERS:]
+    def note_duplicate_owner(self, status: SessionStatus, now: datetime) -> None:
+        """Remember the worker of this status where it is not the owner and acts as if it were."""
+        if self.status is None or status.worker == self.status.worker:
+            return
+        newest = self._newest_epoch(status)
+        same_epoch = status.epoch == newest == self.status.epoch
+        if same_epoch or status.epoch < newest:
+            duplicate = DuplicateOwner(status.worker, now, same_epoch=same_epoch)
+            self.duplicate_owners = [*self.duplicate_owners, duplicate][-MAX_DUPLICATE_OWNERS:]
+
+    def is_newer_than(self, status: SessionStatus) -> bool:
+        """Whether this status is to be dropped. Statuses of one worker are ordered by their time, others by epoch."""
+        if self.status is not None and status.worker == self.status.worker:
+            return status.updated_at < self.status.updated_at
+        return status.epoch < self._newest_epoch(status)
+
+    def _newest_epoch(self, status: SessionStatus) -> int:
+        return max(self.epochs, default=status.epoch)
 
 
 @dataclass
 class _Worker:
     heartbeat: WorkerHeartbeat
     seen_at: datetime
-    holds: dict[str, datetime]
+    holding_since: dict[str, datetime]
+    """Session → since when the worker's heartbeats name it without a gap."""
 
 
 class SessionTracker:
-    """The memory of the health service."""
+    """All that the health service remembers."""
 
     def __init__(self, default_session: str, thresholds: Thresholds) -> None:
         self.thresholds = thresholds
@@ -82,12 +111,11 @@ class SessionTracker:
         self._workers: dict[str, _Worker] = {}
         self._backup_replicas: dict[str, BackupReplicaSample] = {}
         self._nats: NatsSample | None = None
-        self._slow: list[tuple[datetime, int]] = []
+        self._slow_consumers: list[tuple[datetime, int]] = []
         self._listening_since: datetime | None = None
         self.event_counts: Counter[tuple[Metric, str]] = Counter()
-        """How often each kind of event came, by metric and label."""
+        """How often each kind of event came since this service started, by metric and label."""
 
-    # what is seen
     def bus_back(self, now: datetime) -> None:
         self._listening_since = now
 
@@ -95,13 +123,13 @@ class SessionTracker:
         self._listening_since = None
 
     def update_nats(self, sample: NatsSample) -> None:
-        """Slow clients are told as a total since the server's start; what is new is the growth within a window."""
-        within = [(at, total) for at, total in self._slow if sample.seen_at - at <= SLOW_WINDOW]
+        """NATS tells the slow clients since its start. The new ones are the growth of that total within a window."""
+        within = [(at, total) for at, total in self._slow_consumers if sample.seen_at - at <= SLOW_CONSUMERS_WINDOW]
         if not sample.reachable or (within and within[-1][1] > sample.slow_consumers):
-            within = []  # the server has started again
+            within = []  # the server did not answer or has restarted: its total begins anew
         oldest = within[0][1] if within else sample.slow_consumers
         if sample.reachable:
-            self._slow = [*within, (sample.seen_at, sample.slow_consumers)]
+            self._slow_consumers = [*within, (sample.seen_at, sample.slow_consumers)]
         self._nats = replace(sample, new_slow_consumers=sample.slow_consumers - oldest)
 
     def update_record(self, session: str, record: SessionRecord | None) -> None:
@@ -110,52 +138,47 @@ class SessionTracker:
             known.record = record
 
     def update_status(self, session: str, status: SessionStatus | None, now: datetime, *, live: bool) -> None:
-        """`live` False: a value that was there before this service listened, as old as it says itself."""
+        """Take the newest status of a session; None: the bus holds none any more.
+
+        `live` False: the bus held the status before this service listened.
+        """
         known = self._known(session)
         if known is None or status == known.status:
             return
         if status is None:
-            known.status, known.status_seen_at = None, None
-            known.epochs.clear()  # a bus that lost its data counts epochs from the beginning
-        elif not self._rejects(known, status, now, live=live):
-            known.add_epoch(status.epoch, now if live else min(now, status.updated_at))
-            known.status, known.status_seen_at = status, now if live else min(now, status.updated_at)
-
-    def _rejects(self, known: _Known, status: SessionStatus, now: datetime, *, live: bool) -> bool:
-        """Note a status that a second owner wrote; True when it is to be dropped."""
-        newest = max(known.epochs, default=status.epoch)
-        foreign = known.status is not None and known.status.worker != status.worker
-        if known.status is not None and not foreign:
-            return status.updated_at < known.status.updated_at
-        same = status.epoch == newest and known.status is not None and known.status.epoch == newest
-        if live and foreign and (same or status.epoch < newest):
-            known.add_duplicate_owner(DuplicateOwner(status.worker, now, same_epoch=same))
-        return status.epoch < newest
+            known.forget_status()
+            return
+        seen_at = now if live else min(now, status.updated_at)
+        if live:
+            known.note_duplicate_owner(status, now)
+        if not known.is_newer_than(status):
+            known.add_epoch(status.epoch, seen_at)
+            known.status, known.status_seen_at = status, seen_at
 
     def update_worker(self, heartbeat: WorkerHeartbeat, now: datetime) -> None:
         before = self._workers.get(heartbeat.worker)
         silent = timedelta(seconds=self.thresholds.worker_silent_seconds)
-        held = before.holds if before and now - before.seen_at <= silent else {}
-        holds = {session: held.get(session, now) for session in heartbeat.sessions}
-        self._workers[heartbeat.worker] = _Worker(heartbeat, now, holds)
+        held = before.holding_since if before and now - before.seen_at <= silent else {}
+        holding_since = {session: held.get(session, now) for session in heartbeat.sessions}
+        self._workers[heartbeat.worker] = _Worker(heartbeat, now, holding_since)
         self._workers = {name: w for name, w in self._workers.items() if now - w.seen_at <= FORGET_AFTER}
 
     def update_backup_replica(self, heartbeat: BackupHeartbeat, now: datetime) -> None:
         before = self._backup_replicas.get(heartbeat.instance)
-        began = (before.store_down_since if before else None) or now
+        down_since = (before.store_down_since if before else None) or now
         self._backup_replicas[heartbeat.instance] = BackupReplicaSample(
             instance=heartbeat.instance,
             seen_at=now,
             store_ok=heartbeat.store_ok,
             store_error=heartbeat.store_error,
-            store_down_since=None if heartbeat.store_ok else began,
+            store_down_since=None if heartbeat.store_ok else down_since,
         )
         self._backup_replicas = {
-            name: s for name, s in self._backup_replicas.items() if now - s.seen_at <= FORGET_AFTER
+            name: replica for name, replica in self._backup_replicas.items() if now - replica.seen_at <= FORGET_AFTER
         }
 
     def apply_event(self, event: Event, *, counted: bool) -> None:
-        """`counted` False: from before this life of the service, told again; a counter must not grow by it."""
+        """`counted` False: the event is older than this service's start and is read again; no counter grows by it."""
         if isinstance(event, StateChanged):
             known = self._known(event.session)
             if known is not None:
@@ -170,10 +193,9 @@ class SessionTracker:
             self._sessions[session] = _Known()
         return self._sessions[session]
 
-    # what follows from it
     @property
     def sessions(self) -> tuple[str, ...]:
-        """Those that are wanted or seen, the default one first."""
+        """Sessions with a record or a status, in order of name after the default session."""
         others = sorted(
             name
             for name, known in self._sessions.items()
@@ -194,16 +216,16 @@ class SessionTracker:
             duplicate_owners=tuple(known.duplicate_owners),
             nats=self._nats,
             listening_since=self._listening_since,
-            open_since=known.since,
+            open_since=known.open_since,
         )
 
     def verdict(self, session: str, now: datetime) -> HealthReport:
-        """A fresh verdict; the beginnings of its issues are updated_open_since for sessions that are watched."""
+        """A fresh verdict. For a tracked session the beginnings of its issues are remembered."""
         observation = self.observe(session)
         report = judge(observation, self.thresholds, now)
         known = self._sessions.get(session)
         if known is not None:
-            known.since = updated_open_since(observation.open_since, report)
+            known.open_since = updated_open_since(observation.open_since, report)
         return report
 
 
@@ -213,7 +235,7 @@ def _sample(worker: _Worker, session: str) -> WorkerSample:
         seen_at=worker.seen_at,
         free_capacity=worker.heartbeat.free_capacity,
         disk_free_bytes=worker.heartbeat.disk_free_bytes,
-        holding_since=worker.holds.get(session),
+        holding_since=worker.holding_since.get(session),
     )
 
 
