@@ -101,7 +101,7 @@ async def measure(megabytes: int, client: Client, s3: S3Server, service: BackupS
     await client.owner.serve(client.bus, client.session)
     await serving(client)
     await client.claim()
-    await client.keep({"warm": b"up"})
+    await client.back_up({"warm": b"up"})
 
     def rate(name: str, seconds: float) -> float:
         print(f"{name:<34}{size / seconds:8.1f} MB/s  {seconds:6.2f} s", flush=True)
@@ -114,7 +114,7 @@ async def measure(megabytes: int, client: Client, s3: S3Server, service: BackupS
 
     upload, download = plain(s3, b"".join(tree.values()))
     up = rate("boto3, plain upload", (await timed(asyncio.to_thread(upload)))[0])
-    seconds, stored = await timed(client.keep(tree))
+    seconds, stored = await timed(client.back_up(tree))
     store = rate("store (encrypted, read back)", seconds)
     down = rate("boto3, plain download", (await timed(asyncio.to_thread(download)))[0])
     seconds, restored = await timed(restore(client, stored.backup))
@@ -122,7 +122,7 @@ async def measure(megabytes: int, client: Client, s3: S3Server, service: BackupS
     if restored != tree:
         raise RuntimeError("the restored tree differs")
     tree["f0"] = tree["f0"][:-1] + b"!"
-    seconds, second = await timed(client.keep(tree))
+    seconds, second = await timed(client.back_up(tree))
     print(f"{'store after one changed byte':<34}{seconds:8.2f} s, {second.new_chunks} new chunk(s)")
     seconds, _ = await timed(client.backups())
     print(f"{'list':<34}{seconds * 1000:8.1f} ms")

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from memory_object_store import MemoryObjectStore
 
-from backup.adapters.heads import Heads
-from backup.adapters.memory_store import MemoryStore
+from backup.adapters.epoch_store import ObjectEpochStore
 from backup.adapters.s3_store import S3Options, S3Store
 from backup.ports import ObjectStore, Taken
 from shared.clock import SystemClock
@@ -27,7 +27,7 @@ def s3_store(s3: S3Server) -> S3Store:
 @pytest.fixture(params=["memory", "s3", "s3 without conditions"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[ObjectStore]:
     if request.param == "memory":
-        yield MemoryStore(SystemClock())
+        yield MemoryObjectStore(SystemClock())
         return
     real = s3_store(request.getfixturevalue("s3"))
     await real.prepare()
@@ -101,7 +101,7 @@ async def test_replacing_something_that_changed_or_went_is_refused(store: Object
 async def test_a_listing_shows_keys_sizes_etags_and_times(store: ObjectStore, prefix: str) -> None:
     await store.write(prefix + "b/2", b"22")
     await store.write(prefix + "a", b"1")
-    items = await store.listing(prefix)
+    items = await store.list_objects(prefix)
     assert sorted((item.key, item.bytes) for item in items) == [(prefix + "a", 1), (prefix + "b/2", 2)]
     blob = await store.read(prefix + "a")
     assert blob is not None
@@ -110,7 +110,7 @@ async def test_a_listing_shows_keys_sizes_etags_and_times(store: ObjectStore, pr
 
 
 async def test_nothing_listed_is_an_empty_list(store: ObjectStore, prefix: str) -> None:
-    assert await store.listing(prefix) == []
+    assert await store.list_objects(prefix) == []
 
 
 async def test_folders_are_the_next_level(store: ObjectStore, prefix: str) -> None:
@@ -132,7 +132,7 @@ async def test_a_listing_longer_than_one_page_is_whole(store: ObjectStore, prefi
     keys = [f"{prefix}{number:04d}" for number in range(1100)]
     for start in range(0, len(keys), 100):
         await asyncio.gather(*(store.write(key, b"1") for key in keys[start : start + 100]))
-    assert sorted(item.key for item in await store.listing(prefix)) == keys
+    assert sorted(item.key for item in await store.list_objects(prefix)) == keys
     await asyncio.gather(*(store.delete([key]) for key in keys))
 
 
@@ -165,7 +165,7 @@ async def test_the_bucket_is_made_at_the_start_and_the_probe_object_is_removed(s
     store = S3Store(options)
     await store.prepare()
     assert store.conditional
-    assert await store.listing("") == []
+    assert await store.list_objects("") == []
     store.close()
 
 
@@ -179,14 +179,14 @@ async def test_a_server_that_ignores_conditions_is_found_at_the_start_and_epochs
     store._s3.meta.events.register("before-call.s3.PutObject", forget)
     await store.prepare()
     assert not store.conditional
-    heads = Heads(store, SystemClock())
+    epochs = ObjectEpochStore(store, SystemClock())
     session = f"s-{uuid4().hex[:12]}"
-    assert await heads.claim(session, owner="a", nonce="a", at_least=1) == 1
-    assert await heads.claim(session, owner="b", nonce="b", at_least=1) == 2
-    assert await heads.claim(session, owner="b", nonce="b", at_least=1) == 2
+    assert await epochs.claim(session, owner="a", nonce="a", at_least=1) == 1
+    assert await epochs.claim(session, owner="b", nonce="b", at_least=1) == 2
+    assert await epochs.claim(session, owner="b", nonce="b", at_least=1) == 2
     with pytest.raises(Fenced):
-        await heads.admit(session, 1)
-    await heads.admit(session, 2)
+        await epochs.admit(session, 1)
+    await epochs.admit(session, 2)
     store.close()
 
 
@@ -202,7 +202,7 @@ async def test_a_claim_whose_answer_was_lost_gets_its_own_epoch(s3: S3Server) ->
             await store.create(key, data)
             await store.create(key, data)
 
-    heads = Heads(Repeating(), SystemClock())  # type: ignore[arg-type]
+    epochs = ObjectEpochStore(Repeating(), SystemClock())  # type: ignore[arg-type]
     session = f"s-{uuid4().hex[:12]}"
-    assert await heads.claim(session, owner="a", nonce="a", at_least=7) == 7
+    assert await epochs.claim(session, owner="a", nonce="a", at_least=7) == 7
     store.close()

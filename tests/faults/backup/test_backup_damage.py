@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
-from backup_support import Desk, Owner, Tree, days
+from backup_support import Owner, Replica, Tree, days
+from memory_object_store import MemoryObjectStore
 
-from backup.adapters.memory_store import MemoryStore
 from backup.adapters.s3_store import S3Options, S3Store
-from backup.domain.generations import Limits
+from backup.domain.generations import GenerationPolicy
 from shared.contracts.errors import NotFound, ServiceError
 from shared.testing import FakeClock, S3Server
 
@@ -29,9 +29,9 @@ def fake() -> FakeClock:
 
 
 @pytest.fixture(params=["memory", "s3"])
-async def store(request: pytest.FixtureRequest, fake: FakeClock) -> AsyncIterator[MemoryStore | S3Store]:
+async def store(request: pytest.FixtureRequest, fake: FakeClock) -> AsyncIterator[MemoryObjectStore | S3Store]:
     if request.param == "memory":
-        yield MemoryStore(fake)
+        yield MemoryObjectStore(fake)
         return
     s3: S3Server = request.getfixturevalue("s3")
     real = S3Store(
@@ -46,46 +46,48 @@ async def store(request: pytest.FixtureRequest, fake: FakeClock) -> AsyncIterato
     real.close()
 
 
-async def fill(store: MemoryStore | S3Store, fake: FakeClock) -> dict[str, Tree]:
+async def fill(store: MemoryObjectStore | S3Store, fake: FakeClock) -> dict[str, Tree]:
     """A bucket with every kind of object: head, tombstone, keys, two generations with packs, manifests, proofs."""
-    desk = Desk(store, fake, Owner(fake), limits=Limits(max_age=days(1)))
-    await desk.claim(SESSION)
-    await desk.keep(SESSION, {"cleared": b"1"})
-    await desk.guard.bury(SESSION, 1)
+    replica = Replica(store, fake, Owner(fake), generations=GenerationPolicy(max_age=days(1)))
+    await replica.claim(SESSION)
+    await replica.back_up(SESSION, {"cleared": b"1"})
+    await replica.epochs.write_tombstone(SESSION, 1)
     fake.advance(5)
-    epoch = await desk.claim(SESSION)
+    epoch = await replica.claim(SESSION)
     trees: dict[str, Tree] = {}
     for tree, hours in ((OLD, 25), (NEW, 1), (NEWER, 1)):
-        trees[(await desk.keep(SESSION, tree, epoch=epoch)).backup] = tree
+        trees[(await replica.back_up(SESSION, tree, epoch=epoch)).backup] = tree
         fake.advance(hours * 3600)
     return trees
 
 
-async def walk(desk: Desk, trees: dict[str, Tree]) -> tuple[str, list[str]]:
+async def walk(replica: Replica, trees: dict[str, Tree]) -> tuple[str, list[str]]:
     """As a worker restores: newest first, past bad and cleared ones, until one is whole. That one, and what failed."""
     failed = []
-    for fact in (await desk.backups(SESSION)).backups:
-        if fact.state in ("bad", "cleared"):
-            failed.append(fact.id)
+    for entry in (await replica.backups(SESSION)).backups:
+        if entry.state in ("bad", "cleared"):
+            failed.append(entry.id)
             continue
         try:
-            tree = await desk.restore(SESSION, fact.id)
+            tree = await replica.restore(SESSION, entry.id)
         except NotFound as error:
             if error.code != "damaged":
                 raise
-            failed.append(fact.id)
+            failed.append(entry.id)
             continue
-        assert tree == trees[fact.id], "a restore gave wrong bytes"
-        return fact.id, failed
+        assert tree == trees[entry.id], "a restore gave wrong bytes"
+        return entry.id, failed
     raise AssertionError("nothing could be restored")
 
 
-async def test_a_flipped_byte_in_any_object_is_found_or_harmless(store: MemoryStore | S3Store, fake: FakeClock) -> None:
+async def test_a_flipped_byte_in_any_object_is_found_or_harmless(
+    store: MemoryObjectStore | S3Store, fake: FakeClock
+) -> None:
     trees = await fill(store, fake)
     chance = random.Random(11)
     kinds = set()
     found = 0
-    for item in await store.listing(f"sessions/{SESSION}/"):
+    for item in await store.list_objects(f"sessions/{SESSION}/"):
         blob = await store.read(item.key)
         assert blob is not None
         for _ in range(6):
@@ -93,13 +95,15 @@ async def test_a_flipped_byte_in_any_object_is_found_or_harmless(store: MemorySt
             flipped = bytearray(blob.data)
             flipped[place] ^= 1 << chance.randrange(8)
             await store.write(item.key, bytes(flipped))
-            cold = Desk(store, fake, Owner(fake))
+            cold = Replica(store, fake, Owner(fake))
             _, failed = await walk(cold, trees)
-            cleared = [fact.id for fact in (await cold.backups(SESSION)).backups if fact.state == "cleared"]
+            cleared = [entry.id for entry in (await cold.backups(SESSION)).backups if entry.state == "cleared"]
             assert len(cleared) == 1
             found += bool(failed)
             await store.write(item.key, blob.data)
-            for mark in [each.key for each in await store.listing(f"sessions/{SESSION}/") if "damaged" in each.key]:
+            for mark in [
+                each.key for each in await store.list_objects(f"sessions/{SESSION}/") if "damaged" in each.key
+            ]:
                 await store.delete([mark])
         kinds.add(item.key.split("/")[-2] if item.key.count("/") > 2 else item.key.split("/")[-1])
     assert kinds == {"head.json", "tombstone.json", "keys", "packs", "manifests", "proofs"}
@@ -107,10 +111,10 @@ async def test_a_flipped_byte_in_any_object_is_found_or_harmless(store: MemorySt
 
 
 async def test_any_object_may_be_lost_or_emptied_and_something_is_restored(
-    store: MemoryStore | S3Store, fake: FakeClock
+    store: MemoryObjectStore | S3Store, fake: FakeClock
 ) -> None:
     trees = await fill(store, fake)
-    for item in await store.listing(f"sessions/{SESSION}/"):
+    for item in await store.list_objects(f"sessions/{SESSION}/"):
         blob = await store.read(item.key)
         assert blob is not None
         for broken in (None, b"", blob.data[: len(blob.data) // 2]):
@@ -120,35 +124,37 @@ async def test_any_object_may_be_lost_or_emptied_and_something_is_restored(
                 await store.delete([item.key])
             else:
                 await store.write(item.key, broken)
-            cold = Desk(store, fake, Owner(fake))
+            cold = Replica(store, fake, Owner(fake))
             if item.key.endswith("tombstone.json") and not broken:
                 with pytest.raises(ServiceError):
                     await cold.backups(SESSION)
             else:
                 await walk(cold, trees)
             await store.write(item.key, blob.data)
-            for mark in [each.key for each in await store.listing(f"sessions/{SESSION}/") if "damaged" in each.key]:
+            for mark in [
+                each.key for each in await store.list_objects(f"sessions/{SESSION}/") if "damaged" in each.key
+            ]:
                 await store.delete([mark])
 
 
 async def test_damage_found_at_a_restore_is_listed_and_ends_the_generation(fake: FakeClock) -> None:
-    store = MemoryStore(fake)
+    store = MemoryObjectStore(fake)
     trees = await fill(store, fake)
     newest = list(trees)[-1]
-    desk = Desk(store, fake, Owner(fake))
-    generation = next(fact.generation for fact in (await desk.backups(SESSION)).backups)
+    replica = Replica(store, fake, Owner(fake))
+    generation = next(entry.generation for entry in (await replica.backups(SESSION)).backups)
     packs = sorted(key for key in store.data if f"/{generation}/packs/" in key)
     sizes = {key: len(store.data[key]) for key in packs}
     big = max(sizes, key=lambda key: sizes[key])
     await store.write(big, store.data[big][:-1] + bytes([store.data[big][-1] ^ 1]))
     with pytest.raises(NotFound) as error:
-        await desk.restore(SESSION, newest)
+        await replica.restore(SESSION, newest)
     assert error.value.code == "damaged"
-    cold = Desk(store, fake, Owner(fake))
-    states = {fact.id: fact.state for fact in (await cold.backups(SESSION)).backups}
+    cold = Replica(store, fake, Owner(fake))
+    states = {entry.id: entry.state for entry in (await cold.backups(SESSION)).backups}
     assert [states[name] for name in trees] == ["scrubbed", "bad", "bad"]
-    epoch = (await cold.shelf.catalogue(SESSION)).backups[0].ref.name.epoch
-    stored = await cold.keep(SESSION, NEWER, epoch=epoch)
+    epoch = (await cold.repository.list_backups(SESSION)).entries[0].ref.name.epoch
+    stored = await cold.back_up(SESSION, NEWER, epoch=epoch)
     assert not stored.unchanged
     assert stored.new_chunks == stored.chunks
     listed = (await cold.backups(SESSION)).backups
@@ -158,90 +164,90 @@ async def test_damage_found_at_a_restore_is_listed_and_ends_the_generation(fake:
 
 
 async def test_a_backup_that_shares_nothing_with_the_damage_stays_good(fake: FakeClock) -> None:
-    store = MemoryStore(fake)
-    desk = Desk(store, fake, Owner(fake))
-    await desk.claim(SESSION)
-    first = await desk.keep(SESSION, {"a": os.urandom(1000)})
+    store = MemoryObjectStore(fake)
+    replica = Replica(store, fake, Owner(fake))
+    await replica.claim(SESSION)
+    first = await replica.back_up(SESSION, {"a": os.urandom(1000)})
     before = set(store.data)
-    second = await desk.keep(SESSION, {"b": os.urandom(1000)})
+    second = await replica.back_up(SESSION, {"b": os.urandom(1000)})
     pack = next(key for key in store.data if key not in before and "/packs/" in key)
     await store.write(pack, bytes(len(store.data[pack])))
     with pytest.raises(NotFound):
-        await desk.restore(SESSION, second.backup)
-    states = {fact.id: fact.state for fact in (await desk.backups(SESSION)).backups}
+        await replica.restore(SESSION, second.backup)
+    states = {entry.id: entry.state for entry in (await replica.backups(SESSION)).backups}
     assert states == {first.backup: "scrubbed", second.backup: "bad"}
 
 
 async def test_a_lost_or_short_pack_shows_in_the_list_without_a_restore(fake: FakeClock) -> None:
-    store = MemoryStore(fake)
+    store = MemoryObjectStore(fake)
     trees = await fill(store, fake)
-    generation = (await Desk(store, fake, Owner(fake)).backups(SESSION)).backups[0].generation
+    generation = (await Replica(store, fake, Owner(fake)).backups(SESSION)).backups[0].generation
     pack = max((key for key in store.data if f"/{generation}/packs/" in key), key=lambda key: len(store.data[key]))
     data = store.data[pack]
     for broken in (None, data[:-1]):
         await (store.delete([pack]) if broken is None else store.write(pack, broken))
-        states = [fact.state for fact in (await Desk(store, fake, Owner(fake)).backups(SESSION)).backups]
+        states = [entry.state for entry in (await Replica(store, fake, Owner(fake)).backups(SESSION)).backups]
         assert states[0] == "bad"
         assert states[2] == "scrubbed"
     assert len(trees) == 3
 
 
 async def test_a_lost_key_object_is_written_anew_from_a_manifest(fake: FakeClock) -> None:
-    store = MemoryStore(fake)
-    desk = Desk(store, fake, Owner(fake))
-    await desk.claim(SESSION)
-    await desk.keep(SESSION, OLD)
+    store = MemoryObjectStore(fake)
+    replica = Replica(store, fake, Owner(fake))
+    await replica.claim(SESSION)
+    await replica.back_up(SESSION, OLD)
     key = next(name for name in store.data if "/keys/" in name)
     await store.write(key, b"garbage")
-    cold = Desk(store, fake, desk.owner)
-    second = await cold.keep(SESSION, {**OLD, "x": b"1"})
+    cold = Replica(store, fake, replica.owner)
+    second = await cold.back_up(SESSION, {**OLD, "x": b"1"})
     assert second.new_chunks == 1
     assert store.data[key] != b"garbage"
     assert [name for name in store.data if "/keys/" in name] == [key]
     for name in [name for name in store.data if "/manifests/" in name]:
         await store.delete([name])
-    assert (await Desk(store, fake, desk.owner).keep(SESSION, OLD)).backup
+    assert (await Replica(store, fake, replica.owner).back_up(SESSION, OLD)).backup
 
 
 async def test_with_all_copies_of_the_key_lost_the_next_store_makes_a_new_one(fake: FakeClock) -> None:
-    store = MemoryStore(fake)
-    desk = Desk(store, fake, Owner(fake))
-    await desk.claim(SESSION)
-    await desk.keep(SESSION, OLD)
+    store = MemoryObjectStore(fake)
+    replica = Replica(store, fake, Owner(fake))
+    await replica.claim(SESSION)
+    await replica.back_up(SESSION, OLD)
     for name in [name for name in store.data if "/keys/" in name or "/manifests/" in name]:
         await store.write(name, b"garbage")
-    cold = Desk(store, fake, desk.owner)
-    assert [fact.state for fact in (await cold.backups(SESSION)).backups] == ["bad"]
-    stored = await cold.keep(SESSION, OLD)
+    cold = Replica(store, fake, replica.owner)
+    assert [entry.state for entry in (await cold.backups(SESSION)).backups] == ["bad"]
+    stored = await cold.back_up(SESSION, OLD)
     assert await cold.restore(SESSION, stored.backup) == OLD
 
 
 async def test_an_object_put_in_the_place_of_another_is_found(fake: FakeClock) -> None:
-    store = MemoryStore(fake)
+    store = MemoryObjectStore(fake)
     trees = await fill(store, fake)
     manifests = sorted(key for key in store.data if "/manifests/" in key)
     old, new = manifests[-2], manifests[-1]
     await store.write(new, store.data[old])
-    name, failed = await walk(Desk(store, fake, Owner(fake)), trees)
+    name, failed = await walk(Replica(store, fake, Owner(fake)), trees)
     assert failed[0] == new.split("/")[-1]
     assert name != failed[0]
 
 
 async def test_a_store_that_writes_wrong_bytes_is_caught_before_the_backup_exists(fake: FakeClock) -> None:
-    class Lying(MemoryStore):
+    class Lying(MemoryObjectStore):
         async def write(self, key: str, data: bytes | bytearray) -> None:
             await super().write(key, bytes(len(data)) if "/packs/" in key else data)
 
-    desk = Desk(Lying(fake), fake, Owner(fake))
-    await desk.claim(SESSION)
+    replica = Replica(Lying(fake), fake, Owner(fake))
+    await replica.claim(SESSION)
     with pytest.raises(ServiceError) as error:
-        await desk.keep(SESSION, OLD)
+        await replica.back_up(SESSION, OLD)
     assert error.value.code == "scrub_failed"
-    assert (await desk.backups(SESSION)).backups == ()
+    assert (await replica.backups(SESSION)).backups == ()
 
 
 async def test_one_bad_read_on_the_way_is_not_damage(fake: FakeClock) -> None:
-    class Flaky(MemoryStore):
+    class Flaky(MemoryObjectStore):
         async def read(self, key: str, *, start: int = 0, length: int | None = None):  # type: ignore[no-untyped-def]
             blob = await super().read(key, start=start, length=length)
             if "/packs/" in key and blob and key not in seen:
@@ -251,8 +257,8 @@ async def test_one_bad_read_on_the_way_is_not_damage(fake: FakeClock) -> None:
 
     seen: set[str] = set()
     store = Flaky(fake)
-    desk = Desk(store, fake, Owner(fake), scrub=False)
-    await desk.claim(SESSION)
-    stored = await desk.keep(SESSION, OLD)
-    assert await desk.restore(SESSION, stored.backup) == OLD
+    replica = Replica(store, fake, Owner(fake), scrub=False)
+    await replica.claim(SESSION)
+    stored = await replica.back_up(SESSION, OLD)
+    assert await replica.restore(SESSION, stored.backup) == OLD
     assert not [key for key in store.data if key.endswith("/damaged")]

@@ -66,10 +66,10 @@ async def site(tmp_path: Path, nats: NatsServer, s3: S3Server, own_bus: Bus) -> 
 async def test_a_store_that_cannot_be_asked_is_unavailable_and_comes_back_by_itself(site: Site, mode: str) -> None:
     await serving(site.worker)
     await site.worker.claim()
-    stored = await site.worker.keep(TREE)
+    stored = await site.worker.back_up(TREE)
     site.proxy.cut_after_bytes = 0
     site.proxy.mode = mode
-    for ask in (site.worker.backups, lambda: site.worker.claim(nonce="x"), lambda: site.worker.keep({"a": b"1"})):
+    for ask in (site.worker.backups, lambda: site.worker.claim(nonce="x"), lambda: site.worker.back_up({"a": b"1"})):
         with pytest.raises(Unavailable):
             await ask()
     await eventually(lambda: "store_lost" in site.service.log, timeout=15)
@@ -77,13 +77,13 @@ async def test_a_store_that_cannot_be_asked_is_unavailable_and_comes_back_by_its
 
     async def back() -> bool:
         try:
-            return [fact.id for fact in (await site.worker.backups()).backups] == [stored.backup]
+            return [entry.id for entry in (await site.worker.backups()).backups] == [stored.backup]
         except ServiceError:
             return False
 
     await eventually(back, timeout=15)
     assert await site.worker.restore(stored.backup) == TREE
-    assert (await site.worker.keep({**TREE, "x": b"1"})).new_chunks == 1
+    assert (await site.worker.back_up({**TREE, "x": b"1"})).new_chunks == 1
 
 
 @pytest.mark.parametrize("mode", ["refuse", "hang", "403"])
@@ -102,7 +102,7 @@ async def test_it_starts_and_lives_without_a_store_and_serves_once_it_is_there(
         site.proxy.mode = "pass"
         await serving(site.worker)
         await site.worker.claim()
-        assert (await site.worker.keep(TREE)).backup
+        assert (await site.worker.back_up(TREE)).backup
     finally:
         site.close()
 
@@ -119,32 +119,32 @@ async def test_a_store_lost_in_the_middle_of_an_upload_leaves_nothing_to_see(sit
     site.owner.before_read = lose
     site.proxy.cut_after_bytes = 0
     with pytest.raises(Unavailable):
-        await site.worker.keep(TREE)
+        await site.worker.back_up(TREE)
     site.owner.before_read = None
     site.proxy.mode = "pass"
     await serving(site.worker)
     assert (await site.worker.backups()).backups == ()
-    stored = await site.worker.keep(TREE)
+    stored = await site.worker.back_up(TREE)
     assert await site.worker.restore(stored.backup) == TREE
 
 
 async def test_a_restore_that_is_cut_off_fails_as_unavailable_and_can_be_repeated(site: Site) -> None:
     await serving(site.worker)
     await site.worker.claim()
-    stored = await site.worker.keep(TREE)
+    stored = await site.worker.back_up(TREE)
     site.proxy.cut_after_bytes = 100_000
     site.proxy.mode = "cut"
     with pytest.raises(Unavailable):
         await site.worker.restore(stored.backup)
     site.proxy.mode = "pass"
     assert await site.worker.restore(stored.backup) == TREE
-    assert [fact.state for fact in (await site.worker.backups()).backups] == ["scrubbed"]
+    assert [entry.state for entry in (await site.worker.backups()).backups] == ["scrubbed"]
 
 
 async def test_the_service_killed_in_the_middle_of_a_store_leaves_nothing_to_see(site: Site) -> None:
     await serving(site.worker)
     await site.worker.claim()
-    first = await site.worker.keep(TREE)
+    first = await site.worker.back_up(TREE)
     killed = asyncio.Event()
 
     async def kill(reads: int) -> None:
@@ -161,8 +161,8 @@ async def test_the_service_killed_in_the_middle_of_a_store_leaves_nothing_to_see
     assert killed.is_set()
     site.service.start()
     await serving(site.worker)
-    assert [fact.id for fact in (await site.worker.backups()).backups] == [first.backup]
-    second = await site.worker.keep(changed)
+    assert [entry.id for entry in (await site.worker.backups()).backups] == [first.backup]
+    second = await site.worker.back_up(changed)
     assert await site.worker.restore(second.backup) == changed
     assert await site.worker.restore(first.backup) == TREE
 
@@ -177,12 +177,12 @@ async def test_a_second_replica_takes_over_when_one_is_killed(
         await eventually(lambda: '"serving"' in other.log, timeout=20)
         await site.worker.claim()
         trees = [{**TREE, "n": str(number).encode()} for number in range(4)]
-        kept = [(await site.worker.keep(tree)).backup for tree in trees]
+        kept = [(await site.worker.back_up(tree)).backup for tree in trees]
         assert site.service.process is not None
         site.service.process.kill()
         for name, tree in zip(kept, trees, strict=True):
             assert await site.worker.restore(name) == tree
-        assert (await site.worker.keep({**TREE, "n": b"after"})).new_chunks == 1
+        assert (await site.worker.back_up({**TREE, "n": b"after"})).new_chunks == 1
     finally:
         other.stop()
 
@@ -190,7 +190,7 @@ async def test_a_second_replica_takes_over_when_one_is_killed(
 async def stored_if_it_can_be(site: Site, tree: dict[str, bytes]) -> Stored | None:
     """A server that has only just started may still answer 500."""
     try:
-        return await site.worker.keep(tree)
+        return await site.worker.back_up(tree)
     except Unavailable:
         return None
 
@@ -204,7 +204,7 @@ async def test_the_s3_server_killed_during_a_store_loses_nothing_that_was_stored
         await site.begin(own_bus)
         await serving(site.worker)
         await site.worker.claim()
-        first = await site.worker.keep(TREE)
+        first = await site.worker.back_up(TREE)
 
         async def kill(reads: int) -> None:
             if reads == 20:
@@ -214,13 +214,13 @@ async def test_the_s3_server_killed_during_a_store_loses_nothing_that_was_stored
         site.owner.before_read = kill
         changed = {**TREE, "Default/c": os.urandom(20_000_000)}
         with pytest.raises(Unavailable):
-            await site.worker.keep(changed)
+            await site.worker.back_up(changed)
         site.owner.before_read = None
         with pytest.raises(Unavailable):
             await site.worker.backups()
         await asyncio.to_thread(s3.restart)
         await serving(site.worker, timeout=60)
-        assert [fact.id for fact in (await site.worker.backups()).backups] == [first.backup]
+        assert [entry.id for entry in (await site.worker.backups()).backups] == [first.backup]
         second = await eventually(lambda: stored_if_it_can_be(site, changed), timeout=60)
         assert second is not None
         assert await site.worker.restore(second.backup) == changed
@@ -257,7 +257,7 @@ async def test_nats_restarted_while_it_serves_is_survived(tmp_path: Path, s3: S3
         await site.begin(bus)
         await serving(site.worker)
         await site.worker.claim()
-        stored = await site.worker.keep(TREE)
+        stored = await site.worker.back_up(TREE)
         await asyncio.to_thread(nats.restart)
         await serving(site.worker)
         assert await site.worker.restore(stored.backup) == TREE
@@ -278,7 +278,7 @@ async def test_a_bucket_that_is_gone_is_unavailable_and_never_empty(s3: S3Server
     await store.write("sessions/a/head.json", b"1")
     await store.delete(["sessions/a/head.json"])
     await asyncio.to_thread(store._s3.delete_bucket, Bucket=options.bucket)
-    for ask in (store.read("sessions/a/head.json"), store.listing("sessions/"), store.folders("sessions/")):
+    for ask in (store.read("sessions/a/head.json"), store.list_objects("sessions/"), store.folders("sessions/")):
         with pytest.raises(Unavailable):
             await ask
     store.close()
@@ -311,7 +311,7 @@ async def test_a_page_of_a_proxy_that_says_404_is_not_an_absent_object(tmp_path:
         S3Options(endpoint=f"http://127.0.0.1:{port}", bucket="b", access_key_id="a", secret_access_key="s", attempts=1)
     )
     store._prepared = True
-    for ask in (store.read("x"), store.listing("x"), store.create("x", b""), store.replace("x", b"", "e")):
+    for ask in (store.read("x"), store.list_objects("x"), store.create("x", b""), store.replace("x", b"", "e")):
         with pytest.raises(Unavailable):
             await ask
     store.close()

@@ -56,11 +56,11 @@ def fetch(url: str) -> tuple[int, str]:
 async def test_a_snapshot_goes_to_s3_and_comes_back_bit_by_bit(client: Client) -> None:
     claimed = await client.claim()
     assert claimed.conditional_writes
-    stored = await client.keep(TREE, epoch=claimed.epoch)
+    stored = await client.back_up(TREE, epoch=claimed.epoch)
     assert stored.new_chunks == stored.chunks == 4
     assert await client.restore(stored.backup) == TREE
     listed = await client.backups()
-    assert [(fact.id, fact.state, fact.browser_version) for fact in listed.backups] == [
+    assert [(entry.id, entry.state, entry.browser_version) for entry in listed.backups] == [
         (stored.backup, "scrubbed", client.owner.version)
     ]
 
@@ -70,7 +70,7 @@ async def test_nothing_readable_of_the_profile_lies_in_the_bucket(client: Client
 
     secret = b"BEGIN-SECRET-OF-THE-PROFILE"
     await client.claim()
-    await client.keep({f"Default/{secret.decode()}": secret * 3000})
+    await client.back_up({f"Default/{secret.decode()}": secret * 3000})
     raw = boto3.client(
         "s3", endpoint_url=s3.endpoint, aws_access_key_id=s3.access_key, aws_secret_access_key=s3.secret_key,
         region_name="us-east-1",
@@ -100,7 +100,7 @@ async def test_twenty_stores_of_random_trees_restore_each_as_it_was(client: Clie
         tree[f"d{number % 3}/f{number % 7}"] = chance.randbytes(
             chance.choice([0, 1, 524_287, 524_288, 524_289, 900_000])
         )
-        kept[(await client.keep(tree)).backup] = dict(tree)
+        kept[(await client.back_up(tree)).backup] = dict(tree)
     assert len(kept) == 20
     for name, expected in kept.items():
         assert await client.restore(name) == expected
@@ -109,7 +109,7 @@ async def test_twenty_stores_of_random_trees_restore_each_as_it_was(client: Clie
 async def test_errors_arrive_as_what_they_are(client: Client, bus: Bus) -> None:
     epoch = (await client.claim()).epoch
     with pytest.raises(Fenced):
-        await client.keep(TREE, epoch=epoch + 1)
+        await client.back_up(TREE, epoch=epoch + 1)
     with pytest.raises(NotFound):
         await client.restore("0000000001-00000001-20260101T000000000Z")
     with pytest.raises(Invalid):
@@ -124,7 +124,7 @@ async def test_an_owner_that_is_not_there_fails_the_store_at_once(client: Client
     alone = Client(bus, f"s-{uuid4().hex[:12]}", client.owner)
     epoch = (await alone.claim()).epoch
     with pytest.raises(NotRunning):
-        await alone.keep(TREE, epoch=epoch)
+        await alone.back_up(TREE, epoch=epoch)
     assert (await alone.backups()).backups == ()
 
 
@@ -132,18 +132,18 @@ async def test_events_tell_of_each_store(client: Client, bus: Bus) -> None:
     seen: list[tuple[str, bytes]] = []
     await bus.watch_events(lambda data, subject: seen.append((subject, data)), since_seconds=60)
     await client.claim()
-    stored = await client.keep(TREE)
+    stored = await client.back_up(TREE)
     with pytest.raises(Fenced):
-        await client.keep({"a": b"1"}, epoch=77)
+        await client.back_up({"a": b"1"}, epoch=77)
 
-    def told(fact: str) -> bytes:
-        subject = subjects.event("backup", fact, client.session)
+    def told(entry: str) -> bytes:
+        subject = subjects.event("backup", entry, client.session)
         found = [data for name, data in seen if name == subject]
         assert found
         return found[0]
 
-    fact = decode(await eventually(lambda: told("stored")), BackupStored)
-    assert (fact.backup, fact.bytes) == (stored.backup, sum(map(len, TREE.values())))
+    entry = decode(await eventually(lambda: told("stored")), BackupStored)
+    assert (entry.backup, entry.bytes) == (stored.backup, sum(map(len, TREE.values())))
     assert decode(await eventually(lambda: told("failed")), BackupFailed).code == "fenced"
 
 
@@ -157,7 +157,7 @@ async def test_it_tells_that_it_lives_and_that_the_store_answers(client: Client,
 
 async def test_its_metrics_and_health_can_be_read(client: Client, service: BackupService) -> None:
     await client.claim()
-    stored = await client.keep(TREE)
+    stored = await client.back_up(TREE)
     await client.restore(stored.backup)
     base = f"http://127.0.0.1:{port_of(service)}"
     assert (await asyncio.to_thread(fetch, base + "/health/live"))[0] == 200
@@ -176,7 +176,7 @@ async def test_a_large_snapshot_is_stored_in_bounded_memory(client: Client, serv
     assert service.process is not None
     process = psutil.Process(service.process.pid)
     await client.claim()
-    await client.keep({"warm": os.urandom(20_000_000)})
+    await client.back_up({"warm": os.urandom(20_000_000)})
     before = process.memory_info().rss
     peak = before
     done = asyncio.Event()
@@ -189,7 +189,7 @@ async def test_a_large_snapshot_is_stored_in_bounded_memory(client: Client, serv
 
     watching = asyncio.create_task(watch())
     tree = {f"big{number}": os.urandom(50_000_001) for number in range(4)}
-    stored = await client.keep(tree)
+    stored = await client.back_up(tree)
     done.set()
     await watching
     assert stored.new_bytes > 200_000_000
@@ -199,7 +199,7 @@ async def test_a_large_snapshot_is_stored_in_bounded_memory(client: Client, serv
 
 async def test_the_log_holds_no_secret(client: Client, service: BackupService, s3: S3Server) -> None:
     await client.claim()
-    await client.keep({"Default/secret-name": b"secret-content" * 100})
+    await client.back_up({"Default/secret-name": b"secret-content" * 100})
     for secret in (base64.b64encode(MASTER_KEY).decode(), s3.secret_key, "secret-name", "secret-content"):
         assert secret not in service.log
 
@@ -227,8 +227,8 @@ async def test_retention_in_a_real_bucket_leaves_what_restores(tmp_path: Path, n
         generations = set()
         for number in range(6):
             tree = {**TREE, "n": str(number).encode()}
-            stored = await worker.keep(tree)
-            generations.update(fact.generation for fact in (await worker.backups()).backups)
+            stored = await worker.back_up(tree)
+            generations.update(entry.generation for entry in (await worker.backups()).backups)
             if number % 2:
                 await asyncio.sleep(1.2)
 
@@ -252,7 +252,7 @@ async def test_retention_in_a_real_bucket_leaves_what_restores(tmp_path: Path, n
         def generations_left() -> bool:
             items = raw.list_objects_v2(Bucket=bucket, Prefix="sessions/kept/")["Contents"]
             return {item["Key"].split("/")[2] for item in items if "/packs/" in item["Key"]} == {
-                fact.generation for fact in left
+                entry.generation for entry in left
             }
 
         await eventually(generations_left, timeout=20)

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup.domain.epochs import (
-    Damaged,
-    Grave,
+    DamagedRecord,
     Head,
+    TombstoneRecord,
     decide_claim,
-    read_grave,
-    read_head,
+    decode_head,
+    decode_tombstone,
+    encode_head,
+    encode_tombstone,
     rebuilt_epoch,
-    write_grave,
-    write_head,
 )
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -31,25 +31,25 @@ heads = st.none() | st.builds(
 def test_a_claim_is_never_below_the_lease_nor_at_the_tombstone(
     head: Head | None, highest: int, cleared: int, at_least: int
 ) -> None:
-    claim = decide_claim(head, highest_stored=highest, cleared=cleared, nonce="a", at_least=at_least)
+    claim = decide_claim(head, highest_stored=highest, tombstone_epoch=cleared, nonce="a", at_least=at_least)
     assert claim.epoch >= at_least
     assert claim.epoch > cleared
 
 
 @given(heads, epochs, epochs, st.integers(0, 1000))
-def test_a_claim_of_another_life_is_above_the_head_or_above_all_backups(
+def test_a_claim_of_another_nonce_is_above_the_head_or_above_all_backups(
     head: Head | None, highest: int, cleared: int, at_least: int
 ) -> None:
-    claim = decide_claim(head, highest_stored=highest, cleared=cleared, nonce="new", at_least=at_least)
+    claim = decide_claim(head, highest_stored=highest, tombstone_epoch=cleared, nonce="new", at_least=at_least)
     assert claim.write
     assert claim.epoch > (head.epoch if head else highest)
 
 
 @given(heads, epochs, epochs, st.integers(0, 1000))
 def test_the_same_claim_again_gets_the_same_epoch(head: Head | None, highest: int, cleared: int, at_least: int) -> None:
-    first = decide_claim(head, highest_stored=highest, cleared=cleared, nonce="a", at_least=at_least)
+    first = decide_claim(head, highest_stored=highest, tombstone_epoch=cleared, nonce="a", at_least=at_least)
     written = Head(epoch=first.epoch, owner="o", nonce="a", updated_at=NOW)
-    again = decide_claim(written, highest_stored=highest, cleared=cleared, nonce="a", at_least=at_least)
+    again = decide_claim(written, highest_stored=highest, tombstone_epoch=cleared, nonce="a", at_least=at_least)
     assert again.epoch == first.epoch
     assert not again.write
 
@@ -60,34 +60,34 @@ def test_a_rebuilt_head_is_not_below_any_backup(highest: int, asked: int) -> Non
 
 
 def test_what_was_written_reads_back() -> None:
-    head = read_head(write_head(Head(epoch=7, owner="w", nonce="n", updated_at=NOW)))
+    head = decode_head(encode_head(Head(epoch=7, owner="w", nonce="n", updated_at=NOW)))
     assert (head.epoch, head.owner, head.nonce, head.updated_at) == (7, "w", "n", NOW)
-    grave = read_grave(write_grave(Grave(epoch=7, tombstoned_at=NOW)))
-    assert (grave.epoch, grave.tombstoned_at) == (7, NOW)
+    tombstone = decode_tombstone(encode_tombstone(TombstoneRecord(epoch=7, tombstoned_at=NOW)))
+    assert (tombstone.epoch, tombstone.tombstoned_at) == (7, NOW)
 
 
 @pytest.mark.parametrize("bit", [1, 128])
 def test_a_flipped_byte_in_a_head_is_always_found(bit: int) -> None:
-    data = write_head(Head(epoch=7, owner="w", nonce="n", updated_at=NOW))
+    data = encode_head(Head(epoch=7, owner="w", nonce="n", updated_at=NOW))
     for place in range(len(data)):
         flipped = bytearray(data)
         flipped[place] ^= bit
-        with pytest.raises(Damaged):
-            read_head(bytes(flipped))
+        with pytest.raises(DamagedRecord):
+            decode_head(bytes(flipped))
 
 
 @pytest.mark.parametrize("bit", [1, 128])
 def test_a_flipped_byte_in_a_tombstone_never_changes_what_it_says(bit: int) -> None:
-    data = write_grave(Grave(epoch=7, tombstoned_at=NOW))
+    data = encode_tombstone(TombstoneRecord(epoch=7, tombstoned_at=NOW))
     for place in range(len(data)):
         flipped = bytearray(data)
         flipped[place] ^= bit
-        assert read_grave(bytes(flipped)).epoch == 7
+        assert decode_tombstone(bytes(flipped)).epoch == 7
 
 
 @given(st.binary(max_size=300))
 def test_garbage_is_damage_and_never_a_crash(data: bytes) -> None:
-    with pytest.raises(Damaged):
-        read_head(data)
-    with pytest.raises(Damaged):
-        read_grave(data)
+    with pytest.raises(DamagedRecord):
+        decode_head(data)
+    with pytest.raises(DamagedRecord):
+        decode_tombstone(data)

@@ -7,21 +7,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backup.domain.generations import Limits, Standing, choose, is_left_over
-from backup.domain.inventory import BackupRef, Generation, Listed
+from backup.domain.generations import GenerationPolicy, GenerationReason, NewestGeneration, choose, is_orphan
 from backup.domain.layout import BackupName
+from backup.domain.listing import BackupRef, Generation, ListedObject
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-LIMITS = Limits()
-SOUND = Standing(name="g", started_at=NOW - timedelta(hours=2), referenced_bytes=80, pack_bytes=100)
+POLICY = GenerationPolicy()
+SOUND = NewestGeneration(name="g", started_at=NOW - timedelta(hours=2), referenced_bytes=80, pack_bytes=100)
 
 
 def test_a_sound_young_generation_is_continued() -> None:
-    assert choose(SOUND, LIMITS, NOW).name == "g"
+    assert choose(SOUND, POLICY, NOW).name == "g"
 
 
 def test_the_first_store_begins_one() -> None:
-    assert choose(None, LIMITS, NOW).name is None
+    assert choose(None, POLICY, NOW).name is None
 
 
 @pytest.mark.parametrize(
@@ -37,16 +37,17 @@ def test_the_first_store_begins_one() -> None:
     ],
 )
 def test_each_of_these_begins_a_new_one(change: dict[str, object]) -> None:
-    choice = choose(replace(SOUND, **change), LIMITS, NOW)  # type: ignore[arg-type]
+    choice = choose(replace(SOUND, **change), POLICY, NOW)  # type: ignore[arg-type]
     assert choice.name is None
+    assert choice.reason not in (GenerationReason.CONTINUED, GenerationReason.FIRST)
     assert choice.reason
 
 
-def test_packs_without_any_manifest_are_left_over_only_when_nothing_was_written_for_long() -> None:
+def test_packs_without_any_manifest_are_orphans_only_when_nothing_was_written_for_long() -> None:
     generation = Generation("g", NOW - timedelta(days=9))
-    generation.objects = [Listed("p", 1, "e", NOW - timedelta(hours=23))]
-    assert not is_left_over(generation, LIMITS, NOW)
-    generation.objects = [Listed("p", 1, "e", NOW - timedelta(hours=25))]
-    assert is_left_over(generation, LIMITS, NOW)
+    generation.objects = [ListedObject("p", 1, "e", NOW - timedelta(hours=23))]
+    assert not is_orphan(generation, POLICY, NOW)
+    generation.objects = [ListedObject("p", 1, "e", NOW - timedelta(hours=25))]
+    assert is_orphan(generation, POLICY, NOW)
     generation.backups = [BackupRef(BackupName(1, 1, "20261122T120000000Z"), "g", generation.objects[0])]
-    assert not is_left_over(generation, LIMITS, NOW)
+    assert not is_orphan(generation, POLICY, NOW)

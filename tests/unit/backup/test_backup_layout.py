@@ -1,4 +1,4 @@
-"""Names of objects, and the inventory made from a listing."""
+"""Names of objects, and what a listing of them shows."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup.domain import layout
-from backup.domain.inventory import Listed, take_stock
 from backup.domain.layout import BackupName
+from backup.domain.listing import ListedObject, parse_listing
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 names = st.builds(
@@ -21,8 +21,8 @@ names = st.builds(
 )
 
 
-def listed(key: str, size: int = 1, at: datetime = NOW) -> Listed:
-    return Listed(key, size, "e", at)
+def listed(key: str, size: int = 1, at: datetime = NOW) -> ListedObject:
+    return ListedObject(key, size, "e", at)
 
 
 @given(names)
@@ -52,7 +52,7 @@ def test_a_listing_becomes_generations_with_backups_newest_first() -> None:
     generation = layout.generation_name(NOW, "s")
     later = layout.generation_name(NOW + timedelta(days=1), "s")
     old, new = str(BackupName(1, 1, layout.instant(NOW))), str(BackupName(2, 2, layout.instant(NOW)))
-    stock = take_stock(
+    objects = parse_listing(
         "shop",
         [
             listed(layout.head("shop")),
@@ -62,28 +62,53 @@ def test_a_listing_becomes_generations_with_backups_newest_first() -> None:
             listed(layout.manifest("shop", generation, old)),
             listed(layout.proof("shop", generation, old, "scrubbed")),
             listed(layout.manifest("shop", later, new)),
-            listed(layout.damaged("shop", later)),
+            listed(layout.corruption_marker("shop", later)),
         ],
     )
-    assert [ref.id for ref in stock.backups] == [new, old]
-    assert stock.backups[1].proofs == {"scrubbed"}
-    assert stock.generations[generation].packs == {"p1": 10}
-    assert stock.generations[later].damaged is not None
-    assert (stock.highest_epoch, stock.next_sequence, stock.bytes) == (2, 3, 17)
-    assert stock.head is not None
-    assert stock.tombstone is not None
+    assert [ref.id for ref in objects.backups] == [new, old]
+    assert objects.backups[1].proofs == {"scrubbed"}
+    assert objects.generations[generation].packs == {"p1": 10}
+    assert objects.generations[later].corruption_marker is not None
+    assert (objects.highest_epoch, objects.next_sequence, objects.bytes) == (2, 3, 17)
+    assert objects.head is not None
+    assert objects.tombstone is not None
 
 
 def test_names_of_others_are_passed_over() -> None:
     generation = layout.generation_name(NOW, "s")
-    stock = take_stock(
+    objects = parse_listing(
         "shop",
         [
-            listed("sessions/shop/readme.txt"),
-            listed("sessions/shop/20261122T120000Z-zzzzzzzz/packs/p"),
-            listed(f"sessions/shop/{generation}/manifests/notes"),
-            listed("sessions/shop/a/b/c/d"),
+            listed(layout.session_prefix("shop") + "readme.txt"),
+            listed(layout.pack("shop", "20261122T120000Z-zzzzzzzz", "p")),
+            listed(layout.pack("shop", "20269999T120000Z-00000000", "p")),
+            listed(layout.manifest("shop", generation, "notes")),
+            listed(layout.session_prefix("shop") + "a/b/c/d"),
         ],
     )
-    assert stock.backups == []
-    assert set(stock.generations) == {generation}
+    assert objects.backups == []
+    assert set(objects.generations) == {generation}
+
+
+def test_an_unknown_object_in_a_generation_belongs_to_the_generation() -> None:
+    generation = layout.generation_name(NOW, "s")
+    stray = listed(layout.pack("shop", generation, "p") + ".tmp/part")
+    assert parse_listing("shop", [stray]).generations[generation].objects == [stray]
+
+
+def test_a_built_key_parses_to_what_it_was_built_from() -> None:
+    generation, backup = layout.generation_name(NOW, "s"), str(BackupName(1, 1, layout.instant(NOW)))
+    kind = layout.ObjectKind
+    for key, expected in {
+        layout.head("shop"): layout.ObjectKey(kind.HEAD),
+        layout.tombstone("shop"): layout.ObjectKey(kind.TOMBSTONE),
+        layout.data_key("shop", "k"): layout.ObjectKey(kind.DATA_KEY, name="k"),
+        layout.pack("shop", generation, "p"): layout.ObjectKey(kind.PACK, generation, "p"),
+        layout.manifest("shop", generation, backup): layout.ObjectKey(kind.MANIFEST, generation, backup),
+        layout.proof("shop", generation, backup, "drilled"): layout.ObjectKey(
+            kind.PROOF, generation, f"{backup}.drilled"
+        ),
+        layout.corruption_marker("shop", generation): layout.ObjectKey(kind.CORRUPTION_MARKER, generation),
+    }.items():
+        assert layout.parse_key(key) == expected
+    assert layout.parse_key(layout.probe("x")) is None

@@ -7,13 +7,20 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup.domain.retention import BAD, CLEARED, DRILLED, SCRUBBED, STORED, Candidate, Policy, judge
+from backup.domain.retention import Candidate, RetentionPolicy, judge
+from shared.contracts.backups import BackupState
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-POLICY = Policy()
+POLICY = RetentionPolicy()
 
 candidates = st.lists(
-    st.tuples(st.integers(0, 60 * 24 * 40), st.sampled_from([STORED, SCRUBBED, DRILLED, BAD, CLEARED])), max_size=60
+    st.tuples(
+        st.integers(0, 60 * 24 * 40),
+        st.sampled_from(
+            [BackupState.STORED, BackupState.SCRUBBED, BackupState.DRILLED, BackupState.BAD, BackupState.CLEARED]
+        ),
+    ),
+    max_size=60,
 ).map(
     lambda items: [
         Candidate(str(number), (1, number), NOW - timedelta(minutes=minutes), state)
@@ -24,7 +31,7 @@ candidates = st.lists(
 
 def kept(backups: list[Candidate], **changes: object) -> dict[str, tuple[str, ...]]:
     verdicts = judge(backups, POLICY, NOW, **changes)  # type: ignore[arg-type]
-    return {verdict.id: verdict.reasons for verdict in verdicts if verdict.keep}
+    return {verdict.id: verdict.reasons for verdict in verdicts if verdict.kept}
 
 
 def every(step: timedelta, count: int) -> list[Candidate]:
@@ -34,20 +41,20 @@ def every(step: timedelta, count: int) -> list[Candidate]:
 
 @given(candidates)
 def test_the_newest_good_backup_is_always_kept(backups: list[Candidate]) -> None:
-    good = [backup for backup in backups if backup.state not in (BAD, CLEARED)]
+    good = [backup for backup in backups if backup.state not in (BackupState.BAD, BackupState.CLEARED)]
     if good:
         assert "newest" in kept(backups)[max(good, key=lambda backup: backup.order).id]
 
 
 @given(candidates)
 def test_something_is_kept_unless_all_was_cleared(backups: list[Candidate]) -> None:
-    if any(backup.state != CLEARED for backup in backups):
+    if any(backup.state != BackupState.CLEARED for backup in backups):
         assert kept(backups, tombstoned_at=NOW - timedelta(days=9))
 
 
 @given(candidates)
 def test_the_newest_drilled_backup_is_pinned(backups: list[Candidate]) -> None:
-    drilled = [backup for backup in backups if backup.state == DRILLED]
+    drilled = [backup for backup in backups if backup.state == BackupState.DRILLED]
     if drilled:
         assert "newest drilled" in kept(backups)[max(drilled, key=lambda backup: backup.order).id]
 
@@ -68,21 +75,21 @@ def test_judging_the_kept_again_removes_nothing_more(backups: list[Candidate]) -
 
 @given(candidates)
 def test_bad_and_cleared_backups_take_no_slot_of_a_good_one(backups: list[Candidate]) -> None:
-    good = [backup for backup in backups if backup.state not in (BAD, CLEARED)]
+    good = [backup for backup in backups if backup.state not in (BackupState.BAD, BackupState.CLEARED)]
     verdicts = kept(backups)
     assert {name: verdicts[name] for name in verdicts if name in {backup.id for backup in good}} == kept(good)
 
 
 @given(candidates, st.integers(0, 400))
 def test_time_alone_removes_no_good_backup(backups: list[Candidate], days: int) -> None:
-    good = [backup for backup in backups if backup.state not in (BAD, CLEARED)]
+    good = [backup for backup in backups if backup.state not in (BackupState.BAD, BackupState.CLEARED)]
     later = judge(good, POLICY, NOW + timedelta(days=days))
-    assert {verdict.id for verdict in later if verdict.keep} == set(kept(good))
+    assert {verdict.id for verdict in later if verdict.kept} == set(kept(good))
 
 
 @given(candidates)
 def test_no_more_than_the_slots_are_kept_of_good_ones(backups: list[Candidate]) -> None:
-    good = [backup for backup in backups if backup.state not in (BAD, CLEARED)]
+    good = [backup for backup in backups if backup.state not in (BackupState.BAD, BackupState.CLEARED)]
     assert len(kept(good)) <= 12 + 24 + 14 + 1 + 1
 
 
@@ -106,14 +113,14 @@ def test_a_backup_dated_in_the_future_does_not_push_out_the_others() -> None:
 
 
 def test_cleared_backups_go_only_after_the_grace_time_of_the_tombstone() -> None:
-    backups = [Candidate("a", (1, 1), NOW - timedelta(days=3), CLEARED)]
+    backups = [Candidate("a", (1, 1), NOW - timedelta(days=3), BackupState.CLEARED)]
     assert "a" in kept(backups, tombstoned_at=NOW - timedelta(hours=23, minutes=59))
     assert "a" not in kept(backups, tombstoned_at=NOW - timedelta(hours=24))
     assert "a" in kept(backups, tombstoned_at=None)
 
 
 def test_a_bad_backup_stays_for_examination_and_goes_when_good_ones_are_much_newer() -> None:
-    bad = Candidate("bad", (1, 1), NOW - timedelta(days=15), BAD)
+    bad = Candidate("bad", (1, 1), NOW - timedelta(days=15), BackupState.BAD)
     assert "bad" in kept([bad])
     assert "bad" in kept([bad, Candidate("good", (1, 2), NOW - timedelta(days=14))])
     assert "bad" not in kept([bad, Candidate("good", (1, 2), NOW)])

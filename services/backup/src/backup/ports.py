@@ -1,35 +1,37 @@
-"""What storing, restoring and upkeep need from the world, by need and not by technique. Adapters fulfil these.
+"""What the handlers and the runner need from the world, named by need and not by technique. Adapters fulfil these.
 
-Every method that reaches the store raises `Unavailable` when the store cannot be asked: unknown is never absent.
+Every method that reaches the object store raises `Unavailable` when the store cannot be asked: unknown is never absent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
-from shared.contracts.backups import Stored
+from shared.contracts.backups import BackupState, Stored
 
-from .domain.epochs import Grave
-from .domain.inventory import BackupRef, Inventory, Listed
+from .domain.entries import Listing
+from .domain.epochs import TombstoneRecord
+from .domain.listing import BackupRef, ListedObject
 from .domain.manifests import StoredManifest
-from .domain.packs import ChunkSpot, ClosedPack
+from .domain.packs import ChunkLocation, ClosedPack
 
 
 class Taken(Exception):
-    """A conditional write found another object there (or the object changed): read it and decide."""
+    """A conditional write was refused: the key exists, or its object changed. Read the object and decide again."""
 
 
 @dataclass(frozen=True)
 class Blob:
+    """An object as it was read; `etag` changes with its content."""
+
     data: bytes
     etag: str
 
 
 class ObjectStore(Protocol):
-    """Objects by key. Any error except a proper "no such key" is Unavailable."""
+    """Objects by key. Every error except a proper "no such key" is Unavailable."""
 
     @property
     def conditional(self) -> bool:
@@ -37,15 +39,15 @@ class ObjectStore(Protocol):
         ...
 
     async def prepare(self) -> None:
-        """Find the bucket, or make it, and test conditional writes."""
+        """Find the bucket or make it, and test conditional writes."""
         ...
 
     async def probe(self) -> None:
-        """One cheap question."""
+        """One cheap question, to learn whether the store answers."""
         ...
 
     async def read(self, key: str, *, start: int = 0, length: int | None = None) -> Blob | None:
-        """None when there is no such object. A range beyond the end gives what there is, perhaps nothing."""
+        """None when there is no such object. A range past the end gives the bytes that exist, perhaps none."""
         ...
 
     async def write(self, key: str, data: bytes) -> None: ...
@@ -54,16 +56,16 @@ class ObjectStore(Protocol):
         ...
 
     async def replace(self, key: str, data: bytes, etag: str) -> None:
-        """Raises Taken when the object is no longer the one with this ETag."""
+        """Raises Taken when the object no longer has this ETag."""
         ...
 
-    async def listing(self, prefix: str) -> list[Listed]: ...
+    async def list_objects(self, prefix: str) -> list[ListedObject]: ...
     async def folders(self, prefix: str) -> list[str]:
         """The names of the next level under `prefix`, without slashes."""
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """In this order; those already gone are passed over."""
+        """In this order; keys that are gone already are passed over."""
         ...
 
 
@@ -77,7 +79,7 @@ class SnapshotReader(Protocol):
 
 @dataclass(frozen=True)
 class DataKey:
-    """A session's data key; `secret` never leaves the process unwrapped and is not shown."""
+    """A session's data key. `secret` never leaves the process unwrapped and does not show in `repr`."""
 
     name: str
     secret: bytes
@@ -86,106 +88,73 @@ class DataKey:
         return f"DataKey({self.name})"
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What lists and stores need from a manifest, small enough to keep for all backups."""
+class EpochStore(Protocol):
+    """The anchored epoch and the tombstone of each session; `domain.epochs` explains them."""
 
-    snapshot: str
-    taken_at: datetime
-    browser_version: str
-    content: str
-    bytes: int
-    key: str
-    packs: Mapping[str, int]
+    async def claim(self, session: str, *, owner: str, nonce: str, at_least: int) -> int:
+        """The epoch that the claimant may write with from now on, not below `at_least`."""
+        ...
 
-
-@dataclass(frozen=True)
-class Shelved:
-    """A backup with its state: stored, scrubbed, drilled, bad or cleared. `summary` is None when it cannot be read."""
-
-    ref: BackupRef
-    state: str
-    summary: Summary | None
-
-    @property
-    def good(self) -> bool:
-        return self.state not in ("bad", "cleared")
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """All backups of a session, newest first, in every state. `damaged`: generations in which damage was found."""
-
-    inventory: Inventory
-    backups: tuple[Shelved, ...]
-    grave: Grave | None = None
-    grave_damaged: bool = False
-    damaged: frozenset[str] = frozenset()
-
-
-class EpochGuard(Protocol):
-    """The anchored epoch and the tombstone of each session."""
-
-    async def claim(self, session: str, *, owner: str, nonce: str, at_least: int) -> int: ...
     async def admit(self, session: str, epoch: int) -> None:
         """Raises Fenced unless `epoch` is the head's and is above the tombstone's."""
         ...
 
-    async def bury(self, session: str, epoch: int) -> Grave:
-        """Write the tombstone; one for a higher epoch that is there already stays."""
+    async def write_tombstone(self, session: str, epoch: int) -> TombstoneRecord:
+        """A tombstone for a higher epoch that exists already stays, and is the answer."""
         ...
 
 
-class Shelf(Protocol):
-    """Backups of sessions: packs, manifests, proofs."""
+class Repository(Protocol):
+    """All backups of all sessions in the object store: packs, manifests, proofs and keys."""
 
     async def sessions(self) -> list[str]: ...
-    async def catalogue(self, session: str) -> Catalogue: ...
+    async def list_backups(self, session: str) -> Listing: ...
     async def manifest(self, session: str, backup: str) -> StoredManifest:
-        """Raises NotFound, with the code "damaged" when it is there but cannot be read."""
+        """Raises NotFound, with the code "damaged" when the manifest exists but cannot be read."""
         ...
 
     async def chunk(self, session: str, backup: str, sha256: str) -> bytes:
-        """Verified. Raises NotFound, with the code "damaged" when it cannot be read; the generation is then marked."""
+        """Verified. Raises NotFound, with the code "damaged" when the chunk exists but cannot be read; the generation
+        then gets a corruption marker."""
         ...
 
-    async def known_chunks(self, catalogue: Catalogue, generation: str, key: DataKey) -> dict[str, ChunkSpot]:
+    async def known_chunks(self, listing: Listing, generation: str, key: DataKey) -> dict[str, ChunkLocation]:
         """Chunks that lie in the generation under this key and are not known to be damaged."""
         ...
 
-    async def data_key(self, catalogue: Catalogue) -> DataKey:
-        """The session's present key; made when there is none."""
+    async def data_key(self, listing: Listing) -> DataKey:
+        """The session's present key; a new one when there is none."""
         ...
 
-    async def seal(self, session: str, key: DataKey, sha256: str, chunk: bytes) -> tuple[bytes, bool]:
-        """The record of a chunk, and whether it is compressed."""
+    async def encrypt_chunk(self, session: str, key: DataKey, sha256: str, chunk: bytes) -> tuple[bytes, bool]:
+        """The record of a chunk, and whether the chunk was compressed."""
         ...
 
     async def write_pack(self, session: str, generation: str, key: DataKey, pack: ClosedPack, *, scrub: bool) -> None:
-        """Durable when it returns; with `scrub` read back and opened, too."""
+        """Durable when it returns; with `scrub` the pack was also read back and decrypted."""
         ...
 
     async def write_manifest(self, key: DataKey, manifest: StoredManifest) -> None:
         """Raises Taken when a backup of this name exists in the generation."""
         ...
 
-    async def prove(self, session: str, generation: str, backup: str, state: str) -> None:
+    async def write_proof(self, session: str, generation: str, backup: str, state: BackupState) -> None:
         """Record that a backup was found to be `state`."""
         ...
 
-    async def read_back(self, manifest: StoredManifest) -> None:
-        """Raises Unavailable when the stored manifest does not read as `manifest`."""
+    async def verify_manifest(self, manifest: StoredManifest) -> None:
+        """Raises Unavailable when the stored manifest does not read back as `manifest`."""
         ...
 
-    async def forget(self, refs: Sequence[BackupRef]) -> None:
-        """Remove backups: their manifests, then their proofs. Their packs go with the generation."""
+    async def remove_backups(self, session: str, refs: Sequence[BackupRef]) -> None:
+        """Remove their manifests, then their proofs. Their packs go with the generation."""
         ...
 
-    async def drop_generation(self, session: str, generation: str) -> bool:
-        """Remove everything under it, unless a manifest is there after all. True when it is gone."""
+    async def remove_generation(self, session: str, generation: str) -> bool:
+        """Remove everything under the generation, unless it holds a manifest after all. True when it is gone."""
         ...
 
-    async def drop_keys(self, session: str, names: Sequence[str]) -> None: ...
+    async def remove_keys(self, session: str, names: Sequence[str]) -> None: ...
 
 
 class Reports(Protocol):

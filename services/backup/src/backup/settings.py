@@ -1,4 +1,4 @@
-"""Settings of the backup service, read from the environment."""
+"""Settings of the backup service, read from environment variables of the same names."""
 
 from __future__ import annotations
 

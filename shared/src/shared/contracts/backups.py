@@ -9,6 +9,7 @@ Restoring: List, FetchManifest, then FetchChunk for each chunk. Chunks travel as
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -26,6 +27,54 @@ class BackupTrigger(StrEnum):
     """A person asked for a backup."""
     CHECK = "check"
     """A person asked for a health check."""
+
+
+class BackupState(StrEnum):
+    """What is known of a backup; on the bus plain text."""
+
+    STORED = "stored"
+    SCRUBBED = "scrubbed"
+    """Read back and decrypted after the upload."""
+    DRILLED = "drilled"
+    """Proven in a browser."""
+    BAD = "bad"
+    """Damaged or incomplete."""
+    CLEARED = "cleared"
+    """From before the session's tombstone."""
+    FOREIGN = "foreign"
+    """Made with another master key."""
+
+    @property
+    def restorable(self) -> bool:
+        match self:
+            case BackupState.STORED | BackupState.SCRUBBED | BackupState.DRILLED:
+                return True
+            case BackupState.BAD | BackupState.CLEARED | BackupState.FOREIGN:
+                return False
+            case _:
+                assert_never(self)
+
+
+class FailureCode(StrEnum):
+    """Codes of the backup service's errors, beside those of the classes in `errors`; on the bus plain text, so a reader
+    passes on a code that it does not know."""
+
+    BAD_CHUNK = "bad_chunk"
+    """The owner sent a chunk that is not the one that its manifest names."""
+    BAD_MANIFEST = "bad_manifest"
+    TOO_LARGE = "too_large"
+    CLEARED = "cleared"
+    """The session was cleared after this epoch was claimed."""
+    CONTENDED = "contended"
+    """Other writers changed the same object too many times in a row."""
+    DAMAGED = "damaged"
+    TOMBSTONE_DAMAGED = "tombstone_damaged"
+    WRONG_MASTER_KEY = "wrong_master_key"
+    SCRUB_FAILED = "scrub_failed"
+    """What was written does not read back."""
+    STORE_TIMEOUT = "store_timeout"
+    STORE_UNREACHABLE = "store_unreachable"
+    STORE_REFUSED = "store_refused"
 
 
 class ClaimEpoch(Message, frozen=True, kw_only=True, tag="wa.backup.v1.claim_epoch"):
@@ -77,8 +126,7 @@ class ListBackups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.list"):
 
 
 class BackupEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """`state`: stored, scrubbed, drilled, bad, cleared (before a tombstone), foreign (made with another
-    master key); the last three are never restored by themselves."""
+    """`state` is one of `BackupState`."""
 
     id: str
     epoch: int
@@ -89,6 +137,15 @@ class BackupEntry(msgspec.Struct, frozen=True, kw_only=True):
     browser_version: str
     generation: str
     kept_because: tuple[str, ...] = ()
+
+    @property
+    def restorable(self) -> bool:
+        """False for a backup that no restore may take unless a person names it. A state that this version does not know
+        counts as restorable: every chunk is verified anyway."""
+        try:
+            return BackupState(self.state).restorable
+        except ValueError:
+            return True
 
 
 class Backups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backups"):

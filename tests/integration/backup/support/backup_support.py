@@ -1,7 +1,7 @@
-"""What the tests of the backup service share: an owner with snapshots, a client that stores and restores, the service's
-parts wired to any store, and the service as a process.
+"""What the tests of the backup service share: an owner with snapshots, a client that stores and restores, a replica of
+the service wired to any store, and the service as a process.
 
-The trap: the client restores as a worker would, so it verifies every hash itself and never trusts the service.
+The client restores as a worker does: it verifies every hash and does not trust the service.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import TypeVar
 
 import zstandard
 
-from backup.adapters.encryption import Vault
-from backup.adapters.heads import Heads
-from backup.adapters.shelf import ObjectShelf
-from backup.domain.generations import Limits
-from backup.domain.retention import Policy
-from backup.handlers import Restoring, StoreOptions, Storing
+from backup.adapters.encryption import MasterKeys
+from backup.adapters.epoch_store import ObjectEpochStore
+from backup.adapters.repository import ObjectRepository
+from backup.domain.generations import GenerationPolicy
+from backup.domain.retention import RetentionPolicy
+from backup.handlers import BackupReader, BackupWriter, WriterOptions
 from backup.ports import ObjectStore
-from backup.runner import Upkeep
+from backup.runner import Maintenance
 from shared.bus import Bus, BusOptions, Call
 from shared.clock import Clock, SystemClock
 from shared.contracts import subjects
@@ -54,7 +54,7 @@ Tree = Mapping[str, bytes]
 
 @dataclass
 class Owner:
-    """Holds snapshots and gives out their chunks, to a test's parts directly or over the bus."""
+    """Holds snapshots and gives out their chunks, directly or over the bus."""
 
     clock: Clock
     version: str = "156.0.8078.79"
@@ -106,8 +106,8 @@ class Owner:
 
 
 @dataclass
-class Noted:
-    """Reports, kept for the test."""
+class RecordedReports:
+    """Reports, recorded for the test."""
 
     stored_: list[Stored] = field(default_factory=list)
     failed_: list[str] = field(default_factory=list)
@@ -132,8 +132,8 @@ class Noted:
         self.up = up
 
 
-class Desk:
-    """The service's parts around one store, without a bus. A second desk on the same store is a second replica."""
+class Replica:
+    """The service's parts around one store, without a bus. A second replica on the same store is a second replica."""
 
     def __init__(
         self,
@@ -141,8 +141,8 @@ class Desk:
         clock: Clock,
         owner: Owner,
         *,
-        policy: Policy | None = None,
-        limits: Limits | None = None,
+        retention: RetentionPolicy | None = None,
+        generations: GenerationPolicy | None = None,
         master: bytes = MASTER_KEY,
         previous: tuple[bytes, ...] = (),
         scrub: bool = True,
@@ -150,31 +150,32 @@ class Desk:
     ) -> None:
         self.store = store
         self.owner = owner
-        self.reports = Noted()
-        self.policy = policy or Policy()
-        self.limits = limits or Limits()
-        self.guard = Heads(store, clock)
-        self.shelf = ObjectShelf(store, Vault(master, previous), clock)
-        options = StoreOptions(scrub=scrub, limits=self.limits, max_snapshot_bytes=max_snapshot_bytes)
-        self.storing = Storing(self.guard, self.shelf, owner, self.reports, clock, options)
-        self.restoring = Restoring(self.shelf, self.reports, clock, self.policy)
-        self.upkeep = Upkeep(self.shelf, self.reports, clock, policy=self.policy, limits=self.limits, interval=60)
+        self.reports = RecordedReports()
+        retention, generations = retention or RetentionPolicy(), generations or GenerationPolicy()
+        self.epochs = ObjectEpochStore(store, clock)
+        self.repository = ObjectRepository(store, MasterKeys(master, previous), clock)
+        options = WriterOptions(scrub=scrub, generations=generations, max_snapshot_bytes=max_snapshot_bytes)
+        self.writer = BackupWriter(self.epochs, self.repository, owner, self.reports, clock, options)
+        self.reader = BackupReader(self.repository, self.reports, clock, retention)
+        self.maintenance = Maintenance(
+            self.repository, self.reports, clock, retention=retention, generations=generations, interval=60
+        )
 
     async def claim(self, session: str, nonce: str = "n1", at_least: int = 1) -> int:
-        return await self.guard.claim(session, owner="owner", nonce=nonce, at_least=at_least)
+        return await self.epochs.claim(session, owner="owner", nonce=nonce, at_least=at_least)
 
-    async def keep(self, session: str, tree: Tree, *, epoch: int = 1, taken_at: datetime | None = None) -> Stored:
-        return await self.storing.store(session, self.owner.offer(session, tree, epoch=epoch, taken_at=taken_at))
+    async def back_up(self, session: str, tree: Tree, *, epoch: int = 1, taken_at: datetime | None = None) -> Stored:
+        return await self.writer.write(session, self.owner.offer(session, tree, epoch=epoch, taken_at=taken_at))
 
     async def backups(self, session: str) -> Backups:
-        return await self.restoring.backups(session)
+        return await self.reader.backups(session)
 
     async def restore(self, session: str, backup: str) -> dict[str, bytes]:
         async def part(offset: int) -> bytes:
-            return await self.restoring.manifest_part(session, FetchManifest(backup=backup, offset=offset))
+            return await self.reader.manifest_part(session, FetchManifest(backup=backup, offset=offset))
 
         async def chunk(sha256: str) -> bytes:
-            return await self.restoring.chunk(session, FetchChunk(backup=backup, sha256=sha256))
+            return await self.reader.chunk(session, FetchChunk(backup=backup, sha256=sha256))
 
         return await restored(part, chunk)
 
@@ -182,7 +183,7 @@ class Desk:
 async def restored(
     part: Callable[[int], Awaitable[bytes]], chunk: Callable[[str], Awaitable[bytes]]
 ) -> dict[str, bytes]:
-    """The tree of a backup, every hash and size checked here."""
+    """The tree of a backup, with every hash and size checked."""
     packed = b""
     while data := await part(len(packed)):
         packed += data
@@ -215,13 +216,13 @@ class Client:
     async def store(self, ask: Store, *, timeout: float = 60.0) -> Stored:
         return await self.ask(subjects.STORE, ask, Stored, timeout=timeout)
 
-    async def keep(self, tree: Tree, *, epoch: int = 1) -> Stored:
+    async def back_up(self, tree: Tree, *, epoch: int = 1) -> Stored:
         return await self.store(self.owner.offer(self.session, tree, epoch=epoch))
 
     async def backups(self, *, timeout: float = 30.0) -> Backups:
         return await self.ask(subjects.LIST, ListBackups(), Backups, timeout=timeout)
 
-    async def bury(self, epoch: int) -> Tombstoned:
+    async def tombstone(self, epoch: int) -> Tombstoned:
         return await self.ask(subjects.TOMBSTONE, Tombstone(epoch=epoch), Tombstoned)
 
     async def chunk(self, backup: str, sha256: str) -> bytes:

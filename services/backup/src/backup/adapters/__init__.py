@@ -1,1 +1,1 @@
-"""How the needs of `ports` are met: S3, AES-GCM and zstd, the bus."""
+"""How the needs of `ports` are met: S3, AES-GCM with zstd, the bus."""

@@ -1,8 +1,8 @@
 """Encryption of chunks, manifests and data keys: AES-256-GCM, with zstd before it.
 
-Knows keys and what each ciphertext is bound to. A data key is one session's; the master key only wraps data keys. The
-trap: everything that tells two ciphertexts apart (session, key, chunk or backup) is bound in as associated data, so
-that an object moved to another place does not open there.
+A data key belongs to one session; a master key only wraps data keys. Everything that tells two ciphertexts apart
+(session, key, chunk or backup) is bound in as associated data, so an object that was moved to another place does not
+decrypt there.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from backup.domain.epochs import Damaged
 from backup.domain.manifests import WrappedKey
+from backup.domain.records import DamagedRecord
 from backup.ports import DataKey
 from shared.contracts.snapshots import CHUNK_BYTES, digest
 
 NONCE_BYTES = 12
-_WORTH = 0.97
-"""Compression is kept when it leaves at most this share."""
+_TAG_BYTES = 16
+_WORTHWHILE = 0.97
+"""A chunk is stored compressed when compression leaves at most this share."""
 _MAX_BODY_BYTES = 256 * 1024 * 1024
 _threads = threading.local()
 
 
-class ForeignKey(Exception):
-    """Wrapped by a master key that this service does not have."""
+class ForeignMasterKey(Exception):
+    """A data key is wrapped by a master key that this service does not have."""
 
 
 def _derive(master: bytes, purpose: bytes, length: int) -> bytes:
@@ -47,22 +48,22 @@ def _encrypt(secret: bytes, plain: bytes, bound: bytes) -> bytes:
 
 
 def _decrypt(secret: bytes, record: bytes, bound: bytes, what: str) -> bytes:
-    if len(record) < NONCE_BYTES + 16:
-        raise Damaged(f"{what} is damaged")
+    if len(record) < NONCE_BYTES + _TAG_BYTES:
+        raise DamagedRecord(f"{what} is damaged")
     try:
         return AESGCM(secret).decrypt(record[:NONCE_BYTES], record[NONCE_BYTES:], bound)
     except InvalidTag:
-        raise Damaged(f"{what} is damaged") from None
+        raise DamagedRecord(f"{what} is damaged") from None
 
 
-class Vault:
-    """The master key, and the one before it while keys are changed over."""
+class MasterKeys:
+    """The master key, and its predecessors while keys are changed over. New data keys are wrapped by the first."""
 
     def __init__(self, master: bytes, previous: Sequence[bytes] = ()) -> None:
         self._wrapping = {
             _derive(key, b"master-name", 8).hex(): _derive(key, b"wrap", 32) for key in reversed((master, *previous))
         }
-        self.master_name = _derive(master, b"master-name", 8).hex()
+        self.name = _derive(master, b"master-name", 8).hex()
 
     def new_key(self, name: str) -> DataKey:
         return DataKey(name, AESGCM.generate_key(256))
@@ -71,32 +72,32 @@ class Vault:
         bound = _bind("key", session, key.name)
         return WrappedKey(
             key=key.name,
-            master=self.master_name,
-            wrapped=_encrypt(self._wrapping[self.master_name], key.secret, bound),
+            master=self.name,
+            wrapped=_encrypt(self._wrapping[self.name], key.secret, bound),
         )
 
     def unwrap(self, session: str, wrapped: WrappedKey) -> DataKey:
-        """Raises Damaged, ForeignKey."""
+        """Raises DamagedRecord, ForeignMasterKey."""
         wrapping = self._wrapping.get(wrapped.master)
         if wrapping is None:
-            raise ForeignKey(wrapped.master)
+            raise ForeignMasterKey(wrapped.master)
         bound = _bind("key", session, wrapped.key)
         return DataKey(wrapped.key, _decrypt(wrapping, wrapped.wrapped, bound, "a data key"))
 
 
-def seal_chunk(key: DataKey, session: str, sha256: str, chunk: bytes) -> tuple[bytes, bool]:
-    """The record, and whether zstd helped."""
-    packed = _compressor().compress(chunk)
-    compressed = len(packed) < _WORTH * len(chunk)
-    return _encrypt(key.secret, packed if compressed else chunk, _chunk_bound(key, session, sha256)), compressed
+def encrypt_chunk(key: DataKey, session: str, sha256: str, chunk: bytes) -> tuple[bytes, bool]:
+    """The record, and whether it is compressed."""
+    smaller = _compressor().compress(chunk)
+    compressed = len(smaller) < _WORTHWHILE * len(chunk)
+    return _encrypt(key.secret, smaller if compressed else chunk, _chunk_bound(key, session, sha256)), compressed
 
 
-def open_chunk(key: DataKey, session: str, sha256: str, record: bytes, *, compressed: bool) -> bytes:
-    """The chunk, its hash verified. Raises Damaged."""
+def decrypt_chunk(key: DataKey, session: str, sha256: str, record: bytes, *, compressed: bool) -> bytes:
+    """The chunk, its hash verified. Raises DamagedRecord."""
     plain = _decrypt(key.secret, record, _chunk_bound(key, session, sha256), "a chunk")
     chunk = decompress(plain, CHUNK_BYTES) if compressed else plain
     if digest(chunk) != sha256:
-        raise Damaged("a chunk is damaged")
+        raise DamagedRecord("a chunk is damaged")
     return chunk
 
 
@@ -104,30 +105,31 @@ def _chunk_bound(key: DataKey, session: str, sha256: str) -> bytes:
     return _bind("chunk", session, key.name, sha256)
 
 
-def seal_body(key: DataKey, session: str, generation: str, backup: str, body: bytes) -> bytes:
+def encrypt_body(key: DataKey, session: str, generation: str, backup: str, body: bytes) -> bytes:
+    """A manifest's body, compressed and bound to its place."""
     return _encrypt(key.secret, _compressor().compress(body), _bind("manifest", session, generation, backup, key.name))
 
 
-def open_body(key: DataKey, session: str, generation: str, backup: str, sealed: bytes) -> bytes:
-    """Raises Damaged."""
+def decrypt_body(key: DataKey, session: str, generation: str, backup: str, ciphertext: bytes) -> bytes:
+    """Raises DamagedRecord."""
     bound = _bind("manifest", session, generation, backup, key.name)
-    return decompress(_decrypt(key.secret, sealed, bound, "a manifest"), _MAX_BODY_BYTES)
+    return decompress(_decrypt(key.secret, ciphertext, bound, "a manifest"), _MAX_BODY_BYTES)
 
 
 def decompress(data: bytes, limit: int) -> bytes:
-    """zstd, one frame, at most `limit` bytes. Raises Damaged."""
+    """One zstd frame of at most `limit` bytes. Raises DamagedRecord."""
     reader = zstandard.ZstdDecompressor().stream_reader(data)
     try:
         plain = reader.read(limit + 1)
     except zstandard.ZstdError:
-        raise Damaged("compressed bytes are damaged") from None
+        raise DamagedRecord("compressed bytes are damaged") from None
     if len(plain) > limit:
-        raise Damaged("compressed bytes grow beyond their limit")
+        raise DamagedRecord("compressed bytes grow beyond their limit")
     return plain
 
 
 def _compressor() -> zstandard.ZstdCompressor:
-    """One a thread: a compressor cannot be shared."""
+    """One for each thread: threads cannot share a compressor."""
     if not hasattr(_threads, "compressor"):
         _threads.compressor = zstandard.ZstdCompressor(level=3, write_content_size=True)
     compressor: zstandard.ZstdCompressor = _threads.compressor

@@ -1,7 +1,7 @@
-"""The data keys of sessions: kept wrapped under `keys/`, and a copy in each manifest.
+"""The data keys of sessions: each lies wrapped under its own key in the store, with a copy in every manifest.
 
-Knows which copy to try. The trap: a wrapped key that does not open is damaged and has copies elsewhere; one under a
-master key that we do not have is a wrong setting, and making a new data key then would hide it.
+A wrapped key that does not decrypt is damaged, and a copy of it may be whole elsewhere. A key under a master key that
+this service does not have is a wrong setting; making a new data key then would hide that.
 """
 
 from __future__ import annotations
@@ -13,109 +13,104 @@ from uuid import uuid4
 import structlog
 
 from backup.domain import layout
-from backup.domain.epochs import Damaged
-from backup.domain.inventory import Inventory
-from backup.domain.manifests import WrappedKey, read_key, write_key
+from backup.domain.data_keys import usable_keys
+from backup.domain.listing import SessionObjects
+from backup.domain.manifests import WrappedKey, decode_key, encode_key
+from backup.domain.records import DamagedRecord
 from backup.ports import Blob, DataKey, ObjectStore, Taken
 from shared.clock import Clock
+from shared.contracts.backups import FailureCode
 from shared.contracts.errors import Unavailable
 
-from .encryption import ForeignKey, Vault
+from .encryption import ForeignMasterKey, MasterKeys
 
 log = structlog.get_logger()
 
 
 class Keyring:
-    def __init__(self, store: ObjectStore, vault: Vault, clock: Clock) -> None:
+    def __init__(self, store: ObjectStore, master_keys: MasterKeys, clock: Clock) -> None:
         self._store = store
-        self._vault = vault
+        self._master_keys = master_keys
         self._clock = clock
         self._known: dict[tuple[str, str], DataKey] = {}
 
     def wrap(self, session: str, key: DataKey) -> WrappedKey:
-        return self._vault.wrap(session, key)
+        return self._master_keys.wrap(session, key)
 
     async def find(self, session: str, name: str, copy: WrappedKey | None) -> DataKey:
-        """The key of this name, from its object or from `copy`. Raises Damaged, ForeignKey."""
+        """The key of this name, from its object or else from `copy`. Raises DamagedRecord, ForeignMasterKey."""
         known = self._known.get((session, name))
         if known is not None:
             return known
         try:
             key = await self._from_object(session, name)
-        except (Damaged, ForeignKey):
+        except (DamagedRecord, ForeignMasterKey):
             if copy is None or copy.key != name:
                 raise
-            key = self._vault.unwrap(session, copy)
+            key = self._master_keys.unwrap(session, copy)
         self._known[session, name] = key
         return key
 
-    async def present(
-        self, inventory: Inventory, copies: Mapping[str, WrappedKey], *, buried: datetime | None
+    async def current(
+        self, objects: SessionObjects, copies: Mapping[str, WrappedKey], *, tombstoned_at: datetime | None
     ) -> DataKey:
-        """The newest usable key of the session that is younger than its tombstone; made when there is none. `copies`
-        are those of the manifests, by name. Its object is written anew when it is lost, damaged or under an older
-        master key."""
-        session = inventory.session
-        for name in sorted({*inventory.keys, *copies}, reverse=True):
-            if not _is_of_this_life(name, buried):
-                continue
+        """The newest key that is younger than the tombstone and decrypts; a new key when there is none. `copies` are
+        those of the manifests, by name. The key's object is written again when it is lost, damaged or under an older
+        master key. Raises Unavailable for a key under a foreign master key."""
+        session = objects.session
+        for name in usable_keys({*objects.keys, *copies}, tombstoned_at):
             try:
                 key = await self.find(session, name, copies.get(name))
-            except Damaged:
+            except DamagedRecord:
                 log.error("data_key_damaged", session=session)
                 continue
-            except ForeignKey:
-                raise Unavailable(
-                    "the data key was made with another master key",
-                    hint="give the old one as MASTER_KEY_PREVIOUS",
-                    code="wrong_master_key",
-                ) from None
-            await self._mend(session, key)
+            except ForeignMasterKey:
+                raise wrong_master_key("the data key was made with another master key") from None
+            await self._rewrap(session, key)
             return key
         return await self._make(session)
 
     async def _from_object(self, session: str, name: str) -> DataKey:
-        return self._vault.unwrap(session, _read(await self._store.read(layout.data_key(session, name)), name))
+        blob = await self._store.read(layout.data_key(session, name))
+        return self._master_keys.unwrap(session, _decode(blob, name))
 
-    async def _mend(self, session: str, key: DataKey) -> None:
-        place = layout.data_key(session, key.name)
-        blob = await self._store.read(place)
+    async def _rewrap(self, session: str, key: DataKey) -> None:
+        """Write the key's object again unless it holds this key under the present master key."""
+        object_key = layout.data_key(session, key.name)
+        blob = await self._store.read(object_key)
         try:
-            wrapped = _read(blob, key.name)
-            if wrapped.master == self._vault.master_name and self._vault.unwrap(session, wrapped) == key:
+            wrapped = _decode(blob, key.name)
+            if wrapped.master == self._master_keys.name and self._master_keys.unwrap(session, wrapped) == key:
                 return
-        except (Damaged, ForeignKey):
+        except (DamagedRecord, ForeignMasterKey):
             log.warning("data_key_written_anew", session=session)
-        data = write_key(self._vault.wrap(session, key))
+        data = encode_key(self._master_keys.wrap(session, key))
         try:
-            await (self._store.replace(place, data, blob.etag) if blob else self._store.create(place, data))
+            await (self._store.replace(object_key, data, blob.etag) if blob else self._store.create(object_key, data))
         except Taken:
             return
 
     async def _make(self, session: str) -> DataKey:
-        key = self._vault.new_key(f"{layout.utc(self._clock.now())}-{uuid4().hex[:8]}")
+        key = self._master_keys.new_key(layout.key_name(self._clock.now(), uuid4().hex[:8]))
         try:
-            await self._store.create(layout.data_key(session, key.name), write_key(self._vault.wrap(session, key)))
+            await self._store.create(
+                layout.data_key(session, key.name), encode_key(self._master_keys.wrap(session, key))
+            )
         except Taken:
-            # its name is random, so this is our own write, answered twice
+            # The name is random, so the object is our own write, which boto3 repeated.
             log.info("data_key_create_repeated", session=session)
         self._known[session, key.name] = key
         return key
 
 
-def _read(blob: Blob | None, name: str) -> WrappedKey:
+def wrong_master_key(message: str) -> Unavailable:
+    return Unavailable(message, hint="give the old one as MASTER_KEY_PREVIOUS", code=FailureCode.WRONG_MASTER_KEY)
+
+
+def _decode(blob: Blob | None, name: str) -> WrappedKey:
     if blob is None:
-        raise Damaged("a data key is missing")
-    wrapped = read_key(blob.data)
+        raise DamagedRecord("a data key is missing")
+    wrapped = decode_key(blob.data)
     if wrapped.key != name:
-        raise Damaged("a data key lies under another's name")
+        raise DamagedRecord("a data key lies under another's name")
     return wrapped
-
-
-def _is_of_this_life(name: str, buried: datetime | None) -> bool:
-    try:
-        created = layout.key_created(name)
-    except layout.BadName:
-        return False
-    # names have whole seconds: a key of the tombstone's own second counts as one of the former life
-    return buried is None or created > buried

@@ -1,7 +1,7 @@
-"""Records out of packs, read a window at a time.
+"""Records out of packs, read one range at a time.
 
-Knows the last few windows and those that are being read, so that the chunks of one window cost one request. The trap: a
-damaged or cut window must not stay: what fails to open is read again by itself, past the windows.
+The reader remembers the last few ranges and those that are being read, so the chunks of one range cost one request.
+A damaged or cut range must not serve twice: a record that does not decrypt is read again alone, past the cache.
 """
 
 from __future__ import annotations
@@ -9,61 +9,61 @@ from __future__ import annotations
 import asyncio
 
 from backup.domain import layout
-from backup.domain.epochs import Damaged
-from backup.domain.inventory import BackupRef
+from backup.domain.listing import BackupRef
 from backup.domain.manifests import StoredManifest
-from backup.domain.packs import ChunkSpot
-from backup.domain.windows import Window, windows_of
+from backup.domain.packs import ChunkLocation
+from backup.domain.ranges import PackRange, ranges_of
+from backup.domain.records import DamagedRecord
 from backup.ports import ObjectStore
 
 from .recent import Recent
 
-_WINDOWS = 4
+_RANGES = 4
 _PLANS = 8
 
 
 class PackReader:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self._plans: Recent[dict[str, Window]] = Recent(_PLANS)
-        self._windows: Recent[asyncio.Task[bytes]] = Recent(_WINDOWS)
+        self._plans: Recent[dict[str, PackRange]] = Recent(_PLANS)
+        """The range of each chunk, by backup."""
+        self._ranges: Recent[asyncio.Task[bytes]] = Recent(_RANGES)
 
     async def record(self, session: str, ref: BackupRef, manifest: StoredManifest, chunk: str) -> bytes:
-        """Raises Damaged when the pack is missing; a short record is given as it is."""
-        plan = self._plan(ref, manifest)
-        window = plan[chunk]
-        spot = manifest.chunks[chunk]
-        data = await self._window(session, ref.generation, window)
-        start = spot.offset - window.start
-        return data[start : start + spot.bytes]
+        """A record that the store cut short is given as it is. Raises DamagedRecord when the pack is missing."""
+        range_ = self._plan(ref, manifest)[chunk]
+        location = manifest.chunks[chunk]
+        data = await self._range(session, ref.generation, range_)
+        start = location.offset - range_.start
+        return data[start : start + location.bytes]
 
-    async def record_alone(self, session: str, generation: str, spot: ChunkSpot) -> bytes:
-        """The same from the store itself. Raises Damaged when the pack is missing."""
-        return await self._read(session, generation, Window(spot.pack, spot.offset, spot.bytes))
+    async def record_alone(self, session: str, generation: str, location: ChunkLocation) -> bytes:
+        """The record from the store, past the cache. Raises DamagedRecord when the pack is missing."""
+        return await self._read(session, generation, PackRange(location.pack, location.offset, location.bytes))
 
-    def _plan(self, ref: BackupRef, manifest: StoredManifest) -> dict[str, Window]:
-        place = (ref.manifest.key, ref.manifest.etag)
-        plan = self._plans.get(place)
+    def _plan(self, ref: BackupRef, manifest: StoredManifest) -> dict[str, PackRange]:
+        version = (ref.manifest.key, ref.manifest.etag)
+        plan = self._plans.get(version)
         if plan is None:
-            plan = windows_of(manifest.chunks)
-            self._plans.put(place, plan)
+            plan = ranges_of(manifest.chunks)
+            self._plans.put(version, plan)
         return plan
 
-    async def _window(self, session: str, generation: str, window: Window) -> bytes:
-        place = (layout.pack(session, generation, window.pack), f"{window.start}+{window.bytes}")
-        task = self._windows.get(place)
+    async def _range(self, session: str, generation: str, range_: PackRange) -> bytes:
+        name = (layout.pack(session, generation, range_.pack), f"{range_.start}+{range_.bytes}")
+        task = self._ranges.get(name)
         if task is None or _failed(task):
-            task = asyncio.create_task(self._read(session, generation, window))
-            task.add_done_callback(_failed)  # looked at, so that a failure nobody waited for is not reported
-            self._windows.put(place, task)
-        # one who gives up must not end it for the others
+            task = asyncio.create_task(self._read(session, generation, range_))
+            task.add_done_callback(_failed)  # fetches the exception: asyncio logs one that nobody fetched
+            self._ranges.put(name, task)
+        # A caller who gives up must not end the read of the others.
         return await asyncio.shield(task)
 
-    async def _read(self, session: str, generation: str, window: Window) -> bytes:
-        key = layout.pack(session, generation, window.pack)
-        blob = await self._store.read(key, start=window.start, length=window.bytes)
+    async def _read(self, session: str, generation: str, range_: PackRange) -> bytes:
+        key = layout.pack(session, generation, range_.pack)
+        blob = await self._store.read(key, start=range_.start, length=range_.bytes)
         if blob is None:
-            raise Damaged("a pack is missing")
+            raise DamagedRecord("a pack is missing")
         return blob.data
 
 

@@ -1,6 +1,6 @@
-"""What became of backups, for Prometheus and for the stream of events.
+"""The results of backups, as Prometheus metrics and as events on the bus.
 
-The trap: an event that cannot be published must not fail the backup that it tells of.
+An event that cannot be published never fails the backup that it reports.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.runtime import Metrics
 
 log = structlog.get_logger()
 _MAX_SESSIONS = 200
-"""Sessions with a gauge of their own; a label must stay bounded."""
+"""Sessions with gauges of their own: the number of label values must stay bounded."""
 
 
 class BusReports:

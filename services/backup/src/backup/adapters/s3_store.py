@@ -1,9 +1,11 @@
 """Objects in any S3-compatible storage, through boto3.
 
-Knows S3's errors and what they mean: only a proper NoSuchKey is an absent object. A 403, a time-out, a 404 without that
-code (a proxy's page, a bucket that is gone) is Unavailable. boto3 is blocking, so each call runs in one of a few
-threads and is given up after `budget` seconds; the thread may go on for a while. The trap: a retried conditional
-write can be answered 412 for its own success, so a caller who gets Taken reads the object before it decides.
+Only a proper NoSuchKey means that an object is absent. A 403, a time-out, a 404 without that code (a proxy's page, a
+bucket that is gone) is Unavailable. boto3 blocks, so each call runs in one of a few threads and is given up after
+`budget` seconds; the thread may run on for a while.
+
+The trap: boto3 repeats a request whose answer was lost, and a repeated conditional write is answered 412 although the
+first one succeeded. A caller who gets Taken therefore reads the object before it decides.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from urllib3.exceptions import HTTPError
 
-from backup.domain.inventory import Listed
-from backup.domain.layout import ROOT
+from backup.domain import layout
+from backup.domain.listing import ListedObject
 from backup.ports import Blob, Taken
+from shared.contracts.backups import FailureCode
 from shared.contracts.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -34,12 +37,13 @@ log = structlog.get_logger()
 R = TypeVar("R")
 _THREADS = 8
 _BODY_TRIES = 3
-_REFUSED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412"})
+_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412"})
 
 
 @dataclass(frozen=True)
 class S3Options:
-    """`budget`, `connect_timeout` and `read_timeout` in seconds; `attempts` of each request by boto3."""
+    """`connect_timeout`, `read_timeout` and `budget` are in seconds. The budget covers an operation with all its attempts;
+    boto3 makes up to `attempts` for each request."""
 
     endpoint: str
     bucket: str
@@ -97,7 +101,7 @@ class S3Store:
                 self._prepared = True
 
     async def probe(self) -> None:
-        await self._ask(partial(self._s3.list_objects_v2, Bucket=self._bucket, Prefix=ROOT, MaxKeys=1))
+        await self._ask(partial(self._s3.list_objects_v2, Bucket=self._bucket, Prefix=layout.ROOT, MaxKeys=1))
 
     async def read(self, key: str, *, start: int = 0, length: int | None = None) -> Blob | None:
         return await self._ask(partial(self._read, key, start, length))
@@ -122,14 +126,14 @@ class S3Store:
             raise Taken(key)
         await self.write(key, data)
 
-    async def listing(self, prefix: str) -> list[Listed]:
+    async def list_objects(self, prefix: str) -> list[ListedObject]:
         return await self._ask(partial(self._list, prefix))
 
     async def folders(self, prefix: str) -> list[str]:
         return await self._ask(partial(self._folders, prefix))
 
     async def delete(self, keys: Sequence[str]) -> None:
-        # one by one: the order matters, and not every S3 server takes the bulk form
+        # One by one: the order matters, and not every S3 server takes the bulk form.
         for key in keys:
             await self._ask(partial(self._s3.delete_object, Bucket=self._bucket, Key=key))
 
@@ -138,7 +142,7 @@ class S3Store:
         self._s3.close()
 
     async def _on_condition(self) -> bool:
-        """False where the store ignores conditions: looking before writing narrows a race then but cannot close it."""
+        """False where the store ignores conditions; a read before the write then narrows a race but cannot close it."""
         await self.prepare()
         return self._conditional
 
@@ -152,16 +156,16 @@ class S3Store:
             async with asyncio.timeout(self._options.budget):
                 return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except TimeoutError:
-            raise Unavailable("the store does not answer", code="store_timeout") from None
+            raise Unavailable("the store does not answer", code=FailureCode.STORE_TIMEOUT) from None
         except ClientError as error:
             raise _unavailable(error) from None
         except (BotoCoreError, HTTPClientError, HTTPError, OSError) as error:
             raise Unavailable(
-                f"the store cannot be reached ({type(error).__name__})", code="store_unreachable"
+                f"the store cannot be reached ({type(error).__name__})", code=FailureCode.STORE_UNREACHABLE
             ) from None
 
     def _read(self, key: str, start: int, length: int | None) -> Blob | None:
-        """A body that is cut off is asked for again: boto3 itself retries only up to the headers."""
+        """Asks again for a body that was cut off: boto3 retries only up to the headers."""
         for left in reversed(range(_BODY_TRIES)):
             try:
                 return self._read_once(key, start, length)
@@ -184,7 +188,7 @@ class S3Store:
             raise
         with answer["Body"] as body:
             data = body.read()
-        # a server that ignores ranges sends the whole object
+        # A server that ignores ranges sends the whole object.
         if ranged and answer["ResponseMetadata"]["HTTPStatusCode"] == 200:
             data = data[start : None if length is None else start + length]
         return Blob(data, answer["ETag"])
@@ -193,14 +197,14 @@ class S3Store:
         try:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=data, **condition)
         except ClientError as error:
-            if code_of(error) in _REFUSED or (code_of(error) == "NoSuchKey" and "IfMatch" in condition):
+            if code_of(error) in _CONDITION_FAILED or (code_of(error) == "NoSuchKey" and "IfMatch" in condition):
                 raise Taken(key) from None
             raise
 
-    def _list(self, prefix: str) -> list[Listed]:
+    def _list(self, prefix: str) -> list[ListedObject]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         return [
-            Listed(item["Key"], item["Size"], item["ETag"], item["LastModified"])
+            ListedObject(item["Key"], item["Size"], item["ETag"], item["LastModified"])
             for page in pages
             for item in page.get("Contents", ())
         ]
@@ -212,17 +216,17 @@ class S3Store:
 
     def _prepare(self) -> bool:
         try:
-            self._s3.list_objects_v2(Bucket=self._bucket, Prefix=ROOT, MaxKeys=1)
+            self._s3.list_objects_v2(Bucket=self._bucket, Prefix=layout.ROOT, MaxKeys=1)
         except ClientError as error:
             if code_of(error) != "NoSuchBucket":
                 raise
-            self._make_bucket()
+            self._create_bucket()
         conditional = self._test_conditions()
         if not conditional:
-            log.warning("conditional_writes_ignored", hint="owners are told apart by the lease on NATS alone")
+            log.warning("conditional_writes_ignored", hint="only the lease on NATS keeps two owners apart")
         return conditional
 
-    def _make_bucket(self) -> None:
+    def _create_bucket(self) -> None:
         try:
             self._s3.create_bucket(Bucket=self._bucket)
         except ClientError as error:
@@ -231,8 +235,8 @@ class S3Store:
         log.info("bucket_created", bucket=self._bucket)
 
     def _test_conditions(self) -> bool:
-        """True when a second create and a replace of something else are refused."""
-        key = f"probes/{uuid4().hex}"
+        """True when the store refuses a second create, and a replace of an object with another ETag."""
+        key = layout.probe(uuid4().hex)
         try:
             self._put_if(key, b"1", IfNoneMatch="*")
             return self._is_refused(key, IfNoneMatch="*") and self._is_refused(key, IfMatch='"0"')
@@ -254,14 +258,12 @@ class S3Store:
 
 
 def _unavailable(error: ClientError) -> Unavailable:
-    """Only the code of S3 is told: its text may hold keys and host names."""
+    """The error shows only S3's code; S3's text may hold keys and host names."""
     code = code_of(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     hint = ""
     if status == 403:
-        hint = (
-            "the store refuses the credentials: look at S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and the bucket's policy"
-        )
+        hint = "the store refuses the credentials: check S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and the bucket's policy"
     elif code == "NoSuchBucket":
-        hint = "the bucket is gone: make it again or look at S3_BUCKET"
-    return Unavailable(f"the store answered {status} {code}", hint=hint, code="store_refused")
+        hint = "the bucket is gone: create it again or check S3_BUCKET"
+    return Unavailable(f"the store answered {status} {code}", hint=hint, code=FailureCode.STORE_REFUSED)

@@ -1,1 +1,1 @@
-"""The backup format and its decisions: pure, no store, no bus, no time of its own."""
+"""The backup format and its decisions: pure functions that read no store, no bus and no clock."""

@@ -1,25 +1,30 @@
-"""Who may store: the epoch anchored in `head.json`, and the tombstone of a cleared session.
+"""The epoch: which owner may write backups of a session, decided by one number in the object store.
 
-Decides; it never reads or writes. The trap: the epoch only grows. Whatever is lost or damaged, the rebuilt head is at
-least as high as every backup and as the tombstone.
+A lease on NATS names one owner at a time, but a paused owner can wake up late and still believe that it holds the
+lease. The object store is the last gate, so the store keeps its own fencing number in `head.json`. An owner claims the
+session once: its epoch becomes larger than the head's, than the lease's and than the tombstone's. `admit` then accepts
+a backup only with the epoch that the head holds now, so a claim by a new owner fences the old one out.
+
+Three rules make this safe. The head changes only by conditional write (create if absent, replace if the ETag is
+unchanged), so of two claims that race one wins, and the other reads again. A claim carries a random nonce: a claim
+whose answer was lost finds its own nonce in the head and gets the same epoch. The epoch never falls: a head that is
+lost or damaged is rebuilt at least as high as the epoch in the name of every backup.
+
+The tombstone fences too: an epoch up to the tombstone's belongs to a session that was cleared and writes nothing more.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from typing import TypeVar
 
 import msgspec
 
 from shared.contracts.message import Instant
 
+from .layout import ObjectKind
+from .records import DamagedRecord, decode_record, encode_record
+
 FORMAT = 1
-R = TypeVar("R", "Head", "Grave")
-
-
-class Damaged(Exception):
-    """Stored bytes are not what was written. The text says which object, never what is in it."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,8 +38,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     checksum: str = ""
 
 
-class Grave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The tombstone: backups up to `epoch` are cleared."""
+class TombstoneRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The session was cleared: backups up to `epoch` are never restored."""
 
     format: int = FORMAT
     epoch: int
@@ -42,63 +47,46 @@ class Grave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     checksum: str = ""
 
 
-def _checksum(record: Head | Grave) -> str:
-    bare = msgspec.structs.replace(record, checksum="")
-    return hashlib.sha256(msgspec.json.encode(bare)).hexdigest()
+def encode_head(head: Head) -> bytes:
+    return encode_record(head)
 
 
-def _sealed(record: Head | Grave) -> bytes:
-    return msgspec.json.encode(msgspec.structs.replace(record, checksum=_checksum(record)))
+def decode_head(data: bytes) -> Head:
+    """Raises DamagedRecord."""
+    return decode_record(data, Head, ObjectKind.HEAD)
 
 
-def write_head(head: Head) -> bytes:
-    return _sealed(head)
-
-
-def read_head(data: bytes) -> Head:
-    """Raises Damaged."""
-    return _opened(data, Head, "head.json")
-
-
-def write_grave(grave: Grave) -> bytes:
-    """Two equal lines: a tombstone cannot be made again from anything else, so one damaged byte must not lose it."""
-    line = _sealed(grave)
+def encode_tombstone(tombstone: TombstoneRecord) -> bytes:
+    """Two equal lines: nothing else knows what a tombstone says, so one damaged byte must not lose it."""
+    line = encode_record(tombstone)
     return line + b"\n" + line + b"\n"
 
 
-def read_grave(data: bytes) -> Grave:
-    """The first copy that is whole, found by its line or, when the line's end is damaged, by halves. Raises Damaged."""
+def decode_tombstone(data: bytes) -> TombstoneRecord:
+    """The first copy that is whole. A damaged line break joins the lines, so the halves are tried too. Raises
+    DamagedRecord."""
     middle = len(data) // 2
     for line in (*data.split(b"\n"), data[:middle], data[middle:]):
         try:
-            return _opened(line, Grave, "tombstone.json")
-        except Damaged:
+            return decode_record(line, TombstoneRecord, ObjectKind.TOMBSTONE)
+        except DamagedRecord:
             continue
-    raise Damaged("tombstone.json is damaged")
-
-
-def _opened(data: bytes, kind: type[R], name: str) -> R:
-    try:
-        record = msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise Damaged(f"{name} is damaged") from error
-    if record.checksum != _checksum(record):
-        raise Damaged(f"{name} is damaged")
-    return record
+    raise DamagedRecord(f"{ObjectKind.TOMBSTONE} is damaged")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """`epoch` to answer; `write` when the head must be changed for it."""
+    """`epoch` is the answer; `write` is true when the head must be changed to it first."""
 
     epoch: int
     write: bool
 
 
-def decide_claim(head: Head | None, *, highest_stored: int, cleared: int, nonce: str, at_least: int) -> Claim:
-    """`head` is None when absent or damaged; `highest_stored` is the highest epoch among the backups, `cleared` that of
-    the tombstone (0 without one). The same nonce gets its epoch again, unless the tombstone has passed over it."""
-    floor = max(cleared + 1, at_least)
+def decide_claim(head: Head | None, *, highest_stored: int, tombstone_epoch: int, nonce: str, at_least: int) -> Claim:
+    """`head` is None when it is absent or damaged; `highest_stored` is the highest epoch among the backups;
+    `tombstone_epoch` is 0 without a tombstone; `at_least` is the lease's epoch. The same nonce gets its epoch again,
+    unless a tombstone has passed it."""
+    floor = max(tombstone_epoch + 1, at_least)
     if head is not None and head.nonce == nonce and head.epoch >= floor:
         return Claim(head.epoch, write=False)
     if head is not None and head.nonce == nonce:
@@ -108,6 +96,6 @@ def decide_claim(head: Head | None, *, highest_stored: int, cleared: int, nonce:
 
 
 def rebuilt_epoch(*, highest_stored: int, asked: int) -> int:
-    """The epoch of a head that is written anew at a store: `asked` was claimed once, so it is not below any owner that
-    ever stored; a claimant that has not stored yet claims again."""
+    """The epoch of a head that a backup finds lost or damaged. `asked` was claimed once, so it is not below any owner
+    that wrote a backup; an owner that has claimed but not written yet claims again."""
     return max(highest_stored, asked)

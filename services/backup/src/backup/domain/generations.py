@@ -1,20 +1,22 @@
-"""Whether a store continues the newest generation or begins a new one, and which empty ones are left-overs.
+"""Whether a backup continues the newest generation or begins a new one, and which generations are orphans.
 
-A generation starts full and continues with differences, so damage in its first packs can reach all of its backups:
-that is why it lives a day, and why a damaged one is never continued.
+A generation starts full and continues with differences, so damage in its first packs can reach all of its backups.
+A generation therefore lives for one day only, and a damaged one is never continued.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from .inventory import Generation
+from .listing import Generation
 
 
 @dataclass(frozen=True)
-class Limits:
-    """`orphan_after`: how long a generation without any manifest is taken for a store that may still be under way."""
+class GenerationPolicy:
+    """`least_referenced` is the share of a generation's pack bytes that backups must still need; `orphan_after` is how
+    long a generation without a manifest counts as a backup that is still being written."""
 
     max_age: timedelta = timedelta(days=1)
     least_referenced: float = 0.5
@@ -22,9 +24,9 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The newest generation as a store finds it. `referenced_bytes` of `pack_bytes` belong to chunks that a backup
-    which still exists, or the new one, needs."""
+class NewestGeneration:
+    """The newest generation as a new backup finds it. `referenced_bytes` of `pack_bytes` belong to chunks that an
+    existing backup needs. `cleared`, `readable` and `same_key` describe its newest backup."""
 
     name: str
     started_at: datetime
@@ -36,30 +38,43 @@ class Standing:
     same_key: bool = True
 
 
+class GenerationReason(StrEnum):
+    """Why a backup continues the newest generation or begins a new one."""
+
+    CONTINUED = "continued"
+    FIRST = "first"
+    DAMAGED = "damaged"
+    UNREADABLE = "unreadable"
+    CLEARED = "cleared"
+    NEW_KEY = "new_key"
+    TOO_OLD = "too_old"
+    MOSTLY_UNREFERENCED = "mostly_unreferenced"
+
+
 @dataclass(frozen=True)
 class Choice:
-    """`name` is None when a new generation begins; `reason` says why."""
+    """`name` is None when a new generation begins."""
 
     name: str | None
-    reason: str
+    reason: GenerationReason
 
 
-def choose(newest: Standing | None, limits: Limits, now: datetime) -> Choice:
+def choose(newest: NewestGeneration | None, policy: GenerationPolicy, now: datetime) -> Choice:
     if newest is None:
-        return Choice(None, "first")
-    for wrong, reason in (
-        (newest.damaged, "damage was found in the last one"),
-        (not newest.readable, "no manifest of the last one can be read"),
-        (newest.cleared, "the session was cleared"),
-        (not newest.same_key, "a new data key"),
-        (abs(now - newest.started_at) >= limits.max_age, "a new day"),
-        (newest.referenced_bytes < limits.least_referenced * newest.pack_bytes, "half of it is not referenced"),
+        return Choice(None, GenerationReason.FIRST)
+    for hinders, reason in (
+        (newest.damaged, GenerationReason.DAMAGED),
+        (not newest.readable, GenerationReason.UNREADABLE),
+        (newest.cleared, GenerationReason.CLEARED),
+        (not newest.same_key, GenerationReason.NEW_KEY),
+        (abs(now - newest.started_at) >= policy.max_age, GenerationReason.TOO_OLD),
+        (newest.referenced_bytes < policy.least_referenced * newest.pack_bytes, GenerationReason.MOSTLY_UNREFERENCED),
     ):
-        if wrong:
+        if hinders:
             return Choice(None, reason)
-    return Choice(newest.name, "continued")
+    return Choice(newest.name, GenerationReason.CONTINUED)
 
 
-def is_left_over(generation: Generation, limits: Limits, now: datetime) -> bool:
-    """True for what a failed store left behind: no manifest, and nothing written for a long time."""
-    return not generation.backups and now - generation.modified_at > limits.orphan_after
+def is_orphan(generation: Generation, policy: GenerationPolicy, now: datetime) -> bool:
+    """True for packs that a failed backup left: there is no manifest, and nothing was written for a long time."""
+    return not generation.backups and now - generation.modified_at > policy.orphan_after

@@ -1,10 +1,11 @@
-"""Where each object of a session lies in the bucket, and how names are read back.
+"""Where each object lies in the bucket: the only module that spells the keys.
 
     sessions/<id>/head.json · tombstone.json · keys/<key-id>
     sessions/<id>/<generation>/packs/<pack> · manifests/<backup> · proofs/<backup>.<state> · damaged
+    probes/<random>
 
-Knows names only. The trap: names sort as text, so every number in one is padded and every instant is written the same
-way; and a name read from the bucket may be anybody's, so what does not parse is left alone, never deleted.
+Names sort as text, so every number is padded and every instant is written the same way. A name that does not parse
+was written by somebody else; it is left alone and never deleted. `docs/snapshot-format.md` documents the layout.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 ROOT = "sessions/"
 _UTC = "%Y%m%dT%H%M%SZ"
@@ -25,12 +27,36 @@ class BadName(ValueError):
     """A name that this service did not write."""
 
 
+class ObjectKind(StrEnum):
+    """The kinds of objects of a session; the value is the part of the key that tells the kind."""
+
+    HEAD = "head.json"
+    TOMBSTONE = "tombstone.json"
+    DATA_KEY = "keys"
+    PACK = "packs"
+    MANIFEST = "manifests"
+    PROOF = "proofs"
+    CORRUPTION_MARKER = "damaged"
+    UNKNOWN = ""
+    """An object in a generation of ours whose name we do not know."""
+
+
+@dataclass(frozen=True)
+class ObjectKey:
+    """A key of a session, parsed. `generation` is empty above the generations; `name` is the last part, if any."""
+
+    kind: ObjectKind
+    generation: str = ""
+    name: str = ""
+
+
 def utc(moment: datetime) -> str:
     """`20261122T145000Z`: seconds, UTC, sorts as text."""
     return moment.astimezone(UTC).strftime(_UTC)
 
 
 def from_utc(text: str) -> datetime:
+    """Raises BadName."""
     try:
         return datetime.strptime(text, _UTC).replace(tzinfo=UTC)
     except ValueError as error:
@@ -44,13 +70,14 @@ def instant(moment: datetime) -> str:
 
 
 def from_instant(text: str) -> datetime:
+    """Raises BadName."""
     return from_utc(text[:-4] + "Z") + timedelta(milliseconds=int(text[-4:-1]))
 
 
 @dataclass(frozen=True, order=True)
 class BackupName:
-    """`<epoch>-<seq>-<utc>`; orders as the backups were made. Milliseconds, so that two replicas that store two
-    snapshots of a session at once never give them one name, also in two generations."""
+    """`<epoch>-<seq>-<utc>`; names order as the backups were made. The instant has milliseconds, so two replicas that
+    store two snapshots of a session at once never choose the same name, in whatever generations they write."""
 
     epoch: int
     sequence: int
@@ -75,11 +102,11 @@ class BackupName:
 
 
 def generation_name(now: datetime, snapshot: str, *, taken: frozenset[str] = frozenset()) -> str:
-    """A new generation's name. The same snapshot at the same instant gives the same name, so that two replicas that
-    store it at once meet in one generation; `taken` names are avoided."""
+    """A new generation's name, not among `taken`. The same snapshot at the same instant gives the same name, so two
+    replicas that store one snapshot at once meet in one generation."""
     for attempt in range(10_000):
-        mark = hashlib.sha256(f"{snapshot}/{attempt}".encode()).hexdigest()[:8]
-        name = f"{utc(now)}-{mark}"
+        suffix = hashlib.sha256(f"{snapshot}/{attempt}".encode()).hexdigest()[:8]
+        name = f"{utc(now)}-{suffix}"
         if name not in taken:
             return name
     raise BadName("no free name for a generation")
@@ -91,6 +118,11 @@ def generation_start(name: str) -> datetime:
     if not match:
         raise BadName("not the name of a generation")
     return from_utc(match[1])
+
+
+def key_name(now: datetime, suffix: str) -> str:
+    """The name of a new data key; `suffix` is 8 random hex digits."""
+    return f"{utc(now)}-{suffix}"
 
 
 def key_created(name: str) -> datetime:
@@ -106,28 +138,68 @@ def session_prefix(session: str) -> str:
 
 
 def head(session: str) -> str:
-    return f"{ROOT}{session}/head.json"
+    return f"{ROOT}{session}/{ObjectKind.HEAD}"
 
 
 def tombstone(session: str) -> str:
-    return f"{ROOT}{session}/tombstone.json"
+    return f"{ROOT}{session}/{ObjectKind.TOMBSTONE}"
 
 
 def data_key(session: str, key: str) -> str:
-    return f"{ROOT}{session}/keys/{key}"
+    return f"{ROOT}{session}/{ObjectKind.DATA_KEY}/{key}"
 
 
 def pack(session: str, generation: str, name: str) -> str:
-    return f"{ROOT}{session}/{generation}/packs/{name}"
+    return f"{ROOT}{session}/{generation}/{ObjectKind.PACK}/{name}"
 
 
 def manifest(session: str, generation: str, backup: str) -> str:
-    return f"{ROOT}{session}/{generation}/manifests/{backup}"
+    return f"{ROOT}{session}/{generation}/{ObjectKind.MANIFEST}/{backup}"
 
 
 def proof(session: str, generation: str, backup: str, state: str) -> str:
-    return f"{ROOT}{session}/{generation}/proofs/{backup}.{state}"
+    return f"{ROOT}{session}/{generation}/{ObjectKind.PROOF}/{backup}.{state}"
 
 
-def damaged(session: str, generation: str) -> str:
-    return f"{ROOT}{session}/{generation}/damaged"
+def corruption_marker(session: str, generation: str) -> str:
+    return f"{ROOT}{session}/{generation}/{ObjectKind.CORRUPTION_MARKER}"
+
+
+def probe(name: str) -> str:
+    """An object that tests conditional writes at the start; it belongs to no session."""
+    return f"probes/{name}"
+
+
+def parse_key(key: str) -> ObjectKey | None:
+    """None for a key that is not ours: outside of the sessions, or under a name that is no generation."""
+    match key.removeprefix(ROOT).split("/")[1:]:
+        case [ObjectKind.HEAD | ObjectKind.TOMBSTONE as name]:
+            return ObjectKey(ObjectKind(name))
+        case [ObjectKind.DATA_KEY, name]:
+            return ObjectKey(ObjectKind.DATA_KEY, name=name)
+        case [generation, *rest] if _is_generation(generation):
+            return _in_generation(generation, rest)
+    return None
+
+
+def _is_generation(name: str) -> bool:
+    try:
+        generation_start(name)
+    except BadName:
+        return False
+    return True
+
+
+def _in_generation(generation: str, rest: list[str]) -> ObjectKey:
+    match rest:
+        case [ObjectKind.PACK | ObjectKind.MANIFEST | ObjectKind.PROOF as kind, name]:
+            return ObjectKey(ObjectKind(kind), generation, name)
+        case [ObjectKind.CORRUPTION_MARKER]:
+            return ObjectKey(ObjectKind.CORRUPTION_MARKER, generation)
+    return ObjectKey(ObjectKind.UNKNOWN, generation)
+
+
+def proof_of(name: str) -> tuple[str, str]:
+    """Backup and state of a proof's name."""
+    backup, _, state = name.rpartition(".")
+    return backup, state

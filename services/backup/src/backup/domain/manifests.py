@@ -1,8 +1,8 @@
-"""What is inside a stored manifest, how its envelope is framed, and what a snapshot must fulfil to be stored.
+"""What a stored manifest holds, how its envelope is framed, and what a snapshot must fulfil to be stored.
 
-The envelope: magic, length, a small clear header (format, key id, the wrapped data key), then the encrypted body. The
-wrapped copy lets a backup be read when its object under `keys/` is lost or damaged. The trap: the header is not secret
-and not trusted; it only says which key to try.
+The envelope is a magic number, a length, a small clear header and the encrypted body. The header is a copy of the
+wrapped data key, so a backup can be read after the key's own object is lost or damaged. The header is not secret and
+not trusted; it only says which key to try.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import msgspec
 from shared.contracts.message import Instant
 from shared.contracts.snapshots import CHUNK_BYTES, BadPath, SnapshotManifest, safe_path
 
-from .epochs import Damaged
-from .packs import ChunkSpot
+from .packs import ChunkLocation
+from .records import DamagedRecord, decode_record, encode_record
 
 FORMAT = 1
 MAGIC = b"WABK"
@@ -24,7 +24,7 @@ _HEX = frozenset("0123456789abcdef")
 
 
 class WrappedKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A data key, encrypted by the master key. `master` names the master key without telling anything about it."""
+    """A data key, encrypted by the master key. `master` names the master key and reveals nothing of it."""
 
     format: int = FORMAT
     key: str
@@ -35,7 +35,7 @@ class WrappedKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 class StoredManifest(msgspec.Struct, frozen=True, kw_only=True):
     """The body. `manifest` is the snapshot's manifest as its owner sent it (zstd-compressed JSON); `packs` are the
-    sizes of the packs that it needs; `content` tells equal contents apart from changed ones."""
+    sizes of the packs that the backup needs; `content` is equal for snapshots with equal contents."""
 
     format: int = FORMAT
     session: str
@@ -55,30 +55,20 @@ class StoredManifest(msgspec.Struct, frozen=True, kw_only=True):
     stored_bytes: int
     manifest: bytes
     packs: dict[str, int]
-    chunks: dict[str, ChunkSpot]
+    chunks: dict[str, ChunkLocation]
 
 
 class BadSnapshot(ValueError):
-    """The offered snapshot contradicts itself; the text names the fault, never a file."""
+    """The offered snapshot contradicts itself. The text names the fault, never a file."""
 
 
-def write_key(wrapped: WrappedKey) -> bytes:
-    return msgspec.json.encode(msgspec.structs.replace(wrapped, checksum=_checksum(wrapped)))
+def encode_key(wrapped: WrappedKey) -> bytes:
+    return encode_record(wrapped)
 
 
-def read_key(data: bytes) -> WrappedKey:
-    """Raises Damaged."""
-    try:
-        wrapped = msgspec.json.decode(data, type=WrappedKey)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise Damaged("a data key is damaged") from error
-    if wrapped.checksum != _checksum(wrapped):
-        raise Damaged("a data key is damaged")
-    return wrapped
-
-
-def _checksum(wrapped: WrappedKey) -> str:
-    return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(wrapped, checksum=""))).hexdigest()
+def decode_key(data: bytes) -> WrappedKey:
+    """Raises DamagedRecord."""
+    return decode_record(data, WrappedKey, "a data key")
 
 
 def frame(header: bytes, body: bytes) -> bytes:
@@ -86,10 +76,10 @@ def frame(header: bytes, body: bytes) -> bytes:
 
 
 def unframe(data: bytes) -> tuple[bytes, bytes]:
-    """Header and body. Raises Damaged."""
+    """Header and body. Raises DamagedRecord."""
     length = int.from_bytes(data[4:8], "big")
     if data[:4] != MAGIC or len(data) < 8 + length:
-        raise Damaged("a manifest is damaged")
+        raise DamagedRecord("a manifest is damaged")
     return data[8 : 8 + length], data[8 + length :]
 
 
@@ -120,7 +110,7 @@ def chunk_sizes(file_bytes: int) -> Iterator[int]:
 
 
 def check(manifest: SnapshotManifest, *, session: str, snapshot: str, epoch: int, total_bytes: int) -> None:
-    """Raises BadSnapshot when the manifest is not the one offered or could not be restored."""
+    """Raises BadSnapshot when the manifest is not the offered one or could not be restored."""
     if (manifest.session, manifest.snapshot, manifest.epoch) != (session, snapshot, epoch):
         raise BadSnapshot("the manifest belongs to another session, snapshot or epoch")
     if manifest.total_bytes() != total_bytes:
@@ -147,5 +137,5 @@ def _check_path(path: str) -> None:
 
 
 def is_chunk(text: str) -> bool:
-    """True for a SHA-256 in small hex."""
+    """True for a SHA-256 in lower-case hex."""
     return len(text) == 64 and set(text) <= _HEX

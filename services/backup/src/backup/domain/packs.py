@@ -1,7 +1,7 @@
 """How records are laid one after another into packs.
 
-A record is one encrypted chunk. A pack is records and nothing between them; where each lies is in the manifest alone.
-Knows sizes and offsets, not what is in a record.
+A record is one encrypted chunk. A pack holds records and nothing between them; only manifests say where each record
+lies. The module knows sizes and offsets, not what a record holds.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ PACK_BYTES = 8 * 1024 * 1024
 """A pack is closed once it has this many bytes, so it is at most one record longer."""
 
 
-class ChunkSpot(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a chunk lies. `bytes` is the record's length, `compressed` whether zstd was used before encryption."""
+class ChunkLocation(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a chunk lies. `bytes` is the record's length; `compressed` says whether zstd came before encryption."""
 
     pack: str
     offset: int
@@ -24,7 +24,7 @@ class ChunkSpot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenPack:
-    """A pack being filled. `add` gives the offset of the record."""
+    """A pack that is being filled."""
 
     def __init__(self, target: int = PACK_BYTES) -> None:
         self._target = target
@@ -61,11 +61,11 @@ class ClosedPack:
         self.name = hashlib.sha256(data).hexdigest()
 
     def release(self) -> None:
-        """Let the bytes go; where the records lie stays known."""
+        """Free the bytes; the locations of the records stay known."""
         self.data = b""
 
-    def spots(self) -> dict[str, ChunkSpot]:
+    def locations(self) -> dict[str, ChunkLocation]:
         return {
-            chunk: ChunkSpot(pack=self.name, offset=offset, bytes=length, compressed=compressed)
+            chunk: ChunkLocation(pack=self.name, offset=offset, bytes=length, compressed=compressed)
             for chunk, offset, length, compressed in self.records
         }

@@ -1,8 +1,8 @@
-"""Which backups stay, and why.
+"""Which backups are kept, and why.
 
-`judge` is the whole policy. It knows names, times and states, never objects. The newest backup is the policy's clock:
-slots are counted from the backups themselves, so a session that was away for a month loses nothing on its return. The
-trap: a bad backup must not take the slot of a good one.
+`judge` is the whole policy. It knows names, times and states, never objects. Slots are counted from the backups and not
+from the wall clock, so a session that was away for a month loses nothing on its return. A bad backup never takes the
+slot of a good one.
 """
 
 from __future__ import annotations
@@ -10,14 +10,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
 
-CLEARED = "cleared"
-BAD = "bad"
-FOREIGN = "foreign"
-"""Made under another master key: not damaged, only unreadable here."""
-DRILLED = "drilled"
-SCRUBBED = "scrubbed"
-STORED = "stored"
+from shared.contracts.backups import BackupState
+
+from .entries import Entry, Listing
+
+
+class RetentionReason(StrEnum):
+    """Why a backup is kept or goes. The REST API shows these texts (`keptBecause`)."""
+
+    NEWEST = "newest"
+    NEWEST_DRILLED = "newest drilled"
+    FIVE_MINUTE = "five-minute"
+    HOURLY = "hourly"
+    DAILY = "daily"
+    NO_SLOT_LEFT = "no slot left"
+    FOREIGN = "made with another master key"
+    IN_GRACE_TIME = "cleared, in its grace time"
+    GRACE_TIME_OVER = "cleared, grace time over"
+    ONLY_DAMAGED_ONES = "damaged, but no good one exists"
+    FOR_EXAMINATION = "damaged, kept for examination"
+    DAMAGED_AND_OLD = "damaged and old"
 
 
 @dataclass(frozen=True)
@@ -27,12 +42,17 @@ class Candidate:
     id: str
     order: tuple[int, int]
     taken_at: datetime
-    state: str = STORED
+    state: BackupState = BackupState.STORED
+
+    @classmethod
+    def of(cls, entry: Entry) -> Candidate:
+        name = entry.ref.name
+        return cls(entry.ref.id, (name.epoch, name.sequence), name.taken_at, entry.state)
 
 
 @dataclass(frozen=True)
-class Policy:
-    """Slots kept of each kind, and how long cleared and damaged backups stay."""
+class RetentionPolicy:
+    """Slots of each kind, and how long cleared and damaged backups stay."""
 
     five_minute: int = 12
     hourly: int = 24
@@ -46,46 +66,58 @@ class Policy:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`reasons` say why it is kept, or the one reason why it goes."""
+    """`reasons` say why the backup is kept, or the one reason why it goes."""
 
     id: str
-    keep: bool
-    reasons: tuple[str, ...]
+    kept: bool
+    reasons: tuple[RetentionReason, ...]
+
+
+def judge_listing(listing: Listing, policy: RetentionPolicy, now: datetime) -> dict[str, Verdict]:
+    """The verdict of each backup, by id."""
+    candidates = [Candidate.of(entry) for entry in listing.each_backup()]
+    verdicts = judge(candidates, policy, now, tombstoned_at=listing.tombstoned_at)
+    return {verdict.id: verdict for verdict in verdicts}
 
 
 def judge(
-    backups: Iterable[Candidate], policy: Policy, now: datetime, *, tombstoned_at: datetime | None = None
+    backups: Iterable[Candidate], policy: RetentionPolicy, now: datetime, *, tombstoned_at: datetime | None = None
 ) -> list[Verdict]:
-    """A verdict for each backup, newest first. `tombstoned_at` is when the tombstone was written; without it a cleared
-    backup is kept."""
+    """A verdict for each backup, newest first. `tombstoned_at` is when the tombstone was written; without a tombstone
+    cleared backups are kept."""
     ordered = sorted(backups, key=lambda backup: backup.order, reverse=True)
-    good = [backup for backup in ordered if backup.state not in (CLEARED, BAD, FOREIGN)]
-    reasons = _reasons(good, policy)
-    verdicts = {backup.id: _verdict_good(backup, reasons) for backup in good}
+    good = [backup for backup in ordered if backup.state.restorable]
+    slots = _slots(good, policy)
+    verdicts = []
     for backup in ordered:
-        if backup.state == CLEARED:
-            verdicts[backup.id] = _verdict_cleared(backup, policy, now, tombstoned_at)
-        elif backup.state == FOREIGN:
-            verdicts[backup.id] = Verdict(backup.id, True, ("made with another master key",))
-        elif backup.state == BAD:
-            verdicts[backup.id] = _verdict_bad(backup, policy, ordered, good)
-    return [verdicts[backup.id] for backup in ordered]
+        match backup.state:
+            case BackupState.STORED | BackupState.SCRUBBED | BackupState.DRILLED:
+                verdicts.append(_verdict_good(backup, slots))
+            case BackupState.CLEARED:
+                verdicts.append(_verdict_cleared(backup, policy, now, tombstoned_at))
+            case BackupState.FOREIGN:
+                verdicts.append(Verdict(backup.id, True, (RetentionReason.FOREIGN,)))
+            case BackupState.BAD:
+                verdicts.append(_verdict_bad(backup, policy, ordered, good))
+            case _:
+                assert_never(backup.state)
+    return verdicts
 
 
-def _reasons(good: Sequence[Candidate], policy: Policy) -> dict[str, list[str]]:
-    reasons: dict[str, list[str]] = {backup.id: [] for backup in good}
+def _slots(good: Sequence[Candidate], policy: RetentionPolicy) -> dict[str, list[RetentionReason]]:
+    reasons: dict[str, list[RetentionReason]] = {backup.id: [] for backup in good}
     if good:
-        reasons[good[0].id].append("newest")
-    drilled = next((backup for backup in good if backup.state == DRILLED), None)
+        reasons[good[0].id].append(RetentionReason.NEWEST)
+    drilled = next((backup for backup in good if backup.state is BackupState.DRILLED), None)
     if drilled:
-        reasons[drilled.id].append("newest drilled")
-    for title, seconds, slots in (
-        ("five-minute", 300, policy.five_minute),
-        ("hourly", 3600, policy.hourly),
-        ("daily", 86400, policy.daily),
+        reasons[drilled.id].append(RetentionReason.NEWEST_DRILLED)
+    for reason, seconds, slots in (
+        (RetentionReason.FIVE_MINUTE, 300, policy.five_minute),
+        (RetentionReason.HOURLY, 3600, policy.hourly),
+        (RetentionReason.DAILY, 86400, policy.daily),
     ):
         for backup in _newest_of_slots(good, seconds, slots):
-            reasons[backup.id].append(title)
+            reasons[backup.id].append(reason)
     return reasons
 
 
@@ -98,20 +130,24 @@ def _newest_of_slots(good: Sequence[Candidate], seconds: int, slots: int) -> lis
     return newest[:slots]
 
 
-def _verdict_good(backup: Candidate, reasons: dict[str, list[str]]) -> Verdict:
-    kept = tuple(reasons[backup.id])
-    return Verdict(backup.id, bool(kept), kept or ("no slot left",))
+def _verdict_good(backup: Candidate, slots: dict[str, list[RetentionReason]]) -> Verdict:
+    reasons = tuple(slots[backup.id])
+    return Verdict(backup.id, bool(reasons), reasons or (RetentionReason.NO_SLOT_LEFT,))
 
 
-def _verdict_cleared(backup: Candidate, policy: Policy, now: datetime, tombstoned_at: datetime | None) -> Verdict:
+def _verdict_cleared(
+    backup: Candidate, policy: RetentionPolicy, now: datetime, tombstoned_at: datetime | None
+) -> Verdict:
     if tombstoned_at is None or now < tombstoned_at + policy.cleared_for:
-        return Verdict(backup.id, True, ("cleared, in its grace time",))
-    return Verdict(backup.id, False, ("cleared, grace time over",))
+        return Verdict(backup.id, True, (RetentionReason.IN_GRACE_TIME,))
+    return Verdict(backup.id, False, (RetentionReason.GRACE_TIME_OVER,))
 
 
-def _verdict_bad(backup: Candidate, policy: Policy, ordered: Sequence[Candidate], good: Sequence[Candidate]) -> Verdict:
+def _verdict_bad(
+    backup: Candidate, policy: RetentionPolicy, ordered: Sequence[Candidate], good: Sequence[Candidate]
+) -> Verdict:
     if not good:
-        return Verdict(backup.id, True, ("damaged, but no good one exists",))
+        return Verdict(backup.id, True, (RetentionReason.ONLY_DAMAGED_ONES,))
     if backup.taken_at > ordered[0].taken_at - policy.bad_for:
-        return Verdict(backup.id, True, ("damaged, kept for examination",))
-    return Verdict(backup.id, False, ("damaged and old",))
+        return Verdict(backup.id, True, (RetentionReason.FOR_EXAMINATION,))
+    return Verdict(backup.id, False, (RetentionReason.DAMAGED_AND_OLD,))

@@ -1,4 +1,4 @@
-"""Work on many items at once, results in order, a bounded number under way."""
+"""An ordered map over coroutines, with a bounded number under way."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def in_order(items: Iterable[T], work: Callable[[T], Awaitable[R]], *, width: int) -> AsyncGenerator[R, None]:
-    """Close it (`contextlib.aclosing`) when leaving early: what is under way is then cancelled."""
+async def ordered_map(work: Callable[[T], Awaitable[R]], items: Iterable[T], *, width: int) -> AsyncGenerator[R, None]:
+    """The results in the order of the items. A caller who leaves early closes the generator (`contextlib.aclosing`);
+    work under way is then cancelled."""
     under_way: deque[asyncio.Future[R]] = deque()
     try:
         for item in items:

@@ -1,0 +1,67 @@
+"""Lists backups and gives out their bytes: the half of the service that a restore uses. It changes nothing.
+
+An answer means that the store was asked. Whatever cannot be known is an error, never an empty list.
+"""
+
+from __future__ import annotations
+
+from backup.domain import layout
+from backup.domain.entries import Entry
+from backup.domain.manifests import is_chunk
+from backup.domain.retention import RetentionPolicy, Verdict, judge_listing
+from backup.ports import Reports, Repository
+from shared.clock import Clock
+from shared.contracts.backups import BackupEntry, Backups, FailureCode, FetchChunk, FetchManifest
+from shared.contracts.errors import Invalid, Unavailable
+from shared.contracts.snapshots import CHUNK_BYTES
+
+
+class BackupReader:
+    def __init__(self, repository: Repository, reports: Reports, clock: Clock, policy: RetentionPolicy) -> None:
+        self._repository = repository
+        self._reports = reports
+        self._clock = clock
+        self._policy = policy
+
+    async def backups(self, session: str) -> Backups:
+        listing = await self._repository.list_backups(session)
+        if listing.tombstone_damaged:
+            raise Unavailable(
+                "the session's tombstone is damaged, so it is unknown which backups were cleared",
+                hint=f"clear the session again, or remove its {layout.ObjectKind.TOMBSTONE}",
+                code=FailureCode.TOMBSTONE_DAMAGED,
+            )
+        verdicts = judge_listing(listing, self._policy, self._clock.now())
+        return Backups(
+            backups=tuple(_message(entry, verdicts[entry.ref.id]) for entry in listing.each_backup()),
+            stored_bytes=listing.objects.bytes,
+            tombstoned_at=listing.tombstoned_at,
+        )
+
+    async def manifest_part(self, session: str, request: FetchManifest) -> bytes:
+        if request.offset < 0:
+            raise Invalid("the offset is negative")
+        manifest = await self._repository.manifest(session, request.backup)
+        return manifest.manifest[request.offset : request.offset + CHUNK_BYTES]
+
+    async def chunk(self, session: str, request: FetchChunk) -> bytes:
+        if not is_chunk(request.sha256):
+            raise Invalid("a chunk's name is no SHA-256")
+        chunk = await self._repository.chunk(session, request.backup, request.sha256)
+        self._reports.served(len(chunk))
+        return chunk
+
+
+def _message(entry: Entry, verdict: Verdict) -> BackupEntry:
+    name, summary = entry.ref.name, entry.summary
+    return BackupEntry(
+        id=entry.ref.id,
+        epoch=name.epoch,
+        sequence=name.sequence,
+        taken_at=summary.taken_at if summary else name.taken_at,
+        bytes=summary.bytes if summary else 0,
+        state=entry.state,
+        browser_version=summary.browser_version if summary else "",
+        generation=entry.ref.generation,
+        kept_because=verdict.reasons if verdict.kept else (),
+    )
