@@ -1,4 +1,4 @@
-"""Storing and restoring without a bus: on memory, and the same on a real S3 server."""
+"""Writing and reading backups without a bus: in memory, and the same on a real S3 server."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from backup_support import Owner, Replica, Tree, days
+from backup_support import Owner, Replica, Tree, days, keys_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory_object_store import MemoryObjectStore
 
 from backup.adapters.s3_store import S3Options, S3Store
+from backup.domain import layout
 from backup.domain.generations import GenerationPolicy
+from backup.domain.layout import ObjectKind
 from backup.domain.retention import RetentionPolicy
 from shared.clock import SystemClock
 from shared.contracts.backups import Store
@@ -208,7 +210,7 @@ async def test_the_same_nonce_gets_its_epoch_again(replica: Replica) -> None:
 async def test_a_lost_or_damaged_head_is_rebuilt_from_the_backups(replica: Replica, broken: bytes | None) -> None:
     await replica.claim(SESSION, at_least=41)
     await replica.back_up(SESSION, TREE, epoch=41)
-    key = f"sessions/{SESSION}/head.json"
+    key = layout.head(SESSION)
     await replica.store.delete([key])
     if broken is not None:
         await replica.store.write(key, broken)
@@ -221,7 +223,7 @@ async def test_a_lost_or_damaged_head_is_rebuilt_from_the_backups(replica: Repli
 async def test_a_store_of_a_store_wiped_by_others_goes_on(replica: Replica) -> None:
     await replica.claim(SESSION, at_least=3)
     await replica.back_up(SESSION, TREE, epoch=3)
-    await replica.store.delete([item.key for item in await replica.store.list_objects("sessions/")])
+    await replica.store.delete([item.key for item in await replica.store.list_objects(layout.ROOT)])
     stored = await replica.back_up(SESSION, {**TREE, "x": b"1"}, epoch=3)
     assert await replica.restore(SESSION, stored.backup) == {**TREE, "x": b"1"}
 
@@ -336,8 +338,14 @@ async def test_a_new_generation_starts_each_day_and_the_old_ones_go_with_their_l
     await few.maintenance.maintain_all()
     left = (await few.backups(SESSION)).backups
     assert [entry.id for entry in left] == [entry.id for entry in listed[:3]]
-    assert {key.split("/")[2] for key in memory.data if "/packs/" in key} == {entry.generation for entry in left}
+    assert {generation_of(key) for key in keys_of(memory, ObjectKind.PACK)} == {entry.generation for entry in left}
     assert [await few.restore(SESSION, entry.id) for entry in left]
+
+
+def generation_of(key: str) -> str:
+    parsed = layout.parse_key(key)
+    assert parsed is not None
+    return parsed.generation
 
 
 async def test_retention_never_removes_a_pack_that_a_kept_backup_needs(quick: Replica, fake: FakeClock) -> None:
@@ -359,7 +367,7 @@ async def test_retention_never_removes_a_pack_that_a_kept_backup_needs(quick: Re
         assert await quick.restore(SESSION, entry.id) == trees[entry.id]
 
 
-async def test_a_generation_of_which_half_is_not_referenced_is_not_continued(
+async def test_a_generation_that_is_half_unreferenced_is_not_continued(
     memory: MemoryObjectStore, fake: FakeClock
 ) -> None:
     replica = Replica(memory, fake, Owner(fake), retention=RetentionPolicy(five_minute=1, hourly=1, daily=1))
@@ -382,7 +390,7 @@ async def test_what_a_failed_store_left_behind_goes_after_a_day(
     async def gone(reads: int) -> None:
         raise NotFound("the snapshot is gone")
 
-    generation = "sessions/shop/20260103T000000Z-00000000/packs/"
+    generation = layout.pack(SESSION, "20260103T000000Z-00000000", "")
     await memory.write(generation + "a" * 64, b"left over")
     await quick.maintenance.maintain_all()
     assert await memory.list_objects(generation)
@@ -409,7 +417,7 @@ async def test_a_tombstone_clears_fences_and_after_its_grace_time_removes(
     fake.advance(3600)
     new = await quick.back_up(SESSION, {**TREE, "x": b"1"}, epoch=after)
     assert new.new_chunks == new.chunks
-    assert len([key for key in memory.data if "/keys/" in key]) == 2
+    assert len(keys_of(memory, ObjectKind.DATA_KEY)) == 2
     fake.advance(22.9 * 3600)
     await quick.maintenance.maintain_all()
     assert [entry.state for entry in (await quick.backups(SESSION)).backups] == ["scrubbed", "cleared"]
@@ -417,7 +425,7 @@ async def test_a_tombstone_clears_fences_and_after_its_grace_time_removes(
     await quick.maintenance.maintain_all()
     listed = await quick.backups(SESSION)
     assert [(entry.id, entry.state) for entry in listed.backups] == [(new.backup, "scrubbed")]
-    assert len([key for key in memory.data if "/keys/" in key]) == 1
+    assert len(keys_of(memory, ObjectKind.DATA_KEY)) == 1
     assert await quick.restore(SESSION, new.backup) == {**TREE, "x": b"1"}
 
 
@@ -430,7 +438,7 @@ async def test_a_cleared_session_leaves_only_its_head_and_tombstone_in_the_end(
     await quick.epochs.write_tombstone(SESSION, 1)
     fake.advance(25 * 3600)
     await quick.maintenance.maintain_all()
-    assert sorted(key.split("/")[-1] for key in memory.data) == ["head.json", "tombstone.json"]
+    assert sorted(memory.data) == [layout.head(SESSION), layout.tombstone(SESSION)]
 
 
 async def test_a_damaged_tombstone_makes_the_list_unknown_and_removes_nothing(
@@ -438,13 +446,13 @@ async def test_a_damaged_tombstone_makes_the_list_unknown_and_removes_nothing(
 ) -> None:
     await quick.claim(SESSION)
     await quick.back_up(SESSION, TREE)
-    await memory.write(f"sessions/{SESSION}/tombstone.json", b"garbage")
+    await memory.write(layout.tombstone(SESSION), b"garbage")
     fake.advance(30 * 86400)
     await quick.maintenance.maintain_all()
     with pytest.raises(Unavailable) as error:
         await quick.backups(SESSION)
     assert error.value.code == "tombstone_damaged"
-    assert [key for key in memory.data if "/manifests/" in key]
+    assert keys_of(memory, ObjectKind.MANIFEST)
     await quick.epochs.write_tombstone(SESSION, 1)
     assert [entry.state for entry in (await quick.backups(SESSION)).backups] == ["cleared"]
 

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from whole_system import System, link
 
+from backup.domain import layout
 from shared.testing import FaultProxy, S3Server, eventually_sync
 from standin.client import Phone
 from standin.process import StandInProcess
@@ -59,7 +60,7 @@ def stored(store: S3Server) -> set[tuple[str, str]]:
         aws_access_key_id=store.access_key,
         aws_secret_access_key=store.secret_key,
     )
-    found = client.list_objects_v2(Bucket=store.bucket, Prefix="sessions/").get("Contents", [])
+    found = client.list_objects_v2(Bucket=store.bucket, Prefix=layout.ROOT).get("Contents", [])
     client.close()
     return {(each["Key"], each["ETag"]) for each in found}
 

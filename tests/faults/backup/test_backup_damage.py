@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
-from backup_support import Owner, Replica, Tree, days
+from backup_support import Owner, Replica, Tree, days, is_of, keys_of
 from memory_object_store import MemoryObjectStore
 
 from backup.adapters.s3_store import S3Options, S3Store
+from backup.domain import layout
 from backup.domain.generations import GenerationPolicy
+from backup.domain.layout import ObjectKind
 from shared.contracts.errors import NotFound, ServiceError
 from shared.testing import FakeClock, S3Server
 
@@ -80,6 +82,11 @@ async def walk(replica: Replica, trees: dict[str, Tree]) -> tuple[str, list[str]
     raise AssertionError("nothing could be restored")
 
 
+async def remove_markers(store: MemoryObjectStore | S3Store) -> None:
+    listed = await store.list_objects(layout.session_prefix(SESSION))
+    await store.delete([each.key for each in listed if is_of(each.key, ObjectKind.CORRUPTION_MARKER)])
+
+
 async def test_a_flipped_byte_in_any_object_is_found_or_harmless(
     store: MemoryObjectStore | S3Store, fake: FakeClock
 ) -> None:
@@ -87,7 +94,7 @@ async def test_a_flipped_byte_in_any_object_is_found_or_harmless(
     chance = random.Random(11)
     kinds = set()
     found = 0
-    for item in await store.list_objects(f"sessions/{SESSION}/"):
+    for item in await store.list_objects(layout.session_prefix(SESSION)):
         blob = await store.read(item.key)
         assert blob is not None
         for _ in range(6):
@@ -101,12 +108,11 @@ async def test_a_flipped_byte_in_any_object_is_found_or_harmless(
             assert len(cleared) == 1
             found += bool(failed)
             await store.write(item.key, blob.data)
-            for mark in [
-                each.key for each in await store.list_objects(f"sessions/{SESSION}/") if "damaged" in each.key
-            ]:
-                await store.delete([mark])
-        kinds.add(item.key.split("/")[-2] if item.key.count("/") > 2 else item.key.split("/")[-1])
-    assert kinds == {"head.json", "tombstone.json", "keys", "packs", "manifests", "proofs"}
+            await remove_markers(store)
+        parsed = layout.parse_key(item.key)
+        assert parsed is not None
+        kinds.add(parsed.kind)
+    assert kinds == set(ObjectKind) - {ObjectKind.CORRUPTION_MARKER, ObjectKind.UNKNOWN}
     assert found > 10
 
 
@@ -114,27 +120,24 @@ async def test_any_object_may_be_lost_or_emptied_and_something_is_restored(
     store: MemoryObjectStore | S3Store, fake: FakeClock
 ) -> None:
     trees = await fill(store, fake)
-    for item in await store.list_objects(f"sessions/{SESSION}/"):
+    for item in await store.list_objects(layout.session_prefix(SESSION)):
         blob = await store.read(item.key)
         assert blob is not None
         for broken in (None, b"", blob.data[: len(blob.data) // 2]):
-            if item.key.endswith("tombstone.json") and broken is None:
+            if item.key == layout.tombstone(SESSION) and broken is None:
                 continue  # without it nothing says that the session was cleared
             if broken is None:
                 await store.delete([item.key])
             else:
                 await store.write(item.key, broken)
             cold = Replica(store, fake, Owner(fake))
-            if item.key.endswith("tombstone.json") and not broken:
+            if item.key == layout.tombstone(SESSION) and not broken:
                 with pytest.raises(ServiceError):
                     await cold.backups(SESSION)
             else:
                 await walk(cold, trees)
             await store.write(item.key, blob.data)
-            for mark in [
-                each.key for each in await store.list_objects(f"sessions/{SESSION}/") if "damaged" in each.key
-            ]:
-                await store.delete([mark])
+            await remove_markers(store)
 
 
 async def test_damage_found_at_a_restore_is_listed_and_ends_the_generation(fake: FakeClock) -> None:
@@ -143,7 +146,7 @@ async def test_damage_found_at_a_restore_is_listed_and_ends_the_generation(fake:
     newest = list(trees)[-1]
     replica = Replica(store, fake, Owner(fake))
     generation = next(entry.generation for entry in (await replica.backups(SESSION)).backups)
-    packs = sorted(key for key in store.data if f"/{generation}/packs/" in key)
+    packs = keys_of(store, ObjectKind.PACK, generation=generation)
     sizes = {key: len(store.data[key]) for key in packs}
     big = max(sizes, key=lambda key: sizes[key])
     await store.write(big, store.data[big][:-1] + bytes([store.data[big][-1] ^ 1]))
@@ -170,7 +173,7 @@ async def test_a_backup_that_shares_nothing_with_the_damage_stays_good(fake: Fak
     first = await replica.back_up(SESSION, {"a": os.urandom(1000)})
     before = set(store.data)
     second = await replica.back_up(SESSION, {"b": os.urandom(1000)})
-    pack = next(key for key in store.data if key not in before and "/packs/" in key)
+    pack = next(key for key in keys_of(store, ObjectKind.PACK) if key not in before)
     await store.write(pack, bytes(len(store.data[pack])))
     with pytest.raises(NotFound):
         await replica.restore(SESSION, second.backup)
@@ -182,7 +185,7 @@ async def test_a_lost_or_short_pack_shows_in_the_list_without_a_restore(fake: Fa
     store = MemoryObjectStore(fake)
     trees = await fill(store, fake)
     generation = (await Replica(store, fake, Owner(fake)).backups(SESSION)).backups[0].generation
-    pack = max((key for key in store.data if f"/{generation}/packs/" in key), key=lambda key: len(store.data[key]))
+    pack = max(keys_of(store, ObjectKind.PACK, generation=generation), key=lambda key: len(store.data[key]))
     data = store.data[pack]
     for broken in (None, data[:-1]):
         await (store.delete([pack]) if broken is None else store.write(pack, broken))
@@ -197,14 +200,14 @@ async def test_a_lost_key_object_is_written_anew_from_a_manifest(fake: FakeClock
     replica = Replica(store, fake, Owner(fake))
     await replica.claim(SESSION)
     await replica.back_up(SESSION, OLD)
-    key = next(name for name in store.data if "/keys/" in name)
+    (key,) = keys_of(store, ObjectKind.DATA_KEY)
     await store.write(key, b"garbage")
     cold = Replica(store, fake, replica.owner)
     second = await cold.back_up(SESSION, {**OLD, "x": b"1"})
     assert second.new_chunks == 1
     assert store.data[key] != b"garbage"
-    assert [name for name in store.data if "/keys/" in name] == [key]
-    for name in [name for name in store.data if "/manifests/" in name]:
+    assert keys_of(store, ObjectKind.DATA_KEY) == [key]
+    for name in keys_of(store, ObjectKind.MANIFEST):
         await store.delete([name])
     assert (await Replica(store, fake, replica.owner).back_up(SESSION, OLD)).backup
 
@@ -214,7 +217,7 @@ async def test_with_all_copies_of_the_key_lost_the_next_store_makes_a_new_one(fa
     replica = Replica(store, fake, Owner(fake))
     await replica.claim(SESSION)
     await replica.back_up(SESSION, OLD)
-    for name in [name for name in store.data if "/keys/" in name or "/manifests/" in name]:
+    for name in keys_of(store, ObjectKind.DATA_KEY, ObjectKind.MANIFEST):
         await store.write(name, b"garbage")
     cold = Replica(store, fake, replica.owner)
     assert [entry.state for entry in (await cold.backups(SESSION)).backups] == ["bad"]
@@ -225,7 +228,7 @@ async def test_with_all_copies_of_the_key_lost_the_next_store_makes_a_new_one(fa
 async def test_an_object_put_in_the_place_of_another_is_found(fake: FakeClock) -> None:
     store = MemoryObjectStore(fake)
     trees = await fill(store, fake)
-    manifests = sorted(key for key in store.data if "/manifests/" in key)
+    manifests = keys_of(store, ObjectKind.MANIFEST)
     old, new = manifests[-2], manifests[-1]
     await store.write(new, store.data[old])
     name, failed = await walk(Replica(store, fake, Owner(fake)), trees)
@@ -236,7 +239,7 @@ async def test_an_object_put_in_the_place_of_another_is_found(fake: FakeClock) -
 async def test_a_store_that_writes_wrong_bytes_is_caught_before_the_backup_exists(fake: FakeClock) -> None:
     class Lying(MemoryObjectStore):
         async def write(self, key: str, data: bytes | bytearray) -> None:
-            await super().write(key, bytes(len(data)) if "/packs/" in key else data)
+            await super().write(key, bytes(len(data)) if is_of(key, ObjectKind.PACK) else data)
 
     replica = Replica(Lying(fake), fake, Owner(fake))
     await replica.claim(SESSION)
@@ -250,7 +253,7 @@ async def test_one_bad_read_on_the_way_is_not_damage(fake: FakeClock) -> None:
     class Flaky(MemoryObjectStore):
         async def read(self, key: str, *, start: int = 0, length: int | None = None):  # type: ignore[no-untyped-def]
             blob = await super().read(key, start=start, length=length)
-            if "/packs/" in key and blob and key not in seen:
+            if is_of(key, ObjectKind.PACK) and blob and key not in seen:
                 seen.add(key)
                 return type(blob)(blob.data[:-1] + b"?", blob.etag)
             return blob
@@ -261,4 +264,4 @@ async def test_one_bad_read_on_the_way_is_not_damage(fake: FakeClock) -> None:
     await replica.claim(SESSION)
     stored = await replica.back_up(SESSION, OLD)
     assert await replica.restore(SESSION, stored.backup) == OLD
-    assert not [key for key in store.data if key.endswith("/damaged")]
+    assert not keys_of(store, ObjectKind.CORRUPTION_MARKER)

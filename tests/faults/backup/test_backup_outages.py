@@ -12,6 +12,7 @@ import pytest
 from backup_support import BackupService, Client, Owner, Tree, connect, serving
 
 from backup.adapters.s3_store import S3Options, S3Store
+from backup.domain import layout
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.contracts.backups import Stored
@@ -275,10 +276,10 @@ async def test_a_bucket_that_is_gone_is_unavailable_and_never_empty(s3: S3Server
         secret_access_key=s3.secret_key,
     )
     store = S3Store(options)
-    await store.write("sessions/a/head.json", b"1")
-    await store.delete(["sessions/a/head.json"])
+    await store.write(layout.head("a"), b"1")
+    await store.delete([layout.head("a")])
     await asyncio.to_thread(store._s3.delete_bucket, Bucket=options.bucket)
-    for ask in (store.read("sessions/a/head.json"), store.list_objects("sessions/"), store.folders("sessions/")):
+    for ask in (store.read(layout.head("a")), store.list_objects(layout.ROOT), store.folders(layout.ROOT)):
         with pytest.raises(Unavailable):
             await ask
     store.close()
@@ -290,7 +291,7 @@ async def test_a_wrong_secret_key_is_unavailable_with_a_hint_and_without_the_key
     )
     store = S3Store(options)
     with pytest.raises(Unavailable) as error:
-        await store.read("sessions/a/head.json")
+        await store.read(layout.head("a"))
     assert "S3_SECRET_ACCESS_KEY" in error.value.hint
     assert "wrong-secret-key" not in str(error.value)
     assert "wrong-secret-key" not in repr(options)

@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import zstandard
+from memory_object_store import MemoryObjectStore
 
 from backup.adapters.encryption import MasterKeys
 from backup.adapters.epoch_store import ObjectEpochStore
 from backup.adapters.repository import ObjectRepository
+from backup.domain import layout
 from backup.domain.generations import GenerationPolicy
+from backup.domain.layout import ObjectKind
 from backup.domain.retention import RetentionPolicy
 from backup.handlers import BackupReader, BackupWriter, WriterOptions
 from backup.ports import ObjectStore
@@ -288,6 +291,16 @@ async def serving(client: Client, *, timeout: float = 30.0) -> None:
         return True
 
     await eventually(answers, timeout=timeout, interval=0.1, message="the backup service answers")
+
+
+def keys_of(store: MemoryObjectStore, *kinds: ObjectKind, generation: str = "") -> list[str]:
+    """The keys of these kinds in the store, sorted; only those of `generation` when it is given."""
+    return sorted(key for key in store.data if is_of(key, *kinds, generation=generation))
+
+
+def is_of(key: str, *kinds: ObjectKind, generation: str = "") -> bool:
+    parsed = layout.parse_key(key)
+    return parsed is not None and parsed.kind in kinds and generation in ("", parsed.generation)
 
 
 def days(number: float) -> timedelta:

@@ -42,8 +42,8 @@ _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict
 
 @dataclass(frozen=True)
 class S3Options:
-    """`connect_timeout`, `read_timeout` and `budget` are in seconds. The budget covers an operation with all its attempts;
-    boto3 makes up to `attempts` for each request."""
+    """`connect_timeout`, `read_timeout` and `budget` are in seconds. boto3 makes up to `attempts` for each request; the
+    budget covers an operation with all its attempts."""
 
     endpoint: str
     bucket: str

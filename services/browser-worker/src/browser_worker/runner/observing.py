@@ -12,7 +12,6 @@ from shared.contracts.sessions import BackupsStatus, State
 from shared.runtime import get_logger
 
 from .context import Context
-from .restorer import NOT_RESTORED
 
 SETTLING_SECONDS = 10.0
 UNREADY_SECONDS = 40.0
@@ -75,7 +74,7 @@ class Observer:
             found = await self._deps.backups.backups()
         except ServiceError:
             return
-        good = [backup for backup in found.backups if backup.state not in NOT_RESTORED]
+        good = [backup for backup in found.backups if backup.restorable]
         newest, before = (good[0] if good else None), self._context.reporter.status.backups
         newest_at = newest.taken_at if newest else None
         if newest and newest.id == before.newest_id and before.newest_at:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from browser_worker.domain.machine import Event
 from browser_worker.ports import BrowserTooOld, DurableRecord, ProfileDamaged
-from shared.contracts.backups import BackupEntry
+from shared.contracts.backups import BackupEntry, BackupState
 from shared.contracts.errors import Refused, ServiceError
 from shared.contracts.events import SessionRestored
 from shared.runtime import get_logger
@@ -18,9 +18,6 @@ from shared.runtime import get_logger
 from .dependencies import Dependencies
 
 log = get_logger()
-
-NOT_RESTORED = frozenset({"bad", "cleared", "foreign"})
-
 
 LOGINS_TRIED = 3
 """Copies put in place for a lost login before it is believed that the phone has revoked it."""
@@ -69,7 +66,7 @@ class Restorer:
         known, remembered = self._known_epoch, self._deps.durable_record.load()
         if known is not None:
             since = max(known, remembered.cleared_epoch + 1)
-            self.buried = any(backup.state == "cleared" and backup.epoch >= since for backup in backups)
+            self.buried = any(backup.state == BackupState.CLEARED and backup.epoch >= since for backup in backups)
 
     async def restore(self, *, login_lost: bool = False) -> Event:
         """RESTORED, NOTHING_TO_RESTORE, STORE_UNKNOWN, COPIES_USELESS or BROWSER_TOO_OLD. Raises OSError."""
@@ -166,5 +163,5 @@ def restorable(backups: tuple[BackupEntry, ...], remembered: DurableRecord, trie
     return [
         backup
         for backup in backups
-        if backup.state not in NOT_RESTORED and backup.epoch > remembered.cleared_epoch and backup.id not in tried
+        if backup.restorable and backup.epoch > remembered.cleared_epoch and backup.id not in tried
     ]
