@@ -4,11 +4,11 @@ BIN := .venv/bin
 PREPARE := $(PYTHON) deploy/local/prepare.py
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help up demo prepare test lint format bench soak docs requirements clean
+.PHONY: help up demo test test-fresh lint format bench soak docs requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 up: ## set up what is missing, start the whole system, link with WhatsApp Web
 	@$(PREPARE) run
@@ -22,6 +22,9 @@ test: ## set up, check the code and run every test (artefacts in test-artefacts/
 	@$(PREPARE) test
 	@$(MAKE) --no-print-directory lint
 	@exec $(BIN)/python tests/run_all.py
+
+test-fresh: ## prove `make demo` and `make test` in a bare Debian, as root and without root (needs root, debootstrap)
+	@exec $(PYTHON) tests/fresh/machine.py $(FRESH)
 
 lint: ## format, lint, types, the direction of imports
 	@$(PREPARE) test

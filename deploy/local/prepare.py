@@ -1,8 +1,14 @@
-"""Set everything up on a fresh machine: `python3 prepare.py run` (for `up` and `demo`) or `python3 prepare.py test`.
+"""Set up a fresh machine: `python3 prepare.py run` (for `up` and `demo`) or `python3 prepare.py test`.
 
-Standard library only, for it runs before anything is installed; the environment's PIP_*, UV_*, NPM_* and proxy settings
-are left to the tools that read them. Every step is idempotent and safe to interrupt. Trap: the second run must take
-well under a second, so one stamp with a hash of all inputs decides whether there is anything to do.
+The program uses the standard library only, because it runs before anything is installed. The tools that it starts read
+the PIP_*, UV_*, NPM_* and proxy settings of the environment. Every step is idempotent and safe to interrupt.
+
+The second run takes well under a second: a stamp holds a hash of all inputs and the paths of what was found or
+installed. The steps run again when an input has changed or a path has gone.
+
+What only root can install comes from apt. Without root the program finds what is there, and tries Playwright's download
+of a browser; where that fails the program names the apt line that an administrator runs (`ROOT_PACKAGES`).
+`make test-fresh` proves both ways in a bare Debian.
 """
 
 from __future__ import annotations
@@ -26,13 +32,26 @@ PYTHON = BIN / "python"
 STAMP = VENV / "prepared.json"
 LOG = VENV / "prepare.log"
 UNFINISHED = VENV / "unfinished"
-"""Lies there while packages are installed. Found at a start, it means that an installer was killed half-way, which no
-installer notices by itself: the environment is made anew."""
+"""Exists while packages are installed. At a start it means that an installer was killed half-way, which no installer
+notices: the environment is made anew."""
 NODE_MODULES = ROOT / "node_modules"
 REQUIREMENTS = {"run": ("runtime.txt",), "test": ("dev.txt",)}
 MEMBERS = ("shared", "services/gateway", "services/browser-worker", "services/backup", "services/health",
            "deploy/local", "tests/standin")  # fmt: skip
-LEAST_FREE_BYTES = {"run": 1_500_000_000, "test": 2_000_000_000}
+BROWSERS = {"run": ("",), "test": ("headless-shell", "chromium")}
+"""The kinds of Chromium that a purpose needs; "" is whichever is there, the leanest first. The tests need both: the
+product runs in the headless shell, the old system and a person's browser are a full Chromium."""
+APT_BROWSERS = {
+    "": ("chromium-headless-shell", "chromium"),
+    "headless-shell": ("chromium-headless-shell",),
+    "chromium": ("chromium",),
+}
+ROOT_PACKAGES = {
+    "run": ("python3-venv", "libatomic1", "chromium-headless-shell"),
+    "test": ("python3-venv", "libatomic1", "chromium-headless-shell", "chromium", "fontconfig", "fonts-noto-core"),
+}
+"""What only root can install, as Debian names it. The README shows the same lines."""
+LEAST_FREE_BYTES = {"run": 1_500_000_000, "test": 2_500_000_000}
 OLDEST_PYTHON = (3, 11)
 NEWER_PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.14")
 
@@ -82,7 +101,7 @@ def use_new_python() -> None:
     os.execv(newer, [newer, str(Path(__file__).resolve()), *sys.argv[1:]])  # noqa: S606
 
 
-# what decides whether there is anything to do
+# whether there is anything to do
 
 
 def inputs() -> str:
@@ -100,22 +119,25 @@ def inputs() -> str:
     return found.hexdigest()
 
 
-def read_stamp() -> dict[str, str]:
+def read_stamp() -> dict[str, dict[str, object]]:
     try:
         found = json.loads(STAMP.read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return {name: about for name, about in found.items() if isinstance(about, dict)} if isinstance(found, dict) else {}
 
 
 def is_prepared(purpose: str) -> bool:
-    """Whether an earlier run did all this, and nothing of it has gone since."""
-    stamp = read_stamp()
-    wanted = inputs()
-    done = stamp.get(purpose) == wanted or stamp.get("test") == wanted
-    done = done and not UNFINISHED.exists()
-    there = (PYTHON, BIN / "persistent-session", wa_js(), Path(stamp.get("browser") or "/nowhere"))
-    return done and all(path.exists() for path in there)
+    """Whether an earlier run did all this, and nothing of it has gone since. A set-up for tests serves `run` too."""
+    if UNFINISHED.exists():
+        return False
+    stamp, wanted = read_stamp(), inputs()
+    entries = [stamp[name] for name in {purpose, "test"} if name in stamp]
+    return any(about.get("inputs") == wanted and all_there(about.get("paths")) for about in entries)
+
+
+def all_there(paths: object) -> bool:
+    return isinstance(paths, list) and bool(paths) and all(Path(str(path)).exists() for path in paths)
 
 
 def wa_js() -> Path:
@@ -123,7 +145,7 @@ def wa_js() -> Path:
 
 
 def with_lock(purpose: str) -> None:
-    """One set-up at a time; the second waits, and mostly finds nothing left to do."""
+    """Let one set-up run at a time. The second waits, and usually finds nothing left to do."""
     handle = os.open(Path(__file__).resolve().parent, os.O_RDONLY)
     try:
         try:
@@ -146,29 +168,36 @@ def prepare(purpose: str) -> None:
     print("Setting up (a few minutes the first time)", flush=True)
     check_disk(purpose)
     steps = [
-        ("Python environment", make_environment),
+        ("Python environment", lambda: make_environment(purpose)),
         ("uv", install_uv),
         ("Python packages", lambda: install_packages(purpose)),
         ("our own packages", install_members),
         ("Node packages", lambda: install_node_packages(purpose)),
-        ("browser", install_browser),
+        ("browser driver", lambda: check_driver(purpose)),
     ]
     if purpose == "test":
-        steps.append(("Arabic font", install_fonts))
+        steps += [("Node", install_node), ("Arabic font", install_fonts)]
+    steps += [
+        (f"browser {kind}".strip(), lambda kind=kind: install_browser(kind, purpose)) for kind in BROWSERS[purpose]
+    ]
     try:
         said = {name: step(name, work) for name, work in steps}
     except Failed as failed:
-        if failed.hint != MAKE_ROOM:  # the installer ended by itself and cleaned up, which a full disk may prevent
+        if failed.hint != MAKE_ROOM:  # the installer ended in order and cleaned up, which a full disk may prevent
             UNFINISHED.unlink(missing_ok=True)
         raise
-    write_stamp(purpose, browser=said["browser"])
+    found = [path for path in said.values() if path.startswith("/")]
+    write_stamp(purpose, [str(PYTHON), str(BIN / "persistent-session"), str(wa_js()), *found])
     UNFINISHED.unlink()
     print(f"Set up in {time.monotonic() - began:.0f} s", flush=True)
 
 
 def step(name: str, work) -> str:  # type: ignore[no-untyped-def]
-    """Say the name, do the work, say how long it took. What the work returns is said too."""
-    print(f"  · {name:<20}", end="", flush=True)
+    """Print the name, do the work, print how long it took and what the work returns.
+
+    A path that the work returns is one that `is_prepared` looks for.
+    """
+    print(f"  · {name:<22}", end="", flush=True)
     began = time.monotonic()
     try:
         said = work() or ""
@@ -178,8 +207,8 @@ def step(name: str, work) -> str:  # type: ignore[no-untyped-def]
     return said
 
 
-def write_stamp(purpose: str, *, browser: str) -> None:
-    stamp = {**read_stamp(), purpose: inputs(), "browser": browser}
+def write_stamp(purpose: str, paths: list[str]) -> None:
+    stamp = {**read_stamp(), purpose: {"inputs": inputs(), "paths": paths}}
     draft = STAMP.with_name(STAMP.name + ".new")
     draft.write_text(json.dumps(stamp))
     draft.replace(STAMP)
@@ -194,7 +223,7 @@ def check_disk(purpose: str) -> None:
         )
 
 
-def make_environment() -> str:
+def make_environment(purpose: str) -> str:
     if not UNFINISHED.exists() and works([str(PYTHON), "-m", "pip", "--version"]):
         UNFINISHED.touch()
         return ""
@@ -207,24 +236,20 @@ def make_environment() -> str:
         said = done.stdout + done.stderr
     if done.returncode:
         missing = "ensurepip" in said or "No module named venv" in said
-        hint = "as root: apt-get install python3-venv" if missing else explain(said, "see the line above")
-        raise Failed(f"no Python environment can be made: {last_line(said)}", hint)
+        hint = root_hint(purpose)
+        raise Failed(
+            f"no Python environment can be made: {last_line(said)}",
+            hint if missing else explain(said, "see the line above"),
+        )
     UNFINISHED.touch()
     return f"Python {sys.version.split()[0]}"
 
 
 def install_uv() -> str:
+    """By pip, which asks no registry where the pinned version is installed already."""
     requirements = str(ROOT / "requirements" / "uv.txt")
-    if works([str(PYTHON), "-m", "uv", "--version"]) and has_pinned("uv"):
-        return ""
     run([*pip(), "install", "--require-hashes", "--requirement", requirements], "uv cannot be installed")
     return ""
-
-
-def has_pinned(name: str) -> bool:
-    pinned = re.search(rf"^{name}==(\S+)", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE)
-    said = subprocess.run([str(PYTHON), "-m", name, "--version"], capture_output=True, text=True, check=False).stdout
-    return bool(pinned and pinned.group(1) in said.split())
 
 
 def pip() -> list[str]:
@@ -246,18 +271,17 @@ def count_pins(path: Path) -> int:
 
 
 def install_pinned(files: list[str]) -> None:
-    """With uv, which is quick; with pip where only pip knows the way to the packages (a mirror of its own)."""
+    """By uv, which is quick; by pip where only pip is told of a mirror."""
     arguments = ["install", "--require-hashes", *(part for file in files for part in ("--requirement", file))]
     by_pip = [*pip(), *arguments]
-    if pip_alone_knows_the_way():
+    if only_pip_is_told_of_a_mirror():
         run(by_pip, "Python packages cannot be installed")
         return
     if not works([*uv(), *arguments, "--python", str(PYTHON)], log=True):
         run(by_pip, "Python packages cannot be installed")
 
 
-def pip_alone_knows_the_way() -> bool:
-    """Whether pip is configured to use another index, and uv is not."""
+def only_pip_is_told_of_a_mirror() -> bool:
     if any(name in os.environ for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_OFFLINE", "UV_CONFIG_FILE")):
         return False
     said = subprocess.run([*pip(), "config", "list"], capture_output=True, text=True, check=False).stdout
@@ -265,7 +289,7 @@ def pip_alone_knows_the_way() -> bool:
 
 
 def install_members() -> str:
-    """From the checkout, so that a change is live; their dependencies are pinned above and never looked up by name."""
+    """From the checkout, so that a change is live. Their dependencies are pinned, and no name is looked up."""
     editable = [part for member in MEMBERS for part in ("--editable", str(ROOT / member))]
     command = [
         *uv(),
@@ -287,15 +311,15 @@ def install_node_packages(purpose: str) -> str:
     if node_packages_present(wanted):
         return f"{len(wanted)} packages"
     npm = find_npm()
-    # npm's own patience without a network is minutes.
-    patience = ["--prefer-offline", "--fetch-retry-mintimeout=2000", "--fetch-retry-maxtimeout=8000"]
-    command = [npm, "ci", "--loglevel=error", "--ignore-scripts", "--no-fund", "--no-audit", *patience]
+    # Without a network npm tries for minutes unless told otherwise.
+    retries = ["--prefer-offline", "--fetch-retry-mintimeout=2000", "--fetch-retry-maxtimeout=8000"]
+    command = [npm, "ci", "--loglevel=error", "--ignore-scripts", "--no-fund", "--no-audit", *retries]
     run([*command, *(() if purpose == "test" else ("--omit=dev",))], "Node packages cannot be installed", path=str(BIN))
     return f"{len(wanted)} packages"
 
 
 def node_packages_present(wanted: dict[str, dict[str, object]]) -> bool:
-    """Whether each wanted package lies there with the integrity of the lock file."""
+    """Whether each wanted package is installed with the integrity of the lock file."""
     try:
         present = json.loads((NODE_MODULES / ".package-lock.json").read_text())["packages"]
     except (OSError, ValueError, KeyError):
@@ -308,65 +332,106 @@ def node_packages_present(wanted: dict[str, dict[str, object]]) -> bool:
 
 
 def find_npm() -> str:
-    """npm of the machine, else the one of the PyPI package, which is installed for it."""
-    for candidate in (shutil.which("npm"), str(BIN / "npm")):
-        if candidate and works([candidate, "--version"], path=str(BIN)):
-            return candidate
-    install_pinned([str(ROOT / "requirements" / "node.txt")])
-    return str(BIN / "npm")
+    """npm of the machine, else that of the PyPI package."""
+    if not find_node("npm"):
+        install_pinned([str(ROOT / "requirements" / "node.txt")])
+    return find_node("npm") or str(BIN / "npm")
 
 
-def install_browser() -> str:
-    """One that is there, else Debian's, else Playwright's. Gives the path."""
-    found = find_browser()
-    if not found and may_use_apt():
-        found = browser_from_apt()
+def install_node() -> str:
+    """The tests run the old client in Node. Returns the path."""
+    if not find_node("node"):
+        install_pinned([str(ROOT / "requirements" / "node.txt")])
+    found = find_node("node")
     if not found:
-        browser_from_playwright()
-        found = find_browser()
-    if not found:
-        raise Failed("no Chromium that starts was found or could be installed",
-                     "install chromium by the means of your system, or set BROWSER_EXECUTABLE to one")  # fmt: skip
+        raise Failed("no Node.js that starts can be installed", f"all that was printed is in {LOG}")
     return found
 
 
-def find_browser() -> str:
-    """The browser that the system will use, if it starts. Our own package knows where to look."""
+def find_node(name: str) -> str:
+    """`node` or `npm` of the machine, else of our environment, if the program starts."""
+    candidates = (shutil.which(name), str(BIN / name))
+    return next((path for path in candidates if path and works([path, "--version"], path=str(BIN))), "")
+
+
+def check_driver(purpose: str) -> str:
+    """Playwright's driver brings its own Node.js, which needs a library that a bare Debian lacks."""
+    command = [str(PYTHON), "-m", "playwright", "--version"]
+    if not works(command) and may_use_apt():
+        run_apt("libatomic1")
+    done = execute(command, log=True)
+    if done.returncode:
+        raise Failed(f"the driver of the browser does not start: {last_line(done.stdout)}", root_hint(purpose))
+    return ""
+
+
+def root_hint(purpose: str) -> str:
+    packages = " ".join(ROOT_PACKAGES[purpose])
+    return f"as root, on Debian: apt-get install {packages}; elsewhere install the same by the means of your system"
+
+
+def install_browser(kind: str, purpose: str) -> str:
+    """A browser of the kind that is there, else Debian's, else Playwright's. Returns the path."""
+    found = find_browser(kind)
+    if not found and may_use_apt():
+        found = browser_from_apt(kind)
+    if not found:
+        found = browser_from_playwright(kind, purpose)
+    return found
+
+
+def find_browser(kind: str) -> str:
+    """The browser that our own package chooses for the kind, if the browser starts; else ""."""
     code = "import os; from shared.browsers import browser_of; print(browser_of(os.environ))"
-    said = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=False)
+    env = {**os.environ, "BROWSER": kind or os.environ.get("BROWSER", "")}
+    if kind:
+        env.pop("BROWSER_EXECUTABLE", None)
+    said = subprocess.run([str(PYTHON), "-c", code], env=env, capture_output=True, text=True, check=False)
     path = said.stdout.strip()
-    return path if path and works([path, "--version"]) else ""
+    right_kind = kind != "headless-shell" or "headless" in Path(path).name
+    return path if path and right_kind and works([path, "--version"]) else ""
 
 
-def browser_from_apt() -> str:
+def browser_from_apt(kind: str) -> str:
     run_apt_update()
-    for package in ("chromium-headless-shell", "chromium"):
-        # Ubuntu's package of that name is a door to a snap, which cannot use our profile folders.
+    for package in APT_BROWSERS[kind]:
+        # Ubuntu's package of that name installs a snap, which cannot use our profile folders.
         known = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, check=False).stdout
         candidate = re.search(r"Candidate: (\S+)", known)
         if not candidate or candidate.group(1) == "(none)" or "snap" in candidate.group(1):
             continue
-        if works(apt_install(package), log=True) and (found := find_browser()):
+        if works(apt_install(package), log=True) and (found := find_browser(kind)):
             return found
     return ""
 
 
-def browser_from_playwright() -> None:
-    command = [str(PYTHON), "-m", "playwright", "install"]
-    may_install_libraries = os.geteuid() == 0 or works(["sudo", "-n", "true"])
-    libraries = ["--with-deps"] if may_install_libraries and shutil.which("apt-get") else []
-    run([*command, *libraries, "--only-shell", "chromium"], "no browser can be installed")
+def browser_from_playwright(kind: str, purpose: str) -> str:
+    may_install_libraries = shutil.which("apt-get") and (os.geteuid() == 0 or works(["sudo", "-n", "true"]))
+    options = [
+        *(["--with-deps"] if may_install_libraries else []),
+        "--no-shell" if kind == "chromium" else "--only-shell",
+    ]
+    done = execute([str(PYTHON), "-m", "playwright", "install", *options, "chromium"], log=True)
+    found = find_browser(kind)
+    if not found:
+        said = f": {last_line(done.stdout)}" if done.returncode else ""
+        raise Failed(f"no {kind or 'browser'} that starts was found or could be installed{said}", root_hint(purpose))
+    return found
 
 
 def install_fonts() -> str:
-    """For screenshots of the Arabic page; without them the tests still pass."""
+    """For screenshots of the Arabic page; no test fails without. Returns the lister's path, or what is missing."""
+    if not has_arabic_font() and may_use_apt():
+        run_apt_update()
+        works(apt_install("fontconfig", "fonts-noto-core"), log=True)
+    if has_arabic_font():
+        return shutil.which("fc-list") or ""
+    return "none; screenshots show boxes (as root: apt-get install fontconfig fonts-noto-core)"
+
+
+def has_arabic_font() -> bool:
     lister = shutil.which("fc-list")
-    if lister and subprocess.run([lister, ":lang=ar"], capture_output=True, check=False).stdout:
-        return ""
-    if not may_use_apt():
-        return "none; screenshots show boxes (apt-get install fontconfig fonts-noto-core)"
-    run_apt_update()
-    return "" if works(apt_install("fontconfig", "fonts-noto-core"), log=True) else "none; screenshots show boxes"
+    return bool(lister and subprocess.run([lister, ":lang=ar"], capture_output=True, check=False).stdout)
 
 
 # apt
@@ -401,10 +466,10 @@ def works(command: list[str], *, log: bool = False, path: str = "") -> bool:
 
 
 def run(command: list[str], what: str, *, path: str = "") -> None:
-    """Raises Failed with the command's last words and what to do about them."""
+    """Raises Failed with the line of the output that says why, and what to do about the cause."""
     done = execute(command, log=True, path=path)
     if done.returncode:
-        raise Failed(f"{what}: {last_line(done.stdout)}", explain(done.stdout, f"all that was said is in {LOG}"))
+        raise Failed(f"{what}: {last_line(done.stdout)}", explain(done.stdout, f"all that was printed is in {LOG}"))
 
 
 def execute(command: list[str], *, log: bool, path: str = "") -> subprocess.CompletedProcess[str]:
@@ -420,17 +485,17 @@ def execute(command: list[str], *, log: bool, path: str = "") -> subprocess.Comp
 
 
 def last_line(said: str) -> str:
-    """The line that says why: the last that speaks of an error, else the last."""
+    """The line that says why: the last with a word of failure, else the last."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"error|cannot|failed|denied|no space", line, re.IGNORECASE)]
-    return ((telling or lines or ["it said nothing"])[-1])[:200]
+    failures = [line for line in lines if re.search(r"error|cannot|failed|denied|no space", line, re.IGNORECASE)]
+    return ((failures or lines or ["it said nothing"])[-1])[:200]
 
 
 MAKE_ROOM = f"make room on the disk of {ROOT} and run the same command again"
 CAUSES = (
     (r"No space left|ENOSPC|disk quota", MAKE_ROOM),
     (r"hash(es)? (mismatch|do not match)|EINTEGRITY|DO NOT MATCH THE HASHES",
-     "a package is not what was pinned: do not install it; is a mirror in between?"),
+     "a package differs from the pinned one: do not install it; is a mirror in between?"),
     (r"name resolution|resolve host|dns|ENOTFOUND|EAI_AGAIN|Connection refused|ECONNREFUSED|unreachable|timed out|"
      r"ETIMEDOUT|error sending request|Could not connect|Max retries|NewConnectionError|No matching distribution|"
      r"Could not find a version|ERR_SOCKET|Failed to fetch|Failed to download",

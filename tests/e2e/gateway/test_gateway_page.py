@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from gateway_stage import API_KEY, QR_TEXT, GatewayProcess, Owner, hang, pairing
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from gateway.domain import texts
+from shared.browsers import find_browser
 from shared.clock import SystemClock
 from shared.contracts.commands import SendTest
 from shared.contracts.sessions import Pairing, SessionRecord, SessionStatus
@@ -29,10 +29,9 @@ PAGE = "/persistent-session"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=sandbox)
+        opened = playwright.chromium.launch(executable_path=find_browser("headless-shell"), args=sandbox)
         yield opened
         opened.close()
 

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 from worker_processes import Scene
 
+from shared.browsers import find_browser
 from shared.contracts import subjects
 from shared.contracts.commands import BackedUp, BackUpNow
 from shared.testing import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-
-FOREIGN_BROWSER = "/usr/bin/chromium"
 
 
 @contextmanager
@@ -92,14 +91,13 @@ async def test_a_session_can_be_linked_and_backed_up_although_no_save_can_be_kep
         assert not worker.exceptions()
 
 
-@pytest.mark.skipif(not Path(FOREIGN_BROWSER).exists(), reason="needs a full Chromium, as the old system runs it")
 async def test_a_browser_of_the_old_system_on_the_profile_is_waited_for_and_left_alone(stage: Scene) -> None:
     worker = stage.started()
     await stage.link()
     assert worker.stop() == 0
     logins = stage.phone.device().logins
     command = [
-        FOREIGN_BROWSER, "--headless=new", "--no-sandbox", "--no-first-run", "--remote-debugging-port=0",
+        find_browser("chromium"), "--headless=new", "--no-sandbox", "--no-first-run", "--remote-debugging-port=0",
         f"--user-data-dir={worker.profile}", "about:blank",
     ]  # fmt: skip
     foreign = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,6 +14,7 @@ import psutil
 import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright
 
+from shared.browsers import browser_of
 from standin.process import StandInProcess
 
 ROOT = Path(__file__).parents[3]
@@ -38,11 +38,7 @@ def standin(tmp_path: Path) -> Iterator[StandInProcess]:
 @pytest.fixture(scope="session")
 def browser_path() -> Path:
     """The Chromium under test: `BROWSER_EXECUTABLE`, else the installed one."""
-    names = (os.environ.get("BROWSER_EXECUTABLE"), "chromium-headless-shell", "chromium")
-    found = [path for name in names if name and (path := shutil.which(name))]
-    if not found:
-        pytest.fail("no Chromium found: install chromium-headless-shell or set BROWSER_EXECUTABLE")
-    return Path(found[0])
+    return browser_of(os.environ)
 
 
 @pytest.fixture

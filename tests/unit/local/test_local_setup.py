@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import sys
 import tomllib
@@ -68,8 +69,6 @@ def test_every_pin_has_a_hash_and_no_file_names_a_registry(path: Path) -> None:
 
 
 def test_the_npm_lock_file_names_no_registry_and_checks_every_package() -> None:
-    import json
-
     lock = json.loads((ROOT / "package-lock.json").read_text())["packages"]
     for name, about in lock.items():
         if name:
@@ -120,27 +119,98 @@ def test_another_content_of_any_input_asks_for_a_new_set_up(tmp_path: Path, monk
     assert prepare.inputs() != before
 
 
-def test_a_lost_browser_or_environment_is_noticed_although_the_inputs_are_the_same(
+def test_whatever_the_set_up_found_and_is_lost_since_is_noticed_although_the_inputs_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = [tmp_path / name for name in ("python", "persistent-session", "wa.js", "browser")]
+    there = [tmp_path / name for name in ("python", "persistent-session", "wa.js", "headless-shell", "chromium")]
     for path in there:
         path.write_text("")
-    monkeypatch.setattr(prepare, "PYTHON", there[0])
-    monkeypatch.setattr(prepare, "BIN", tmp_path)
-    monkeypatch.setattr(prepare, "wa_js", lambda: there[2])
     monkeypatch.setattr(prepare, "STAMP", tmp_path / "stamp")
-    prepare.write_stamp("run", browser=str(there[3]))
+    monkeypatch.setattr(prepare, "UNFINISHED", tmp_path / "unfinished")
+    prepare.write_stamp("run", list(map(str, there)))
     assert prepare.is_prepared("run")
     assert not prepare.is_prepared("test")
     for path in there:
         path.unlink()
         assert not prepare.is_prepared("run")
         path.write_text("")
+    (tmp_path / "unfinished").touch()
+    assert not prepare.is_prepared("run")
 
 
 def test_a_complete_set_up_for_tests_serves_to_run_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "STAMP", tmp_path / "stamp")
-    prepare.write_stamp("test", browser=sys.executable)
-    assert prepare.read_stamp()["test"] == prepare.inputs()
-    assert prepare.is_prepared("run") == prepare.is_prepared("test")
+    prepare.write_stamp("test", [sys.executable])
+    assert prepare.is_prepared("run")
+    assert prepare.is_prepared("test")
+
+
+def test_a_damaged_stamp_or_one_of_an_older_program_asks_for_a_new_set_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "STAMP", tmp_path / "stamp")
+    for text in ("{", "[]", json.dumps({"test": prepare.inputs(), "browser": sys.executable}),
+                 json.dumps({"test": {"inputs": prepare.inputs(), "paths": []}})):  # fmt: skip
+        (tmp_path / "stamp").write_text(text)
+        assert not prepare.is_prepared("test")
+
+
+def _steps_of(purpose: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[list[str], list[str]]:
+    """The steps' names and the paths of the stamp, with every step but the browsers replaced."""
+    asked: list[str] = []
+    stamped: list[str] = []
+    monkeypatch.setattr(prepare, "UNFINISHED", tmp_path / "unfinished")
+    (tmp_path / "unfinished").touch()
+
+    def do(name: str, work: object) -> str:
+        asked.append(name)
+        return f"/found/{name}" if name.startswith(("browser ", "Node")) else "3 packages"
+
+    monkeypatch.setattr(prepare, "step", do)
+    monkeypatch.setattr(prepare, "write_stamp", lambda purpose, paths: stamped.extend(paths))
+    prepare.prepare(purpose)
+    return asked, stamped
+
+
+def test_the_tests_get_both_browsers_and_node_and_the_stamp_looks_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, stamped = _steps_of("test", monkeypatch, tmp_path)
+    for name in ("browser headless-shell", "browser chromium", "Node"):
+        assert name in asked
+        assert f"/found/{name}" in stamped
+
+
+def test_a_user_gets_one_browser_and_no_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, _ = _steps_of("run", monkeypatch, tmp_path)
+    assert [name for name in asked if name.startswith("browser")] == ["browser driver", "browser"]
+    assert "Node" not in asked
+
+
+@pytest.mark.parametrize(
+    ("kind", "chosen", "found"),
+    [
+        ("headless-shell", "/usr/bin/chromium-headless-shell", True),
+        ("headless-shell", "/usr/bin/chromium", False),
+        ("chromium", "/usr/bin/chromium", True),
+        ("", "/usr/bin/chromium", True),
+        ("", "", False),
+    ],
+)
+def test_a_browser_of_another_kind_does_not_pass_for_the_one_that_is_needed(
+    kind: str, chosen: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "{chosen}"\n')
+    python.chmod(0o700)
+    monkeypatch.setattr(prepare, "PYTHON", python)
+    monkeypatch.setattr(prepare, "works", lambda command: True)
+    assert prepare.find_browser(kind) == (chosen if found else "")
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ar.md"])
+def test_the_readme_tells_a_user_without_root_the_same_packages_as_the_set_up(name: str) -> None:
+    lines = re.findall(r"^apt-get install (.*)$", (ROOT / name).read_text(), re.MULTILINE)
+    assert [line.split() for line in lines] == [list(prepare.ROOT_PACKAGES[purpose]) for purpose in ("run", "test")]
+    for purpose, packages in prepare.ROOT_PACKAGES.items():
+        assert " ".join(packages) in prepare.root_hint(purpose)
