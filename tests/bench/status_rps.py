@@ -101,8 +101,8 @@ def main() -> int:
         empty = subprocess.Popen([sys.executable, __file__, "--serve-empty", str(port)])
         try:
             with Owner(nats.url) as owner, GatewayProcess(nats.url, folder / "gateway.log") as gateway:
-                owner.say(status())
-                owner.judge(report())
+                owner.publish_status(status())
+                owner.publish_report(report())
                 eventually_sync(lambda: answers(f"http://127.0.0.1:{port}/") and answers(gateway.url + API))
                 figures = measure(gateway.port, port, options.seconds, options.rounds)
         finally:

@@ -1,6 +1,7 @@
-"""A stage for the gateway: a scripted owner and health service on a real bus, and the gateway in a process of its own.
+"""What the gateway's tests run against: a scripted owner and health service on a real bus, and a gateway process.
 
-The owner says what the test tells it to say; it has no browser. Its loop runs in a thread, so that tests may block.
+The owner has no browser; it publishes and answers what a test tells it to. Its loop runs in a thread, so that tests may
+block.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ QR_TEXT = "2@n0tAR3alRef0123456789,cHVibGljS2V5,aWRlbnRpdHlLZXk=,YWR2U2VjcmV0,1"
 
 
 def status(session: str = SESSION, **changes: Any) -> SessionStatus:
-    """A session that is connected and well, but for `changes`."""
+    """A connected, healthy session, except for `changes`."""
     healthy = SessionStatus(
         session=session,
         state="connected",
@@ -119,7 +120,7 @@ def status(session: str = SESSION, **changes: Any) -> SessionStatus:
 
 
 def pairing(**changes: Any) -> SessionStatus:
-    """A session that waits for a phone."""
+    """A session that waits for a phone, except for `changes`."""
     waiting = {
         "state": "pairing",
         "reason": "scan_the_qr",
@@ -134,7 +135,7 @@ def pairing(**changes: Any) -> SessionStatus:
 
 
 def report(session: str = SESSION, **changes: Any) -> HealthReport:
-    """A verdict with one warning, but for `changes`."""
+    """A verdict with one warning, except for `changes`."""
     warning = HealthReport(
         session=session,
         at=NOON,
@@ -166,14 +167,14 @@ def report(session: str = SESSION, **changes: Any) -> HealthReport:
 
 
 class Owner:
-    """Owns SESSION on the bus. `on[kind]` is the answer to a command: a message, an exception, or a function of
-    (message, call). `heard` holds every command with its id. With `obey` set it also carries out wishes: `obey`
-    takes a record and gives the statuses to publish one after the other."""
+    """Owns SESSION on the bus. `answers[kind]` is the answer to a command: a message, an exception, or a function of
+    (message, call). `received` holds every command with its id. With `carry_out` set, the owner also follows desired
+    states: `carry_out` takes a record and returns the statuses to publish, one after the other."""
 
     def __init__(self, nats_url: str, session: str = SESSION, worker: str = "worker-1") -> None:
         self.session, self.worker = session, worker
-        self.on: dict[type[Message], Any] = {
-            Check: lambda *_: Checked(status=self.said or status(), probe_ok=True, backup_started=True),
+        self.answers: dict[type[Message], Any] = {
+            Check: lambda *_: Checked(status=self.last_status or status(), probe_ok=True, backup_started=True),
             PairPhone: PairingCode(code="ABCD1234", valid_seconds=160),
             SendTest: lambda _, call: SendResult(
                 outcome="sent", command_id=call.command_id, message_id="true_201234567890@c.us_3EB0", ack=1
@@ -198,15 +199,15 @@ class Owner:
                 stored_bytes=44 * 1024 * 1024,
             ),
         }
-        self.heard: list[tuple[Message, str]] = []
-        self.said: SessionStatus | None = None
-        self.obey: Callable[[SessionRecord], list[SessionStatus]] | None = None
-        self.beats = True
+        self.received: list[tuple[Message, str]] = []
+        self.last_status: SessionStatus | None = None
+        self.carry_out: Callable[[SessionRecord], list[SessionStatus]] | None = None
+        self.heartbeats = True
         self._clock = SystemClock()
         self._options = BusOptions(url=nats_url, name=worker)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._beating: asyncio.Task[None] | None = None
+        self._heartbeat_task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
 
     def __enter__(self) -> Owner:
@@ -223,23 +224,22 @@ class Owner:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
-    def say(self, said: SessionStatus) -> None:
-        """Publish a status."""
-        self.run(self._say(said))
+    def publish_status(self, status: SessionStatus) -> None:
+        self.run(self._publish_status(status))
 
-    def judge(self, verdict: HealthReport) -> None:
+    def publish_report(self, report: HealthReport) -> None:
         """Publish a verdict as the health service does."""
-        self.run(self.bus.publish(subjects.telemetry("health", "report", "health-1"), verdict))
+        self.run(self.bus.publish(subjects.telemetry("health", "report", "health-1"), report))
 
     def put(self, record: SessionRecord) -> None:
         self.run(self.bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord).put(record.session, record))
 
-    def wanted(self) -> SessionRecord | None:
+    def desired(self) -> SessionRecord | None:
         entry = self.run(self.bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord).get(self.session))
         return entry.value if entry else None
 
-    def forget(self) -> None:
-        """Remove the session's status and wish."""
+    def delete_records(self) -> None:
+        """Delete the session's status and desired state."""
         self.run(self.bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord).delete(self.session))
         self.run(self.bus.bucket(subjects.STATUS_BUCKET, SessionStatus).delete(self.session))
 
@@ -253,54 +253,54 @@ class Owner:
         await self._serve(subjects.RESTORE_NOW, RestoreNow)
         await self._serve(subjects.LIST, ListBackups)
         await self._serve(subjects.JUDGE, Judge)
-        await self.bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord).watch(self._wished)
-        self._beating = asyncio.create_task(self._beat())
+        await self.bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord).watch(self._desired_state_changed)
+        self._heartbeat_task = asyncio.create_task(self._send_heartbeats())
 
     async def _close(self) -> None:
         self._ended.set()
-        if self._beating is not None:
-            self._beating.cancel()
+        if self._heartbeat_task is not None:
+            self._heartbeat_task.cancel()
         await self.bus.drain(timeout=1.0)
 
     async def _serve(self, verb: str, kind: type[Message]) -> None:
-        async def answer(message: Message, call: Call) -> Message:
-            self.heard.append((message, call.command_id))
-            script = self.on[kind]
-            given = script(message, call) if callable(script) else script
-            if isinstance(given, Awaitable):
-                given = await self._until_the_end(given)
-            if isinstance(given, Exception):
-                raise given
-            assert isinstance(given, Message)
-            return given
+        async def serve(message: Message, call: Call) -> Message:
+            self.received.append((message, call.command_id))
+            script = self.answers[kind]
+            answer = script(message, call) if callable(script) else script
+            if isinstance(answer, Awaitable):
+                answer = await self._await_or_close(answer)
+            if isinstance(answer, Exception):
+                raise answer
+            assert isinstance(answer, Message)
+            return answer
 
-        await self.bus.serve(subjects.command(verb, self.session), kind, answer)
+        await self.bus.serve(subjects.command(verb, self.session), kind, serve)
 
-    async def _until_the_end(self, given: Awaitable[Any]) -> Any:
-        """What it gives, unless the play ends first: a command that hangs must not hold up the curtain."""
-        answering = asyncio.ensure_future(given)
+    async def _await_or_close(self, answer: Awaitable[Any]) -> Any:
+        """The answer, or an error when the owner closes first: a command that hangs must not hold up the end."""
+        answering = asyncio.ensure_future(answer)
         ended = asyncio.ensure_future(self._ended.wait())
         await asyncio.wait({answering, ended}, return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
         if not answering.done():
             answering.cancel()
-            return TimedOut("the play is over")
+            return TimedOut("the owner closes")
         return answering.result()
 
-    async def _wished(self, session: str, record: SessionRecord | None) -> None:
-        if record is not None and self.obey is not None and session == self.session:
-            for said in self.obey(record):
-                await self._say(said)
+    async def _desired_state_changed(self, session: str, record: SessionRecord | None) -> None:
+        if record is not None and self.carry_out is not None and session == self.session:
+            for status in self.carry_out(record):
+                await self._publish_status(status)
 
-    async def _say(self, said: SessionStatus) -> None:
-        self.said = said
-        await self.bus.bucket(subjects.STATUS_BUCKET, SessionStatus).put(said.session, said)
+    async def _publish_status(self, status: SessionStatus) -> None:
+        self.last_status = status
+        await self.bus.bucket(subjects.STATUS_BUCKET, SessionStatus).put(status.session, status)
 
-    async def _beat(self) -> None:
+    async def _send_heartbeats(self) -> None:
         subject = subjects.telemetry("browser-worker", "heartbeat", self.worker)
         while True:
-            if self.beats:
-                sessions = (self.session,) if self.said else ()
+            if self.heartbeats:
+                sessions = (self.session,) if self.last_status else ()
                 await self.bus.publish(
                     subject,
                     WorkerHeartbeat(

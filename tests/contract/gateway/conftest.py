@@ -24,9 +24,9 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def owner(nats: NatsServer) -> Iterator[Owner]:
-    with Owner(nats.url) as playing:
-        yield playing
-        playing.forget()
+    with Owner(nats.url) as scripted:
+        yield scripted
+        scripted.delete_records()
 
 
 @pytest.fixture

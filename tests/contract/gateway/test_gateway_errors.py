@@ -24,9 +24,9 @@ SEND = {"action": "send-test-message", "phoneNumber": "201234567890", "message":
 LIMIT_SECONDS = 5.0
 
 
-def shows(gateway: Gateway, owner: Owner, said: SessionStatus) -> None:
-    owner.say(said)
-    eventually_sync(lambda: gateway.view.session(SESSION).status == said and gateway.view.session(SESSION).owner)
+def shows(gateway: Gateway, owner: Owner, reported: SessionStatus) -> None:
+    owner.publish_status(reported)
+    eventually_sync(lambda: gateway.view.session(SESSION).status == reported and gateway.view.session(SESSION).owner)
 
 
 def post(client: FlaskClient, body: Any = None, **options: Any) -> TestResponse:
@@ -111,18 +111,18 @@ def test_another_method_is_405_and_another_address_404_in_the_old_shape(client: 
 
 
 @pytest.mark.parametrize(
-    "said",
+    "reported",
     [pairing(), status(state="starting"), status(state="reconnecting"), status(state="logged_out"), status(state="?")],
 )
 def test_sending_while_not_connected_is_409_at_once_without_asking_the_worker(
-    gateway: Gateway, owner: Owner, client: FlaskClient, said: SessionStatus
+    gateway: Gateway, owner: Owner, client: FlaskClient, reported: SessionStatus
 ) -> None:
-    shows(gateway, owner, said)
+    shows(gateway, owner, reported)
     began = perf_counter()
     fails(post(client, SEND), 409, "not_connected")
     fails(post(client, {"action": "backup"}), 409, "not_connected")
     assert perf_counter() - began < 0.5
-    assert owner.heard == []
+    assert owner.received == []
 
 
 def test_sending_before_anything_was_started_is_409(client: FlaskClient) -> None:
@@ -131,10 +131,10 @@ def test_sending_before_anything_was_started_is_409(client: FlaskClient) -> None
 
 def test_the_owners_own_refusal_is_passed_on(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
     shows(gateway, owner, status())
-    owner.on[SendTest] = errors.NotConnected("the session has just gone offline", hint="wait")
+    owner.answers[SendTest] = errors.NotConnected("the session has just gone offline", hint="wait")
     body = fails(post(client, SEND), 409, "not_connected")
     assert body["error"] == "the session has just gone offline"
-    owner.on[BackUpNow] = errors.Conflict("another backup is under way")
+    owner.answers[BackUpNow] = errors.Conflict("another backup is under way")
     fails(post(client, {"action": "backup"}), 409, "conflict")
 
 
@@ -142,7 +142,7 @@ def test_an_unexpected_error_of_the_owner_tells_nothing_of_its_text(
     gateway: Gateway, owner: Owner, client: FlaskClient
 ) -> None:
     shows(gateway, owner, status())
-    owner.on[SendTest] = RuntimeError("201234567890 said hello")
+    owner.answers[SendTest] = RuntimeError("201234567890 reported hello")
     answer = post(client, SEND)
     fails(answer, 500, "internal")
     assert "201234567890" not in answer.text
@@ -150,7 +150,7 @@ def test_an_unexpected_error_of_the_owner_tells_nothing_of_its_text(
 
 def test_a_refused_message_is_502_with_the_reason(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
     shows(gateway, owner, status())
-    owner.on[SendTest] = SendResult(outcome="failed", ack=-1, error="the number has no WhatsApp")
+    owner.answers[SendTest] = SendResult(outcome="failed", ack=-1, error="the number has no WhatsApp")
     assert fails(post(client, SEND), 502, "send_failed")["hint"] == "the number has no WhatsApp"
 
 
@@ -159,7 +159,7 @@ def test_a_message_without_acknowledgement_is_504_and_says_not_to_send_again(
     gateway: Gateway, owner: Owner, client: FlaskClient, outcome: str
 ) -> None:
     shows(gateway, owner, status())
-    owner.on[SendTest] = SendResult(outcome=outcome)
+    owner.answers[SendTest] = SendResult(outcome=outcome)
     answer = post(client, SEND, headers=KEY | {"Idempotency-Key": "mine-1"})
     body = fails(answer, 504, "unknown_outcome")
     assert "may have been sent" in body["error"]
@@ -171,7 +171,7 @@ def test_a_bad_idempotency_key_is_400(gateway: Gateway, owner: Owner, client: Fl
     shows(gateway, owner, status())
     answer = post(client, SEND, headers=KEY | {"Idempotency-Key": "a b"})
     fails(answer, 400, "bad_idempotency_key")
-    assert owner.heard == []
+    assert owner.received == []
 
 
 def test_a_session_that_nobody_made_is_404(client: FlaskClient) -> None:
@@ -206,19 +206,19 @@ def test_an_owner_that_hangs_is_504_within_five_seconds(
     gateway: Gateway, owner: Owner, client: FlaskClient, kind: Any, body: Any, http_status: int, code: str
 ) -> None:
     shows(gateway, owner, status())
-    owner.on[kind] = hang
+    owner.answers[kind] = hang
     fails(post(client, body), http_status, code)
 
 
 def test_a_phone_code_that_does_not_come_is_504(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
     shows(gateway, owner, pairing())
-    owner.on[PairPhone] = hang
+    owner.answers[PairPhone] = hang
     fails(post(client, {"action": "pair-phone", "phoneNumber": "201234567890"}), 504, "timed_out")
 
 
 def test_a_backup_that_takes_long_is_accepted(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
     shows(gateway, owner, status())
-    owner.on[BackUpNow] = hang
+    owner.answers[BackUpNow] = hang
     answer = post(client, {"action": "backup"})
     assert (answer.status_code, answer.json["success"], answer.json["next"]) == (202, True, "backing_up")
 
@@ -256,7 +256,7 @@ def test_a_health_check_of_a_hanging_owner_gives_the_health_services_word(
     gateway: Gateway, owner: Owner, client: FlaskClient
 ) -> None:
     shows(gateway, owner, status())
-    owner.on[Check] = hang
+    owner.answers[Check] = hang
     answer = post(client, {"action": "health-check"})
     assert answer.status_code == 200
     assert answer.json["health"]["overall"] == "warning"
@@ -267,7 +267,7 @@ def test_a_health_check_without_the_health_service_is_never_healthy(
     gateway: Gateway, owner: Owner, client: FlaskClient
 ) -> None:
     shows(gateway, owner, status())
-    owner.on[Judge] = hang
+    owner.answers[Judge] = hang
     answer = post(client, {"action": "health-check"})
     assert answer.status_code == 200
     assert answer.json["health"]["overall"] == "warning"
@@ -278,8 +278,8 @@ def test_a_health_check_that_nobody_answers_is_an_error_within_five_seconds(
     gateway: Gateway, owner: Owner, client: FlaskClient
 ) -> None:
     shows(gateway, owner, status())
-    owner.on[Check] = hang
-    owner.on[Judge] = hang
+    owner.answers[Check] = hang
+    owner.answers[Judge] = hang
     fails(post(client, {"action": "health-check"}), 504, "timed_out")
 
 
@@ -321,24 +321,24 @@ def test_another_session_is_made_and_read_by_its_id(gateway: Gateway, owner: Own
 def test_two_writers_at_once_both_count(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
     """Somebody else writes between our read and our write."""
     shows(gateway, owner, status(state="stopped", request=1))
-    real, met = gateway.bus.write, []
+    real, interfered = gateway.bus.write, []
 
-    def meddled(record: SessionRecord, revision: int, *, timeout: float) -> None:
-        if not met:
-            met.append(record)
+    def interfering(record: SessionRecord, revision: int, *, timeout: float) -> None:
+        if not interfered:
+            interfered.append(record)
             owner.put(SessionRecord(session=SESSION, desired="stopped", requested_at=NOON, request=5))
         real(record, revision, timeout=timeout)
 
-    gateway.bus.write = meddled  # type: ignore[method-assign]
+    gateway.bus.write = interfering  # type: ignore[method-assign]
     post(client, {"action": "initialize"})
-    wanted = owner.wanted()
+    wanted = owner.desired()
     assert wanted is not None
     assert (wanted.desired, wanted.request) == ("running", 6)
 
 
 def test_a_verdict_reaches_the_status(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
     shows(gateway, owner, status())
-    owner.judge(report(overall="critical"))
+    owner.publish_report(report(overall="critical"))
     eventually_sync(lambda: client.get(API, headers=KEY).json["healthOverall"] == "critical")
 
 
@@ -346,12 +346,12 @@ def test_more_commands_at_once_than_threads_can_spare_are_503_at_once(
     gateway: Gateway, owner: Owner, client: FlaskClient
 ) -> None:
     shows(gateway, owner, status())
-    owner.on[RestoreNow] = hang
+    owner.answers[RestoreNow] = hang
     with ThreadPoolExecutor(16) as pool:
         waiting = [
             pool.submit(gateway.app.test_client().post, API, json={"action": "restore"}, headers=KEY) for _ in range(16)
         ]
-        eventually_sync(lambda: len(owner.heard) == 16)
+        eventually_sync(lambda: len(owner.received) == 16)
         began = perf_counter()
         answer = post(client, {"action": "restore"})
         fails(answer, 503, "busy")

@@ -40,16 +40,16 @@ def check(name: str, status_code: int, body: Any) -> None:
     assert text == file.read_text()
 
 
-def settle(gateway: Gateway, owner: Owner, said: SessionStatus, wanted: str = "running", request: int = 1) -> None:
+def show(gateway: Gateway, owner: Owner, reported: SessionStatus, wanted: str = "running", request: int = 1) -> None:
     """Until the gateway has seen the status, the wish and a verdict."""
     owner.put(SessionRecord(session=SESSION, desired=wanted, requested_at=NOON, request=request))
-    owner.say(said)
+    owner.publish_status(reported)
 
     def seen() -> bool:
-        owner.judge(report())
+        owner.publish_report(report())
         observed = gateway.view.session(SESSION)
         return (
-            observed.status == said
+            observed.status == reported
             and observed.record is not None
             and bool(observed.report)
             and observed.owner is not None
@@ -63,13 +63,13 @@ def post(client: FlaskClient, **body: Any) -> Any:
 
 
 def test_get_of_a_connected_session(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
-    settle(gateway, owner, status())
+    show(gateway, owner, status())
     answer = client.get(API, headers=KEY)
     check("get-connected", answer.status_code, answer.json)
 
 
 def test_get_while_pairing(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
-    settle(gateway, owner, pairing())
+    show(gateway, owner, pairing())
     answer = client.get(API, headers=KEY)
     assert answer.json["status"]["qrImage"].startswith("data:image/png;base64,")
     check("get-pairing", answer.status_code, answer.json)
@@ -81,14 +81,14 @@ def test_get_of_a_session_that_never_was(gateway: Gateway, client: FlaskClient) 
 
 
 def test_initialize_of_a_connected_session(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
-    settle(gateway, owner, status())
+    show(gateway, owner, status())
     answer = post(client, action="initialize")
     check("initialize-connected", answer.status_code, answer.json)
 
 
 def test_initialize_up_to_the_code(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
-    settle(gateway, owner, status(state="stopped", reason="stopped", account=None), wanted="stopped")
-    owner.obey = lambda record: [pairing(request=record.request)]
+    show(gateway, owner, status(state="stopped", reason="stopped", account=None), wanted="stopped")
+    owner.carry_out = lambda record: [pairing(request=record.request)]
     answer = post(client, action="initialize")
     body = answer.json
     assert (body["next"], body["status"]["requested"]) == ("pairing", 2)
@@ -96,8 +96,8 @@ def test_initialize_up_to_the_code(gateway: Gateway, owner: Owner, client: Flask
 
 
 def test_clear(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
-    settle(gateway, owner, status())
-    owner.obey = lambda record: [
+    show(gateway, owner, status())
+    owner.carry_out = lambda record: [
         status(state="stopped", reason="cleared", detail="Cleared.", account=None, request=record.request, history=())
     ]
     answer = post(client, action="clear")
@@ -106,14 +106,14 @@ def test_clear(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
 
 
 def test_health_check(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
-    settle(gateway, owner, status())
+    show(gateway, owner, status())
     answer = post(client, action="health-check")
     check("health-check", answer.status_code, answer.json)
 
 
 @pytest.mark.parametrize("name", ["send-test-message", "pair-phone", "backup", "restore", "backups"])
 def test_each_other_action(name: str, gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
-    settle(gateway, owner, pairing() if name == "pair-phone" else status())
+    show(gateway, owner, pairing() if name == "pair-phone" else status())
     fields = (
         {"phoneNumber": "+20 123 456 7890", "message": "hello"} if name in ("send-test-message", "pair-phone") else {}
     )
@@ -122,13 +122,13 @@ def test_each_other_action(name: str, gateway: Gateway, owner: Owner, client: Fl
 
 
 def test_a_repeated_test_message_says_so(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
-    settle(gateway, owner, status())
-    owner.on[SendTest] = SendResult(outcome="sent", command_id="golden-1", message_id="id-1", ack=2, repeated=True)
+    show(gateway, owner, status())
+    owner.answers[SendTest] = SendResult(outcome="sent", command_id="golden-1", message_id="id-1", ack=2, repeated=True)
     answer = post(client, action="send-test-message", phoneNumber="201234567890", message="hello")
     check("send-test-message-repeated", answer.status_code, answer.json)
 
 
 def test_the_worker_is_asked_with_the_callers_key(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
-    settle(gateway, owner, status())
+    show(gateway, owner, status())
     post(client, action="send-test-message", phoneNumber="201234567890", message="hello")
-    assert [command for _, command in owner.heard] == ["golden-1"]
+    assert [command for _, command in owner.received] == ["golden-1"]

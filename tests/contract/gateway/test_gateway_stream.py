@@ -41,13 +41,13 @@ def next_status(frames: Iterator[bytes]) -> tuple[str, dict[str, Any]]:
 
 
 def test_the_state_comes_at_once_and_then_each_change(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
-    owner.say(pairing())
+    owner.publish_status(pairing())
     eventually_sync(lambda: gateway.view.session(SESSION).owner is not None)
     with stream(client) as frames:
         assert fields(next(frames)) == {"retry": "2000"}
         _, data = next_status(frames)
         assert data["status"]["state"] == "pairing"
-        owner.say(status())
+        owner.publish_status(status())
         while data["status"]["state"] != "connected":
             last, data = next_status(frames)
         assert data.keys() == client.get(API, headers=KEY).json.keys()
@@ -60,7 +60,7 @@ def test_a_client_that_has_the_newest_state_gets_a_heartbeat_first(
     gateway: Gateway, owner: Owner, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.3)
-    owner.say(status())
+    owner.publish_status(status())
     eventually_sync(lambda: gateway.view.session(SESSION).owner is not None)
     with stream(client) as frames:
         newest, _ = next_status(frames)

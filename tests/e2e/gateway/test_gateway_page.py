@@ -38,9 +38,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def owner(nats: NatsServer) -> Iterator[Owner]:
-    with Owner(nats.url) as playing:
-        yield playing
-        playing.forget()
+    with Owner(nats.url) as scripted:
+        yield scripted
+        scripted.delete_records()
 
 
 @pytest.fixture
@@ -95,22 +95,24 @@ class Visit:
         self.page.screenshot(path=ARTEFACTS / f"gateway-{name}-{self.language}.png", full_page=full)
 
 
-def lately(said: SessionStatus) -> SessionStatus:
+def lately(reported: SessionStatus) -> SessionStatus:
     """The same with instants of today, so that the pictures look like life."""
     now = SystemClock().now().astimezone(UTC)
-    pair = said.pairing
+    pair = reported.pairing
     return msgspec.structs.replace(
-        said,
+        reported,
         since=now - timedelta(minutes=3),
-        profile=msgspec.structs.replace(said.profile, modified_at=now - timedelta(seconds=20)),
-        saves=msgspec.structs.replace(said.saves, newest_at=now - timedelta(minutes=1) if said.saves.count else None),
+        profile=msgspec.structs.replace(reported.profile, modified_at=now - timedelta(seconds=20)),
+        saves=msgspec.structs.replace(
+            reported.saves, newest_at=now - timedelta(minutes=1) if reported.saves.count else None
+        ),
         backups=msgspec.structs.replace(
-            said.backups, newest_at=now - timedelta(minutes=4) if said.backups.count else None
+            reported.backups, newest_at=now - timedelta(minutes=4) if reported.backups.count else None
         ),
         pairing=Pairing(qr=pair.qr, qr_at=now) if pair.qr else pair,
         history=tuple(
             msgspec.structs.replace(each, at=now - timedelta(minutes=3, seconds=40 - 10 * index))
-            for index, each in enumerate(said.history)
+            for index, each in enumerate(reported.history)
         ),
     )
 
@@ -119,11 +121,11 @@ def lately(said: SessionStatus) -> SessionStatus:
 def test_from_login_over_the_code_to_connected_and_a_test_message(
     browser: Browser, gateway: GatewayProcess, owner: Owner, language: str
 ) -> None:
-    def obey(record: SessionRecord) -> list[SessionStatus]:
+    def carry_out(record: SessionRecord) -> list[SessionStatus]:
         return [lately(pairing(request=record.request))]
 
-    owner.say(lately(status(state="stopped", reason="stopped", account=None, request=0, history=())))
-    owner.obey = obey
+    owner.publish_status(lately(status(state="stopped", reason="stopped", account=None, request=0, history=())))
+    owner.carry_out = carry_out
     with Visit(browser, gateway.url, language) as visit:
         page = visit.page
         page.goto("/")
@@ -142,7 +144,7 @@ def test_from_login_over_the_code_to_connected_and_a_test_message(
         first = code.get_attribute("src")
         visit.picture("qr")
 
-        owner.say(
+        owner.publish_status(
             lately(pairing(request=1, pairing=Pairing(qr=QR_TEXT.replace("n0t", "new"), qr_at=SystemClock().now())))
         )
         expect(code).not_to_have_attribute("src", str(first))
@@ -151,8 +153,8 @@ def test_from_login_over_the_code_to_connected_and_a_test_message(
         visit.button("link.get").click()
         expect(page.locator("#link-code")).to_have_text("ABCD-1234")
 
-        owner.say(lately(status(request=1)))
-        owner.judge(report())
+        owner.publish_status(lately(status(request=1)))
+        owner.publish_report(report())
         visit.shows("connected")
         expect(page.locator("#mark")).to_have_attribute("data-tone", "good")
         expect(page.locator("#account-name")).to_have_text("Mona Store")
@@ -165,13 +167,13 @@ def test_from_login_over_the_code_to_connected_and_a_test_message(
         visit.button("test.send").click()
         expect(page.locator("#test-result")).to_have_text(visit.texts["test.sent"])
         visit.picture("connected")
-        assert [message for message, _ in owner.heard if isinstance(message, SendTest)] == [
+        assert [message for message, _ in owner.received if isinstance(message, SendTest)] == [
             SendTest(phone_number="201234567890", text=visit.texts["test.default"])
         ]
 
 
 def test_clearing_asks_first(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
-    owner.say(status())
+    owner.publish_status(status())
     with Visit(browser, gateway.url, "en") as visit:
         visit.log_in()
         visit.shows("connected")
@@ -181,8 +183,10 @@ def test_clearing_asks_first(browser: Browser, gateway: GatewayProcess, owner: O
         expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
         visit.page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
-        assert owner.wanted() is None
-        owner.obey = lambda record: [status(state="stopped", reason="cleared", account=None, request=record.request)]
+        assert owner.desired() is None
+        owner.carry_out = lambda record: [
+            status(state="stopped", reason="cleared", account=None, request=record.request)
+        ]
         visit.button("action.clear").click()
         dialog.get_by_role("button", name="Clear session").click()
         expect(visit.page.locator("#action-result")).to_have_text(visit.texts["done.cleared"])
@@ -190,8 +194,8 @@ def test_clearing_asks_first(browser: Browser, gateway: GatewayProcess, owner: O
 
 
 def test_a_recommendation_is_one_click(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
-    owner.say(status())
-    owner.judge(report())
+    owner.publish_status(status())
+    owner.publish_report(report())
     with Visit(browser, gateway.url, "en") as visit:
         visit.log_in()
         visit.page.locator("#recommendations").get_by_role("button", name="Back up now").click()
@@ -199,21 +203,21 @@ def test_a_recommendation_is_one_click(browser: Browser, gateway: GatewayProcess
 
 
 def test_backups_are_listed_and_one_is_restored(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
-    owner.say(status())
+    owner.publish_status(status())
     with Visit(browser, gateway.url, "en") as visit:
         visit.log_in()
         visit.page.get_by_text("Show backups").click()
         visit.page.get_by_role("row", name=re.compile("proven by a restore")).get_by_role("button").click()
         visit.page.get_by_role("dialog").get_by_role("button", name="Restore").click()
         expect(visit.page.locator("#action-result")).to_have_text(visit.texts["done.restoring"])
-        assert any(getattr(message, "backup_id", "") == "7-41-20261122T115800Z" for message, _ in owner.heard)
+        assert any(getattr(message, "backup_id", "") == "7-41-20261122T115800Z" for message, _ in owner.received)
 
 
 def test_a_message_without_acknowledgement_is_asked_about_and_not_sent_anew(
     browser: Browser, gateway: GatewayProcess, owner: Owner
 ) -> None:
-    owner.say(status())
-    owner.on[SendTest] = hang
+    owner.publish_status(status())
+    owner.answers[SendTest] = hang
     with Visit(browser, gateway.url, "en") as visit:
         visit.log_in()
         visit.page.locator("#test-number").fill("201234567890")
@@ -222,7 +226,7 @@ def test_a_message_without_acknowledgement_is_asked_about_and_not_sent_anew(
         expect(result).to_have_text(visit.texts["error.unknown_outcome"], timeout=8000)
         visit.button("test.askAgain").click()
         expect(visit.button("test.sending")).to_be_visible()
-    ids = [command for message, command in owner.heard if isinstance(message, SendTest)]
+    ids = [command for message, command in owner.received if isinstance(message, SendTest)]
     assert len(ids) == 2
     assert ids[0] == ids[1]
 
@@ -242,7 +246,7 @@ def test_a_wrong_key_is_told_and_the_right_one_lets_in(browser: Browser, gateway
 def test_the_language_is_switched_in_the_header_and_remembered(
     browser: Browser, gateway: GatewayProcess, owner: Owner
 ) -> None:
-    owner.say(status())
+    owner.publish_status(status())
     with Visit(browser, gateway.url, "en") as visit:
         visit.log_in()
         visit.page.locator("#language").click()
@@ -256,14 +260,14 @@ def test_the_language_is_switched_in_the_header_and_remembered(
 def test_on_a_phone_nothing_is_wider_than_the_screen(
     browser: Browser, gateway: GatewayProcess, owner: Owner, language: str
 ) -> None:
-    owner.say(lately(pairing(detail="x")))
+    owner.publish_status(lately(pairing(detail="x")))
     with Visit(browser, gateway.url, language, width=360, scheme="dark") as visit:
         visit.log_in()
         visit.shows("pairing")
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
         visit.picture("phone-qr", full=False)
-        owner.say(lately(status()))
-        owner.judge(report())
+        owner.publish_status(lately(status()))
+        owner.publish_report(report())
         visit.shows("connected")
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
         visit.picture("phone-dark")
@@ -272,7 +276,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
 def test_every_control_has_a_name_and_every_field_a_label(
     browser: Browser, gateway: GatewayProcess, owner: Owner
 ) -> None:
-    owner.say(pairing())
+    owner.publish_status(pairing())
     with Visit(browser, gateway.url, "ar") as visit:
         visit.log_in()
         visit.shows("pairing")
@@ -285,21 +289,31 @@ def test_every_control_has_a_name_and_every_field_a_label(
 
 
 def test_a_silent_worker_is_said_plainly(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
-    owner.say(status())
+    owner.publish_status(status())
     with Visit(browser, gateway.url, "en") as visit:
         visit.log_in()
         visit.shows("connected")
-        owner.beats = False
+        owner.heartbeats = False
         expect(visit.page.get_by_role("heading", level=1)).to_have_text(visit.texts["state.gone"], timeout=12_000)
         expect(visit.page.locator("#mark")).to_have_attribute("data-tone", "bad")
         visit.picture("worker-gone")
 
 
+def test_a_reason_of_a_newer_worker_is_shown_as_it_came(
+    browser: Browser, gateway: GatewayProcess, owner: Owner
+) -> None:
+    owner.publish_status(status(state="reconnecting", reason="moon_in_the_way"))
+    with Visit(browser, gateway.url, "ar") as visit:
+        visit.log_in()
+        visit.shows("reconnecting")
+        expect(visit.page.locator("#state-reason")).to_contain_text("moon in the way")
+
+
 def test_without_events_the_page_polls_and_says_so(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
-    owner.say(status())
+    owner.publish_status(status())
     with Visit(browser, gateway.url, "en") as visit:
         visit.context.route("**/events?*", lambda route: route.fulfill(status=503, body="{}"))
         visit.log_in()
         expect(visit.page.locator("#live")).to_have_attribute("data-live", "polling")
-        owner.say(status(state="reconnecting", reason="offline"))
+        owner.publish_status(status(state="reconnecting", reason="offline"))
         visit.shows("reconnecting")

@@ -22,8 +22,8 @@ def own_nats(tmp_path: Path) -> Iterator[NatsServer]:
 
 @pytest.fixture
 def owner(own_nats: NatsServer) -> Iterator[Owner]:
-    with Owner(own_nats.url) as playing:
-        yield playing
+    with Owner(own_nats.url) as scripted:
+        yield scripted
 
 
 @pytest.fixture

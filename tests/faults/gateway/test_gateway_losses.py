@@ -33,9 +33,9 @@ def connected(gateway: GatewayProcess) -> bool:
 
 
 def test_a_worker_that_falls_silent_is_gone_and_comes_back(gateway: GatewayProcess, owner: Owner) -> None:
-    owner.say(status())
+    owner.publish_status(status())
     eventually_sync(lambda: connected(gateway))
-    owner.beats = False
+    owner.heartbeats = False
     began = perf_counter()
     eventually_sync(lambda: not connected(gateway), timeout=10, message="the silence is noticed")
     assert 4.0 < perf_counter() - began < 9.0
@@ -46,18 +46,18 @@ def test_a_worker_that_falls_silent_is_gone_and_comes_back(gateway: GatewayProce
         assert (answer.status_code, answer.json()["code"]) == (503, "worker_gone"), action
         assert answer.json()["success"] is False
         assert int(answer.headers["Retry-After"]) > 0
-    assert owner.heard == []
-    wanted = owner.wanted()
+    assert owner.received == []
+    wanted = owner.desired()
     assert wanted is not None
     assert wanted.desired == "running", "a refused initialize is kept for the next worker, a refused clear is not"
-    owner.beats = True
+    owner.heartbeats = True
     eventually_sync(lambda: connected(gateway))
 
 
 def test_with_the_worker_gone_a_health_check_still_gives_the_verdict(gateway: GatewayProcess, owner: Owner) -> None:
-    owner.say(status())
+    owner.publish_status(status())
     eventually_sync(lambda: connected(gateway))
-    owner.beats = False
+    owner.heartbeats = False
     eventually_sync(lambda: not connected(gateway), timeout=10)
     answer = post(gateway, action="health-check").json()
     assert answer["success"] is True
@@ -69,7 +69,7 @@ def test_nobody_serving_the_command_is_503_at_once(own_nats: NatsServer, gateway
     """The heartbeat is still young, but the worker has just stopped."""
     other = Owner(own_nats.url, session="elsewhere", worker="worker-2")
     with other:
-        other.say(status(session="shop-2", worker="worker-2"))
+        other.publish_status(status(session="shop-2", worker="worker-2"))
 
         def shown() -> bool:
             answer = httpx.get(f"{gateway.url}{API}?session=shop-2", headers=KEY)
@@ -85,11 +85,11 @@ def test_nobody_serving_the_command_is_503_at_once(own_nats: NatsServer, gateway
 def test_a_zombie_with_an_older_epoch_is_not_believed(
     own_nats: NatsServer, gateway: GatewayProcess, owner: Owner
 ) -> None:
-    owner.say(status(epoch=8))
+    owner.publish_status(status(epoch=8))
     eventually_sync(lambda: connected(gateway))
     with Owner(own_nats.url, session="elsewhere", worker="worker-old") as zombie:
-        zombie.say(pairing(epoch=7, worker="worker-old", updated_at=NOON + timedelta(hours=1)))
-        owner.judge(report(overall="critical"))
+        zombie.publish_status(pairing(epoch=7, worker="worker-old", updated_at=NOON + timedelta(hours=1)))
+        owner.publish_report(report(overall="critical"))
         eventually_sync(lambda: get(gateway)["healthOverall"] == "critical", message="later news arrived")
         assert get(gateway)["status"]["epoch"] == 8
         assert connected(gateway)
@@ -98,7 +98,7 @@ def test_a_zombie_with_an_older_epoch_is_not_believed(
 def test_nats_killed_is_503_at_once_and_back_is_back(
     own_nats: NatsServer, gateway: GatewayProcess, owner: Owner
 ) -> None:
-    owner.say(status())
+    owner.publish_status(status())
     eventually_sync(lambda: connected(gateway))
     own_nats.kill()
     eventually_sync(lambda: not gateway.is_up("/health/ready"), timeout=15)
@@ -114,7 +114,7 @@ def test_nats_killed_is_503_at_once_and_back_is_back(
     own_nats.restart()
     eventually_sync(lambda: gateway.is_up("/health/ready"), timeout=20)
     eventually_sync(lambda: get(gateway)["status"]["workerAlive"], timeout=20)
-    owner.say(status(detail="again"))  # the bucket of statuses is in memory: the worker writes again
+    owner.publish_status(status(detail="again"))  # the bucket of statuses is in memory: the worker writes again
     eventually_sync(lambda: connected(gateway) and get(gateway)["status"]["detail"] == "again", timeout=15)
     assert post(gateway, **SEND).status_code == 200
 
@@ -158,7 +158,7 @@ def test_sigterm_ends_it_within_seconds_with_open_streams(
     own_nats: NatsServer, owner: Owner, tmp_path: Path, worker_class: str
 ) -> None:
     with GatewayProcess(own_nats.url, tmp_path / "gateway.log", GATEWAY_WORKER_CLASS=worker_class) as gateway:
-        owner.say(status())
+        owner.publish_status(status())
         eventually_sync(lambda: connected(gateway))
         with (
             httpx.stream("GET", f"{gateway.url}{API}/events", headers=KEY) as one,
@@ -196,8 +196,8 @@ def test_a_command_under_way_is_answered_before_the_end(
             await asyncio.sleep(0.02)
         return SendResult(outcome="sent", message_id="id-1")
 
-    owner.on[SendTest] = slowly
-    owner.say(status())
+    owner.answers[SendTest] = slowly
+    owner.publish_status(status())
     eventually_sync(lambda: connected(gateway))
     answers: list[httpx.Response] = []
     thread = threading.Thread(target=lambda: answers.append(post(gateway, **SEND)))
@@ -212,10 +212,10 @@ def test_a_command_under_way_is_answered_before_the_end(
 
 
 def test_nothing_secret_reaches_the_log(gateway: GatewayProcess, owner: Owner) -> None:
-    owner.say(pairing())
+    owner.publish_status(pairing())
     eventually_sync(lambda: get(gateway)["status"]["qrCode"])
     post(gateway, action="pair-phone", phoneNumber="201234567890")
-    owner.say(status())
+    owner.publish_status(status())
     eventually_sync(lambda: connected(gateway))
     post(gateway, **(SEND | {"message": "the text of a message"}))
     httpx.post(f"{gateway.url}/persistent-session/login", json={"key": KEY["X-API-Key"]})

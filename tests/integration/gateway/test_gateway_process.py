@@ -24,15 +24,15 @@ SEND = {"action": "send-test-message", "phoneNumber": "201234567890", "message":
 
 @pytest.fixture
 def owner(nats: NatsServer) -> Iterator[Owner]:
-    with Owner(nats.url) as playing:
-        yield playing
-        playing.forget()
+    with Owner(nats.url) as scripted:
+        yield scripted
+        scripted.delete_records()
 
 
 @pytest.fixture(params=["gthread", "gevent"])
 def gateway(request: pytest.FixtureRequest, nats: NatsServer, owner: Owner, tmp_path: Path) -> Iterator[GatewayProcess]:
     with GatewayProcess(nats.url, tmp_path / "gateway.log", GATEWAY_WORKER_CLASS=request.param) as running:
-        owner.say(status())
+        owner.publish_status(status())
         eventually_sync(lambda: get(running).json()["status"]["isConnected"])
         yield running
 
@@ -64,11 +64,11 @@ def test_commands_work_in_either_worker_class(gateway: GatewayProcess) -> None:
 
 
 def test_commands_that_hang_do_not_slow_the_status(gateway: GatewayProcess, owner: Owner) -> None:
-    owner.on[SendTest] = hang
+    owner.answers[SendTest] = hang
     at_once = 10  # as many as the default limit of test messages a minute
     with ThreadPoolExecutor(at_once) as pool:
         sent = [pool.submit(httpx.post, gateway.url + API, headers=KEY, json=SEND, timeout=10) for _ in range(at_once)]
-        eventually_sync(lambda: len(owner.heard) == at_once)
+        eventually_sync(lambda: len(owner.received) == at_once)
         for _ in range(20):
             began = perf_counter()
             assert get(gateway).status_code == 200
@@ -91,7 +91,7 @@ def test_forty_streams_leave_room_for_the_rest(gateway: GatewayProcess, owner: O
         assert httpx.post(gateway.url + API, headers=KEY, json=SEND).status_code == 200
         assert perf_counter() - began < 2.0
         frames = [stream.iter_text() for stream in streams]
-        owner.say(status(detail="news for all"))
+        owner.publish_status(status(detail="news for all"))
         for each in frames:
             assert any("news for all" in text for text in each)
 

@@ -14,8 +14,8 @@ def record(wanted: str, request: int) -> SessionRecord:
     return SessionRecord(session=SESSION, desired=wanted, requested_at=NOON, request=request)
 
 
-def observed(said: SessionStatus | None) -> ObservedSession:
-    return ObservedSession(session=SESSION, status=said)
+def observed(reported: SessionStatus | None) -> ObservedSession:
+    return ObservedSession(session=SESSION, status=reported)
 
 
 def test_the_first_initialize_makes_the_record() -> None:

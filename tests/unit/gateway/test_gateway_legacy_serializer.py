@@ -70,14 +70,14 @@ def at(answer: dict[str, Any], path: str) -> Any:
     return found
 
 
-def observed(said: SessionStatus | None, *, alive: bool = True, **more: Any) -> ObservedSession:
-    return ObservedSession(session=SESSION, status=said, owner=BEAT if alive else None, workers=int(alive), **more)
+def observed(reported: SessionStatus | None, *, alive: bool = True, **more: Any) -> ObservedSession:
+    return ObservedSession(session=SESSION, status=reported, owner=BEAT if alive else None, workers=int(alive), **more)
 
 
-@pytest.mark.parametrize("said", [None, status(), pairing(), status(profile=ProfileStatus(), saves=SavesStatus())])
+@pytest.mark.parametrize("reported", [None, status(), pairing(), status(profile=ProfileStatus(), saves=SavesStatus())])
 @pytest.mark.parametrize("alive", [True, False])
-def test_every_old_field_is_there_with_its_type(said: SessionStatus | None, alive: bool) -> None:
-    answer = serializer.status_answer(observed(said, alive=alive), SYSTEM, None)
+def test_every_old_field_is_there_with_its_type(reported: SessionStatus | None, alive: bool) -> None:
+    answer = serializer.status_answer(observed(reported, alive=alive), SYSTEM, None)
     for path, kind in OLD_TYPES.items():
         assert isinstance(at(answer, path), kind), path
     health = at(answer, "status.sessionHealth")
@@ -92,8 +92,8 @@ def test_every_old_field_is_there_with_its_type(said: SessionStatus | None, aliv
     some.integers(min_value=0, max_value=99),
 )
 def test_types_hold_for_every_state_and_size(state: str, alive: bool, size: int, attempts: int) -> None:
-    said = status(state=str(state), profile=ProfileStatus(exists=True, bytes=size), reconnect_attempts=attempts)
-    answer = serializer.status_answer(observed(said, alive=alive), SYSTEM, None)
+    reported = status(state=str(state), profile=ProfileStatus(exists=True, bytes=size), reconnect_attempts=attempts)
+    answer = serializer.status_answer(observed(reported, alive=alive), SYSTEM, None)
     for path, kind in OLD_TYPES.items():
         assert isinstance(at(answer, path), kind), path
     assert answer["status"]["isConnected"] == (alive and state == State.CONNECTED)

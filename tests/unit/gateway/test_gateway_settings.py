@@ -23,10 +23,10 @@ def test_a_missing_key_stops_the_start_with_one_line_that_says_how_to_make_one(
     with pytest.raises(SystemExit) as stopped:
         load_settings(GatewaySettings)
     assert stopped.value.code == 2
-    said = capsys.readouterr().err.strip()
-    assert "\n" not in said
-    assert "API_KEY" in said
-    assert "openssl rand -hex 32" in said
+    printed = capsys.readouterr().err.strip()
+    assert "\n" not in printed
+    assert "API_KEY" in printed
+    assert "openssl rand -hex 32" in printed
 
 
 def test_a_guessable_key_stops_the_start_and_is_not_repeated(
@@ -35,9 +35,9 @@ def test_a_guessable_key_stops_the_start_and_is_not_repeated(
     monkeypatch.setenv("API_KEY", "hunter2")
     with pytest.raises(SystemExit):
         load_settings(GatewaySettings)
-    said = capsys.readouterr().err
-    assert "16" in said
-    assert "hunter2" not in said
+    printed = capsys.readouterr().err
+    assert "16" in printed
+    assert "hunter2" not in printed
 
 
 def test_the_key_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

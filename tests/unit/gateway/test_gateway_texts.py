@@ -1,4 +1,4 @@
-"""The page's words: complete in both languages, and the choice between them."""
+"""The page's texts: complete in both languages, and the choice between them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import gateway
 from gateway.domain import texts
 from gateway.domain.actions import Action
-from shared.contracts.sessions import State
+from shared.contracts.sessions import Reason, State
 
 HOME = Path(gateway.__file__).parent
 ARABIC = re.compile(r"[\u0600-\u06ff]")
@@ -30,13 +30,28 @@ def test_arabic_texts_are_arabic_and_english_ones_are_not() -> None:
         assert not ARABIC.search(text) or key == "language.other", key
 
 
-def test_every_state_and_action_button_has_words() -> None:
-    words = texts.of("en")
+def test_every_state_and_action_button_has_a_text() -> None:
+    english = texts.of("en")
     for state in State:
-        assert f"state.{state}" in words
-        assert f"about.{state}" in words
+        assert f"state.{state}" in english
+        assert f"about.{state}" in english
     for action in set(Action) - {"send-test-message", "pair-phone", "backups"}:
-        assert f"action.{action}" in words
+        assert f"action.{action}" in english
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_every_reason_has_a_text_and_every_text_a_reason(language: str) -> None:
+    """UNKNOWN is what a reader makes of a reason that it does not know; the page shows that reason as it came."""
+    explained = {key.removeprefix("reason.") for key in texts.of(language) if key.startswith("reason.")}
+    assert explained == set(Reason) - {Reason.UNKNOWN}
+
+
+def test_the_page_has_no_size_unit_of_its_own() -> None:
+    """Sizes come in MB from the gateway; the page only goes on to GB, which is 1024 MB."""
+    for file in (HOME / "static").glob("*.js"):
+        assert not re.search(r"1e6|1_?000_?000|1_?048_?576|1024 ?\*|\* ?1024|2 ?\*\* ?20|<< ?20", file.read_text()), (
+            file.name
+        )
 
 
 def test_every_key_that_the_page_uses_exists() -> None:
@@ -74,7 +89,7 @@ def test_the_page_names_no_other_host_and_has_no_inline_code() -> None:
         ("tlh", "ar", "en", "ar"),
     ],
 )
-def test_the_language_is_chosen_by_wish_memory_and_browser(
+def test_the_language_is_chosen_by_request_cookie_and_browser(
     asked: str, remembered: str, accepted: str, language: str
 ) -> None:
     assert texts.choose(asked, remembered, accepted) == language

@@ -160,7 +160,7 @@ function renderDetails({ status, sessionInfo, systemInfo }) {
   put($("detail-lastSave"), status.lastSessionSave ? moment(status.lastSessionSave) : "", none);
   put($("detail-lastBackup"), backups?.newestAt ? moment(backups.newestAt) : "", backups?.known ? none : unknown);
   if (backups?.lastError) {
-    const failed = text("details.wayOld", { error: backups.lastError });
+    const failed = text("details.lastError", { error: backups.lastError });
     $("detail-lastBackup").append(make("span", failed, { class: "small wrong" }));
   }
   put($("detail-backups"), backups?.known ? count(backups.count) : "", unknown);
