@@ -42,9 +42,9 @@ bench: ## measure speed and memory against the targets
 	@$(PREPARE) test
 	@exec $(BIN)/python -m tests.bench
 
-soak: ## the long tests: hundreds of snapshots under load, the set-up in a fresh clone
+soak: ## the long tests: hundreds of snapshots, the set-up in a fresh clone (make soak SOAK_MINUTES=15: a part)
 	@$(PREPARE) test
-	@exec $(BIN)/python -m pytest -m slow --timeout 3600
+	@exec $(BIN)/python tests/soak.py $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
 
 docs: ## write the generated documents again
 	@$(PREPARE) test

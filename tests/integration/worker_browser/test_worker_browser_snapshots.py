@@ -31,11 +31,12 @@ async def test_twenty_snapshots_under_a_writing_page_all_open_with_every_invaria
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-async def test_two_hundred_snapshots_under_a_writing_page_all_open_with_every_invariant(tmp_path: Path) -> None:
-    for turn in range(10):
-        folder = tmp_path / str(turn)
-        await take_and_open(folder, 20)
-        shutil.rmtree(folder)
+@pytest.mark.parametrize("turn", range(10))
+async def test_two_hundred_snapshots_under_a_writing_page_all_open_with_every_invariant(
+    tmp_path: Path, turn: int
+) -> None:
+    await take_and_open(tmp_path, 20)
+    shutil.rmtree(tmp_path)
 
 
 async def test_nothing_of_the_databases_changes_during_the_pause_of_a_snapshot(tmp_path: Path) -> None:

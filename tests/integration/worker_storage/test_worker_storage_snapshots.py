@@ -58,13 +58,13 @@ async def test_twenty_snapshots_of_a_writing_browser_all_open(locked_store: Disk
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-async def test_two_hundred_snapshots_of_a_writing_browser_all_open(tmp_path: Path) -> None:
-    for part in range(10):  # a new profile each time: checking every record of one that only grows would take hours
-        root = tmp_path / str(part)
-        store = DiskProfileStore(root / "sessions", root / "saves", "shop", SystemClock())
-        async with store.lock():
-            await _snapshots(store, root, 20)
-        shutil.rmtree(root)
+@pytest.mark.parametrize("turn", range(10))
+async def test_two_hundred_snapshots_of_a_writing_browser_all_open(tmp_path: Path, turn: int) -> None:
+    """Each turn has a new profile: checking every record of one that only grows would take hours."""
+    store = DiskProfileStore(tmp_path / "sessions", tmp_path / "saves", "shop", SystemClock())
+    async with store.lock():
+        await _snapshots(store, tmp_path, 20)
+    shutil.rmtree(tmp_path)
 
 
 async def test_snapshots_hold_values_that_lie_in_blob_files(locked_store: DiskProfileStore, tmp_path: Path) -> None:
