@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
+from cachetools import LRUCache
+
 from backup.domain import layout
 from backup.domain.listing import BackupRef
 from backup.domain.manifests import StoredManifest
@@ -16,8 +18,6 @@ from backup.domain.ranges import PackRange, ranges_of
 from backup.domain.records import DamagedRecord
 from backup.ports import ObjectStore
 
-from .recent import Recent
-
 _RANGES = 4
 _PLANS = 8
 
@@ -25,9 +25,9 @@ _PLANS = 8
 class PackReader:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self._plans: Recent[dict[str, PackRange]] = Recent(_PLANS)
+        self._plans: LRUCache[tuple[str, str], dict[str, PackRange]] = LRUCache(_PLANS)
         """The range of each chunk, by backup."""
-        self._ranges: Recent[asyncio.Task[bytes]] = Recent(_RANGES)
+        self._ranges: LRUCache[tuple[str, PackRange], asyncio.Task[bytes]] = LRUCache(_RANGES)
 
     async def record(self, session: str, ref: BackupRef, manifest: StoredManifest, chunk: str) -> bytes:
         """A record that the store cut short is given as it is. Raises DamagedRecord when the pack is missing."""
@@ -46,16 +46,16 @@ class PackReader:
         plan = self._plans.get(version)
         if plan is None:
             plan = ranges_of(manifest.chunks)
-            self._plans.put(version, plan)
+            self._plans[version] = plan
         return plan
 
     async def _range(self, session: str, generation: str, range_: PackRange) -> bytes:
-        name = (layout.pack(session, generation, range_.pack), f"{range_.start}+{range_.bytes}")
+        name = (layout.pack(session, generation, range_.pack), range_)
         task = self._ranges.get(name)
         if task is None or _failed(task):
             task = asyncio.create_task(self._read(session, generation, range_))
             task.add_done_callback(_failed)  # fetches the exception: asyncio logs one that nobody fetched
-            self._ranges.put(name, task)
+            self._ranges[name] = task
         # A caller who gives up must not end the read of the others.
         return await asyncio.shield(task)
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterable
 
 import msgspec
+from cachetools import LRUCache
 
 from backup.domain import layout
 from backup.domain.entries import Summary
@@ -21,7 +22,6 @@ from shared.contracts.errors import NotFound
 
 from .encryption import decrypt_body, encrypt_body
 from .keyring import Keyring
-from .recent import Recent
 
 _SUMMARIES = 20_000
 _WHOLE = 96
@@ -31,9 +31,9 @@ class RepositoryManifests:
     def __init__(self, store: ObjectStore, keyring: Keyring) -> None:
         self._store = store
         self._keyring = keyring
-        self._summaries: Recent[Summary] = Recent(_SUMMARIES)
-        self._whole: Recent[StoredManifest] = Recent(_WHOLE)
-        self._copies: Recent[WrappedKey] = Recent(_SUMMARIES)
+        self._summaries: LRUCache[tuple[str, str], Summary] = LRUCache(_SUMMARIES)
+        self._whole: LRUCache[tuple[str, str], StoredManifest] = LRUCache(_WHOLE)
+        self._copies: LRUCache[tuple[str, str], WrappedKey] = LRUCache(_SUMMARIES)
         """The wrapped keys in the manifests' headers."""
 
     async def summary(self, session: str, ref: BackupRef) -> Summary:
@@ -73,10 +73,10 @@ class RepositoryManifests:
         header, body = unframe(blob.data)
         key, copy = await self._key(session, header)
         manifest = await asyncio.to_thread(_decode, key, session, ref, body)
-        self._whole.put(_version(ref), manifest)
-        self._summaries.put(_version(ref), _summarise(manifest, key))
+        self._whole[_version(ref)] = manifest
+        self._summaries[_version(ref)] = _summarise(manifest, key)
         if copy is not None:
-            self._copies.put(_version(ref), copy)
+            self._copies[_version(ref)] = copy
         return manifest, key
 
     async def _key(self, session: str, header: bytes) -> tuple[DataKey, WrappedKey | None]:
