@@ -1,4 +1,4 @@
-"""Requests a second of the status against an empty Flask route on the same gunicorn, in turns in one run.
+"""Requests a second of the status, compared with an empty Flask route on the same gunicorn. Both take turns in one run.
 
     python tests/bench/status_rps.py [--seconds 3] [--rounds 3]
 
@@ -43,7 +43,7 @@ class Empty:
 
 
 async def requests_a_second(port: int, path: str, seconds: float) -> float:
-    """Keep-alive connections that ask one request after the other."""
+    """Requests on keep-alive connections, each of which sends one request after the other."""
     request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {API_KEY}\r\n\r\n".encode()
     end = perf_counter() + seconds
     done = await asyncio.gather(*(_ask(port, request, end) for _ in range(CONNECTIONS)))

@@ -1,4 +1,4 @@
-"""The unmodified whatsapp-web.js client in a node process, as the old system runs it."""
+"""The unmodified whatsapp-web.js client in a Node process, as the old system runs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).parents[1] / "standin" / "tests" / "wwebjs_client.cjs"
 
 
 class OldClient:
-    """The node process that runs the client; lines of JSON both ways."""
+    """The Node process that runs the client. Both sides send lines of JSON."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -30,7 +30,7 @@ class OldClient:
         return cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE))
 
     async def event(self, name: str, *, within: float = 30.0) -> dict[str, Any]:
-        """The next event of this name; those before it are kept in `events`."""
+        """The next event of this name. Earlier events are in `events` too."""
         assert self._process.stdout is not None
         async with asyncio.timeout(within):
             while line := await self._process.stdout.readline():

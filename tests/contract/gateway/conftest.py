@@ -31,7 +31,7 @@ def owner(nats: NatsServer) -> Iterator[Owner]:
 
 @pytest.fixture
 def open_gateway(nats: NatsServer, owner: Owner) -> Iterator[Callable[..., Gateway]]:
-    """Makes gateways, with settings of the test's own, that have heard the worker."""
+    """Makes gateways with the settings of a test; each has received the worker's heartbeat."""
     opened: list[Gateway] = []
 
     def make(**settings: Any) -> Gateway:

@@ -1,5 +1,5 @@
-"""Every route and its lock: keys, the page's cookie, CSRF, headers. The routes are read from the app, so that a new one
-is locked or fails here."""
+"""Who may use which route: keys, the page's cookie, CSRF, headers. The routes are read from the app, so that a new
+route is locked or fails here."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ OPEN = {
     "/persistent-session/login",
     "/static/<path:filename>",
 }
-"""Without any key."""
+"""Routes that need no key."""
 OWN_LOCK = {"/metrics": 200, "/persistent-session/logout": 200}
-"""Open to this machine, and harmless without a login."""
+"""Routes with a check of their own: open to this machine, and harmless without a login."""
 LOGIN, LOGOUT, PAGE = "/persistent-session/login", "/persistent-session/logout", "/persistent-session"
 ORIGIN = {"Origin": "http://localhost"}
 
@@ -82,7 +82,7 @@ def test_without_a_login_the_page_shows_the_login_form_and_nothing_else(client: 
     assert '"csrf": ""' in page
 
 
-def test_the_front_door_leads_to_the_page(client: FlaskClient) -> None:
+def test_the_root_leads_to_the_page(client: FlaskClient) -> None:
     answer = client.get("/")
     assert (answer.status_code, answer.headers["Location"]) == (302, PAGE)
 
@@ -185,14 +185,14 @@ def test_a_wrong_key_is_refused_although_the_cookie_is_good(client: FlaskClient)
 def test_a_forged_or_old_cookie_is_refused(gateway: Gateway, client: FlaskClient) -> None:
     from gateway.domain.auth import Authenticator
 
-    ring = Authenticator(API_KEY)
+    authenticator = Authenticator(API_KEY)
     now = gateway._clock.now()
-    cookie, _ = ring.issue("nonce", (now - timedelta(seconds=COOKIE_SECONDS + 1)).timestamp())
+    cookie, _ = authenticator.issue("nonce", (now - timedelta(seconds=COOKIE_SECONDS + 1)).timestamp())
     client.set_cookie("persistent_session", cookie)
     assert client.get(API).status_code == 401
     client.set_cookie("persistent_session", "a.b")
     assert client.get(API).status_code == 401
-    fresh, _ = ring.issue("nonce", now.timestamp())
+    fresh, _ = authenticator.issue("nonce", now.timestamp())
     client.set_cookie("persistent_session", fresh)
     assert client.get(API).status_code == 200
 

@@ -1,4 +1,4 @@
-"""Every error of the old endpoint: its HTTP status, its code, its shape, and that it comes within 5 s."""
+"""Every error of the old endpoint: HTTP status, code and shape, within 5 s."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def shows(gateway: Gateway, owner: Owner, reported: SessionStatus) -> None:
 
 
 def post(client: FlaskClient, body: Any = None, **options: Any) -> TestResponse:
-    """POST, held to the limit of 5 s."""
+    """POST, which must be answered within 5 s."""
     began = perf_counter()
     options.setdefault("headers", KEY)
     answer = client.post(API, **({"json": body} if body is not None else {}), **options)
@@ -39,7 +39,7 @@ def post(client: FlaskClient, body: Any = None, **options: Any) -> TestResponse:
 
 
 def fails(answer: TestResponse, http_status: int, code: str) -> dict[str, Any]:
-    """The old shape of a failure."""
+    """Check the old clients' shape of a failure; returns the body."""
     assert answer.status_code == http_status, answer.text
     body = answer.get_json()
     assert body["success"] is False
@@ -103,7 +103,7 @@ def test_a_body_over_64_kb_is_413(client: FlaskClient) -> None:
     fails(post(client, SEND | {"message": "x" * 70_000}), 413, "too_large")
 
 
-def test_another_method_is_405_and_another_address_404_in_the_old_shape(client: FlaskClient) -> None:
+def test_another_method_is_405_and_another_address_404_in_the_old_clients_shape(client: FlaskClient) -> None:
     answer = client.put(API, headers=KEY)
     fails(answer, 405, "method_not_allowed")
     assert "POST" in answer.headers["Allow"]
@@ -138,7 +138,7 @@ def test_the_owners_own_refusal_is_passed_on(gateway: Gateway, owner: Owner, cli
     fails(post(client, {"action": "backup"}), 409, "conflict")
 
 
-def test_an_unexpected_error_of_the_owner_tells_nothing_of_its_text(
+def test_an_unexpected_error_of_the_owner_reveals_nothing_of_its_text(
     gateway: Gateway, owner: Owner, client: FlaskClient
 ) -> None:
     shows(gateway, owner, status())
@@ -252,7 +252,7 @@ def test_pairing_by_number_needs_a_session_that_waits(gateway: Gateway, owner: O
     fails(post(client, ask), 409, "not_pairing")
 
 
-def test_a_health_check_of_a_hanging_owner_gives_the_health_services_word(
+def test_a_health_check_of_a_hanging_owner_gives_the_health_services_verdict(
     gateway: Gateway, owner: Owner, client: FlaskClient
 ) -> None:
     shows(gateway, owner, status())

@@ -1,5 +1,5 @@
-"""The answers of each action, to the letter, as files in golden/. Figures that differ each time are replaced by their
-type. To accept a change: GOLDEN=write."""
+"""The exact answer of each action, as files in golden/. A figure that differs each time is replaced by its type.
+GOLDEN=write accepts a change."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check(name: str, status_code: int, body: Any) -> None:
 
 
 def show(gateway: Gateway, owner: Owner, reported: SessionStatus, wanted: str = "running", request: int = 1) -> None:
-    """Until the gateway has seen the status, the wish and a verdict."""
+    """Publish, and wait until the gateway has seen the status, the desired state and a verdict."""
     owner.put(SessionRecord(session=SESSION, desired=wanted, requested_at=NOON, request=request))
     owner.publish_status(reported)
 

@@ -73,7 +73,7 @@ def test_a_client_that_has_the_newest_state_gets_a_heartbeat_first(
         assert fields(next(frames)) == {"event": "heartbeat", "data": "{}"}
 
 
-def test_more_streams_than_places_get_503_and_a_place_is_given_back(open_gateway: Callable[..., Gateway]) -> None:
+def test_more_streams_than_slots_get_503_and_a_slot_is_given_back(open_gateway: Callable[..., Gateway]) -> None:
     gateway = open_gateway(max_streams=2)
     client = gateway.app.test_client()
     with stream(client), stream(client):
@@ -87,7 +87,7 @@ def test_more_streams_than_places_get_503_and_a_place_is_given_back(open_gateway
     assert "wa_gateway_streams 0.0" in client.get("/metrics").text
 
 
-def test_a_stream_ends_by_itself_and_when_the_gateway_stops(
+def test_a_stream_ends_when_the_gateway_stops(
     gateway: Gateway, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with stream(client) as frames:

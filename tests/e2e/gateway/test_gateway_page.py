@@ -1,5 +1,5 @@
-"""The page in a real browser: from login over the QR to connected and a test message, in both languages. The pictures
-are kept in $TEST_ARTEFACTS (default test-artefacts/)."""
+"""The page in a real browser: login, QR code, connected, a test message, in both languages. The pictures go into
+$TEST_ARTEFACTS (default test-artefacts/)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def gateway(nats: NatsServer, owner: Owner, tmp_path: Path) -> Iterator[GatewayP
 
 
 class Visit:
-    """One visitor. `faults` collects what went wrong in the page itself; the context ends with the test."""
+    """One visitor. `faults` collects what goes wrong in the page; a visit ends with its test."""
 
     def __init__(self, browser: Browser, url: str, language: str, *, width: int = 1280, scheme: str = "light") -> None:
         self.language = language
@@ -96,7 +96,7 @@ class Visit:
 
 
 def lately(reported: SessionStatus) -> SessionStatus:
-    """The same with instants of today, so that the pictures look like life."""
+    """The same with instants of today, so that the pictures look real."""
     now = SystemClock().now().astimezone(UTC)
     pair = reported.pairing
     return msgspec.structs.replace(
@@ -213,7 +213,7 @@ def test_backups_are_listed_and_one_is_restored(browser: Browser, gateway: Gatew
         assert any(getattr(message, "backup_id", "") == "7-41-20261122T115800Z" for message, _ in owner.received)
 
 
-def test_a_message_without_acknowledgement_is_asked_about_and_not_sent_anew(
+def test_a_message_without_acknowledgement_is_checked_and_not_sent_again(
     browser: Browser, gateway: GatewayProcess, owner: Owner
 ) -> None:
     owner.publish_status(status())
@@ -231,7 +231,7 @@ def test_a_message_without_acknowledgement_is_asked_about_and_not_sent_anew(
     assert ids[0] == ids[1]
 
 
-def test_a_wrong_key_is_told_and_the_right_one_lets_in(browser: Browser, gateway: GatewayProcess) -> None:
+def test_a_wrong_key_is_refused_and_the_right_key_logs_in(browser: Browser, gateway: GatewayProcess) -> None:
     with Visit(browser, gateway.url, "en") as visit:
         visit.page.goto(PAGE)
         visit.page.locator("#key").fill("wrong")
@@ -288,7 +288,7 @@ def test_every_control_has_a_name_and_every_field_a_label(
         assert nameless == []
 
 
-def test_a_silent_worker_is_said_plainly(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
+def test_a_silent_worker_is_shown_as_gone(browser: Browser, gateway: GatewayProcess, owner: Owner) -> None:
     owner.publish_status(status())
     with Visit(browser, gateway.url, "en") as visit:
         visit.log_in()

@@ -1,4 +1,4 @@
-"""The worker dies, NATS dies, clients die: what the gateway says, and that it comes back by itself."""
+"""The worker dies, NATS dies, clients die: the gateway says so, and recovers without help."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_the_gateway_starts_without_nats_and_says_so(tmp_path: Path) -> None:
         assert running.stop(timeout=10) == 0
 
 
-def test_clients_that_vanish_give_their_places_back(own_nats: NatsServer, owner: Owner, tmp_path: Path) -> None:
+def test_clients_that_vanish_give_their_slots_back(own_nats: NatsServer, owner: Owner, tmp_path: Path) -> None:
     with GatewayProcess(own_nats.url, tmp_path / "gateway.log", MAX_STREAMS="3") as gateway:
         request = f"GET {API}/events HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY['X-API-Key']}\r\n\r\n".encode()
         sockets = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(3)]

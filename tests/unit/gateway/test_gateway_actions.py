@@ -1,4 +1,4 @@
-"""Every action has its place in the old endpoint's table; what has none is refused."""
+"""Every action has its entry in the old endpoint's table. An action without an entry is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_every_action_is_in_the_table_once() -> None:
 
 
 @pytest.mark.parametrize("action", [*Action, "reboot"])
-def test_an_action_without_a_place_is_refused_and_does_nothing_else(
+def test_an_action_without_an_entry_is_refused_and_does_nothing_else(
     action: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(actions, "ACTIONS", {})

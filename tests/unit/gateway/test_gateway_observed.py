@@ -1,4 +1,4 @@
-"""The in-memory view: whom it believes and when it stops believing."""
+"""The observations: which status is believed, and when it no longer is."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_worker_counts_as_gone_after_six_silent_seconds(view: Observations) ->
     assert (gone.owner, gone.workers, gone.connected, gone.state) == (None, 0, False, State.CONNECTED)
 
 
-def test_a_killed_workers_last_word_ends_with_the_first_claim_of_its_successor(view: Observations) -> None:
+def test_a_killed_workers_last_status_ends_with_the_first_claim_of_its_successor(view: Observations) -> None:
     view.put_status(SESSION, status(), 0.0)
     view.put_heartbeat(beat(), 0.0)
     assert view.session(SESSION, 2.0).connected
@@ -128,7 +128,7 @@ def test_a_verdict_is_forgotten_when_the_health_service_falls_silent(view: Obser
     assert view.session(SESSION, REPORT_SECONDS + 1).report is None
 
 
-def test_readers_are_told_of_news_only(view: Observations) -> None:
+def test_readers_notice_news_only(view: Observations) -> None:
     assert view.put_status(SESSION, status(), 0.0)
     assert not view.put_status(SESSION, status(), 1.0)
     assert view.put_heartbeat(beat(), 0.0)

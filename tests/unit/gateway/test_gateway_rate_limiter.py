@@ -38,7 +38,7 @@ def test_never_more_than_the_bucket_and_its_refill_pass(pauses: list[float]) -> 
     assert passed <= 30 + at * 0.5 + 1e-6
 
 
-def test_waiting_as_long_as_told_is_enough() -> None:
+def test_waiting_for_the_given_seconds_is_enough() -> None:
     limiter = RateLimiter(7)
     for _ in range(7):
         limiter.take("a", 0.0)

@@ -1,1 +1,1 @@
-"""The public door of Persistent Session: REST, server-sent events and the page."""
+"""The public HTTP service of Persistent Session: REST, server-sent events and the page."""

@@ -1,4 +1,4 @@
-"""The gateway's environment variables."""
+"""The gateway's settings, read from environment variables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOW_TO_MAKE_A_KEY = "make one with: openssl rand -hex 32"
 
 
 def on_railway() -> bool:
-    """Railway is recognised by its own variables."""
+    """Whether the process runs on Railway, which sets these variables in every service."""
     return bool(os.environ.get("RAILWAY_PROJECT_ID") or os.environ.get("RAILWAY_PROJECT_NAME"))
 
 
@@ -25,15 +25,15 @@ class GatewaySettings(ServiceSettings):
     gateway_host: str = Field("127.0.0.1", description="Address to listen on; `::` for all, as on Railway.")
     gateway_port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
     gateway_worker_class: Literal["gthread", "gevent"] = Field(
-        "gthread", description="gunicorn's worker class; gevent where hundreds of pages are open at once."
+        "gthread", description="gunicorn's worker class; use gevent where hundreds of pages are open at once."
     )
     api_key: SecretStr = Field(SecretStr(""), validate_default=True, description="The key of every client. Required.")
     cookie_secret: SecretStr = Field(
-        SecretStr(""), description="Signs the page's login together with the key; a new one ends every login."
+        SecretStr(""), description="Signs the page's login together with the API key; a new secret ends every login."
     )
     metrics_token: SecretStr = Field(
         SecretStr(""),
-        description="Bearer token for /metrics; without one only this machine and the API key may read it.",
+        description="Bearer token for /metrics. Without a token, only this machine and the API key may read them.",
     )
     trusted_proxies: int = Field(
         default_factory=lambda: 1 if on_railway() else 0,
@@ -48,10 +48,10 @@ class GatewaySettings(ServiceSettings):
         default_factory=lambda: "/tmp/session-backup" if on_railway() else "./session-backup",  # noqa: S108
         description="Shown as systemInfo.backupPath until a worker reports its own.",
     )
-    login_per_minute: int = Field(10, ge=1, description="Logins of the page a minute and address.")
+    login_per_minute: int = Field(10, ge=1, description="Logins to the page, for each address and minute.")
     test_messages_per_minute: int = Field(10, ge=1, description="Test messages a minute.")
     actions_per_minute: int = Field(600, ge=1, description="Actions by POST a minute.")
-    max_streams: int = Field(40, ge=1, le=500, description="Event streams open at once; more get 503.")
+    max_streams: int = Field(40, ge=1, le=500, description="Event streams open at once; further streams get 503.")
 
     @field_validator("api_key")
     @classmethod

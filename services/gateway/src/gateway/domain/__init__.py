@@ -1,1 +1,1 @@
-"""What the gateway knows and decides, without Flask, NATS or threads: views, shapes, keys, limits, texts."""
+"""What the gateway knows and decides, without Flask, NATS or threads: observed and desired states, keys, texts."""

@@ -10,7 +10,7 @@ from .observed import ObservedSession
 
 
 def verdict_without_health_service(observed: ObservedSession, now: datetime) -> HealthReport:
-    """Never better than a warning, because nobody looked at the checks."""
+    """Never better than a warning, because the checks were not made."""
     level = Overall.WARNING if observed.connected else Overall.CRITICAL
     issues = [
         Issue(

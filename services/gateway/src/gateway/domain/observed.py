@@ -54,7 +54,7 @@ class ObservedSession:
 
     @property
     def connected(self) -> bool:
-        """Connected, as the present owner reports. The word of an earlier owner no longer counts."""
+        """Connected, as the present owner reports. What an earlier owner reported no longer counts."""
         return self._reported_by_owner and self.state is State.CONNECTED
 
     @property

@@ -1,4 +1,4 @@
-// The newest status, pushed by server-sent events; asked for every few seconds where those do not get through.
+// The newest status, by server-sent events, and by polling where events do not arrive.
 
 import { get } from "./api.js";
 

@@ -53,7 +53,7 @@ function shownState(status) {
 function renderState({ status }) {
   const state = shownState(status);
   if (shownFor !== state && $("action-result").dataset.tone === "good") show($("action-result"), "good", "");
-  shownFor = state; // what an action promised is old news once the state has moved on
+  shownFor = state; // the result of an action goes once the state has changed
   $("mark").dataset.tone = tone(state);
   setText($("state-name"), stateName(state));
   const about = state === "gone" && status.workersAlive === 0 ? "none" : state;
@@ -139,7 +139,7 @@ function check(each) {
   return item;
 }
 
-// A list is made anew only when it changed, so that a button does not vanish under the pointer.
+// Replace a list only when it changed, so that a button does not vanish under the pointer.
 const shown = {};
 function fill(id, items) {
   const stamp = items.map((item) => item.outerHTML).join("");
@@ -284,7 +284,7 @@ $("link-form").addEventListener("submit", async (event) => {
   });
 });
 
-// One press of Send is one command id; only that id may be asked about again.
+// Each press of Send makes one command id. Asking again uses the same id, so the message is not sent twice.
 let command = null;
 
 async function send() {

@@ -16,18 +16,18 @@ class Admission:
 
     def __init__(self, view: View, most: int = 16) -> None:
         self._view = view
-        self._places = threading.BoundedSemaphore(most)
+        self._slots = threading.BoundedSemaphore(most)
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Hold a place while the command runs. Raises Unavailable, Busy."""
+        """Hold a slot while the command runs. Raises Unavailable, Busy."""
         if not self._view.bus_connected:
             raise Unavailable(
                 "NATS cannot be reached, nothing can be asked of the worker", hint="the state shown may be old"
             )
-        if not self._places.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             raise Busy("too many commands are under way", retry_after=2)
         try:
             yield
         finally:
-            self._places.release()
+            self._slots.release()

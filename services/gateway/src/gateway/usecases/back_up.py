@@ -17,7 +17,7 @@ from .owner import require_connected
 
 @dataclass(frozen=True)
 class BackupDone:
-    """`outcome` is the worker's word: stored, or unchanged when the newest backup already holds the same content."""
+    """`outcome`, as the worker says it: stored, or unchanged when the newest backup already holds the same content."""
 
     observed: ObservedSession
     outcome: str

@@ -1,6 +1,6 @@
 """Clear: unlink the device and delete the session.
 
-A refused clear is not kept. Nobody expects a session to be deleted hours after the answer was an error.
+A refused clear changes nothing: people do not expect that a session is deleted hours after they got an error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Follow the changes of the view, for as long as a client listens."""
+"""Follow the changes of the view, as long as a client listens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Quiet:
-    """It is time for a sign of life."""
+    """Nothing changed for the length of a heartbeat."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from .owner import owner_gone
 
 @dataclass(frozen=True)
 class HealthChecked:
-    """`probe` is the worker's answer, or the error that stands in its place."""
+    """`probe` is the worker's answer, or the error that came instead."""
 
     observed: ObservedSession
     report: HealthReport

@@ -1,4 +1,4 @@
-"""Restore a backup in place of the profile. The worker accepts the order; the status shows how it goes."""
+"""Restore a backup in place of the profile. The worker accepts the command; the status shows how it goes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,40 @@
+"""Outcomes in the old clients' shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from gateway_stage import SESSION, status
+
+from gateway.domain.observed import ObservedSession
+from gateway.handlers.legacy import outcomes
+from gateway.usecases.back_up import BackupDone, BackupUnderWay
+
+OBSERVED = ObservedSession(session=SESSION, status=status())
+
+
+class PlainRenderer:
+    def render(self, observed: ObservedSession) -> dict[str, Any]:
+        return {"success": True}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        ("stored", "Backup stored"),
+        ("unchanged", "Nothing changed since the newest backup"),
+        ("deferred", "The backup ended: deferred"),
+    ],
+)
+def test_a_backups_outcome_is_named_and_an_unknown_one_is_shown_as_it_came(outcome: str, message: str) -> None:
+    renderer: Any = PlainRenderer()
+    answer = outcomes.backed_up(renderer, BackupDone(OBSERVED, outcome, "b-1"))
+    assert (answer.http_status, answer.body["next"], answer.body["message"]) == (200, outcome, message)
+    assert answer.body["backupId"] == "b-1"
+
+
+def test_a_backup_under_way_is_accepted() -> None:
+    renderer: Any = PlainRenderer()
+    answer = outcomes.backed_up(renderer, BackupUnderWay(OBSERVED))
+    assert (answer.http_status, answer.body["next"]) == (202, "backing_up")
