@@ -1,4 +1,4 @@
-"""Observations for the tests of the health service: one in which everything is well, changes to it, and random ones."""
+"""Observations for the tests of health: one in which everything is well, changes to it, and random ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ago(seconds: float) -> datetime:
 
 
 def status(**changes: Any) -> SessionStatus:
-    """Connected for an hour and in the best of health."""
+    """Connected for an hour, with nothing wrong."""
     found: dict[str, Any] = {
         "session": SESSION,
         "state": State.CONNECTED.value,
@@ -73,8 +73,8 @@ def status(**changes: Any) -> SessionStatus:
     return SessionStatus(**(found | changes))
 
 
-def record(wanted: str = "running", asked: float = 4000.0) -> SessionRecord:
-    return SessionRecord(session=SESSION, desired=wanted, requested_at=ago(asked))
+def record(desired: str = "running", asked: float = 4000.0) -> SessionRecord:
+    return SessionRecord(session=SESSION, desired=desired, requested_at=ago(asked))
 
 
 def worker(**changes: Any) -> WorkerSample:
@@ -151,7 +151,7 @@ def problem(seen: Observation, code: str) -> str:
     return next(each for each in CHECKS if each.code == code).examine(case).problem or ""
 
 
-def advice(seen: Observation) -> dict[str, str]:
+def recommended(seen: Observation) -> dict[str, str]:
     """Id → action of the recommendations."""
     return {each.id: each.action for each in verdict(seen).recommendations}
 

@@ -1,4 +1,4 @@
-"""The health service as a real process, and the other services' words on the bus."""
+"""The health service as a real process, and the other services as health hears them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from shared.testing import NatsServer, eventually_sync, free_port
 
 
 def fresh_status(session: str, **changes: object) -> SessionStatus:
-    """The status of a session that is well, as of now."""
+    """The status of a session with nothing wrong, as of now."""
     now = SystemClock().now()
     base = status(session=session, since=datetime(2026, 1, 1, tzinfo=UTC), updated_at=now, probed_at=now)
     return msgspec.structs.replace(
@@ -98,8 +98,8 @@ class HealthProcess:
         return (self._folder / "health.log").read_text(errors="replace")
 
 
-class Others:
-    """Speaks for a worker and the backup service, once a second, and hears the reports of one session."""
+class OtherServices:
+    """Sends the messages of a worker and the backup service, and collects the reports of one session."""
 
     def __init__(self, bus: Bus, session: str) -> None:
         self.bus = bus
@@ -108,11 +108,11 @@ class Others:
         self.worker_alive = True
         self.store_ok = True
 
-    async def wish(self, wanted: str = "running") -> None:
-        record = SessionRecord(session=self.session, desired=wanted, requested_at=SystemClock().now())
+    async def set_desired(self, desired: str = "running") -> None:
+        record = SessionRecord(session=self.session, desired=desired, requested_at=SystemClock().now())
         await self.bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord).put(self.session, record)
 
-    async def say(self, status: SessionStatus) -> None:
+    async def put_status(self, status: SessionStatus) -> None:
         await self.bus.bucket(subjects.STATUS_BUCKET, SessionStatus).put(self.session, status)
 
     async def judge(self, timeout: float = 2.0) -> HealthReport:
@@ -123,7 +123,7 @@ class Others:
     def last(self, matches: Callable[[HealthReport], bool]) -> HealthReport | None:
         return next((report for report in reversed(self.reports) if matches(report)), None)
 
-    async def beat_once(self) -> None:
+    async def send_heartbeats(self) -> None:
         now = SystemClock().now()
         if self.worker_alive:
             await self.bus.publish(
@@ -137,22 +137,22 @@ class Others:
             BackupHeartbeat(instance="b", at=now, store_ok=self.store_ok),
         )
 
-    async def _beat_forever(self) -> None:
+    async def _send_heartbeats_forever(self) -> None:
         while True:
-            await self.beat_once()
+            await self.send_heartbeats()
             await asyncio.sleep(0.5)
 
 
 @asynccontextmanager
-async def others(bus: Bus, session: str) -> AsyncIterator[Others]:
-    made = Others(bus, session)
+async def other_services(bus: Bus, session: str) -> AsyncIterator[OtherServices]:
+    made = OtherServices(bus, session)
 
     def heard(report: HealthReport, _: str) -> None:
         made.reports.append(report)
 
     await bus.subscribe(subjects.telemetry("health", "report", session), HealthReport, heard)
-    beating = asyncio.create_task(made._beat_forever())
+    heartbeats = asyncio.create_task(made._send_heartbeats_forever())
     try:
         yield made
     finally:
-        beating.cancel()
+        heartbeats.cancel()

@@ -1,4 +1,4 @@
-"""What others rely on: the documents, the reports' JSON, the names."""
+"""What others rely on: the document, the JSON of the reports, the codes."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from health_samples import (
     WELL,
-    advice,
     ago,
     in_state,
     problem,
+    recommended,
     verdict,
     with_backups,
     with_browser,
@@ -132,7 +132,7 @@ def test_each_recommendation_has_a_ground_here() -> None:
     [(name, observation) for name, observations in GROUNDS.items() for observation in observations],
 )
 def test_the_real_worker_makes_each_recommendation_appear(recommendation: str, observation: Observation) -> None:
-    assert recommendation in advice(observation)
+    assert recommendation in recommended(observation)
 
 
 # every session that the worker's machine can come to
@@ -197,7 +197,7 @@ def test_the_worker_produces_every_cause_in_a_state_in_which_it_counts() -> None
 
 def test_each_recommendation_about_a_cause_follows_from_what_the_worker_produces() -> None:
     about_states = {rule.id for rule in RULES if rule.codes == (CheckCode.CONNECTION,)}
-    found = {name for state, reason in PRODUCED for name in advice(in_state(state, reason, 999))}
+    found = {name for state, reason in PRODUCED for name in recommended(in_state(state, reason, 999))}
     assert about_states <= found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nats
 import pytest
-from health_system import HealthProcess, Others, fresh_status, others
+from health_system import HealthProcess, OtherServices, fresh_status, other_services
 
 from shared.bus import Bus, BusOptions, create_streams
 from shared.clock import SystemClock
@@ -47,16 +47,16 @@ def service(own_nats: NatsServer, own_bus: Bus, tmp_path: Path) -> Iterator[Heal
 
 
 @pytest.fixture
-async def stage(own_bus: Bus, service: HealthProcess) -> AsyncIterator[Others]:
+async def stage(own_bus: Bus, service: HealthProcess) -> AsyncIterator[OtherServices]:
     service.wait_ready()
-    async with others(own_bus, SESSION) as made:
-        await made.wish()
-        await made.say(fresh_status(SESSION))
+    async with other_services(own_bus, SESSION) as made:
+        await made.set_desired()
+        await made.put_status(fresh_status(SESSION))
         yield made
 
 
-async def healthy_again(stage: Others) -> None:
-    """A report that comes from now on says so, and so does the answer to a question."""
+async def healthy_again(stage: OtherServices) -> None:
+    """A report published from now on is healthy, and so is the answer to a request."""
 
     async def asked() -> bool:
         try:
@@ -69,7 +69,7 @@ async def healthy_again(stage: Others) -> None:
     await eventually(asked, timeout=10)
 
 
-async def test_nats_killed_and_back_goes_on(stage: Others, service: HealthProcess, own_nats: NatsServer) -> None:
+async def test_nats_killed_and_back_goes_on(stage: OtherServices, service: HealthProcess, own_nats: NatsServer) -> None:
     await healthy_again(stage)
     own_nats.kill()
     await eventually(lambda: service.get("/health/ready").status_code == 503, timeout=15)
@@ -83,8 +83,8 @@ async def test_nats_killed_and_back_goes_on(stage: Others, service: HealthProces
     assert service.alive
 
 
-async def test_nats_that_lost_its_data_is_not_mistaken_for_an_emergency(
-    stage: Others, service: HealthProcess, own_nats: NatsServer, own_bus: Bus
+async def test_nats_that_lost_its_data_is_no_emergency(
+    stage: OtherServices, service: HealthProcess, own_nats: NatsServer, own_bus: Bus
 ) -> None:
     await healthy_again(stage)
     own_nats.stop()
@@ -96,8 +96,8 @@ async def test_nats_that_lost_its_data_is_not_mistaken_for_an_emergency(
     stage.reports.clear()
     await eventually(lambda: len(stage.reports) > 1, timeout=10)
     assert {report.overall for report in stage.reports} <= {"warning"}
-    await stage.wish()
-    await stage.say(fresh_status(SESSION, epoch=1))
+    await stage.set_desired()
+    await stage.put_status(fresh_status(SESSION, epoch=1))
     await healthy_again(stage)
 
 
@@ -109,8 +109,8 @@ async def _made(bus: Bus) -> bool:
     return True
 
 
-async def test_killed_and_started_again_it_knows_the_session_and_does_not_cry_wolf(
-    stage: Others, service: HealthProcess
+async def test_killed_and_started_again_it_knows_the_session_and_raises_no_false_alarm(
+    stage: OtherServices, service: HealthProcess
 ) -> None:
     await healthy_again(stage)
     service.kill()
@@ -120,7 +120,9 @@ async def test_killed_and_started_again_it_knows_the_session_and_does_not_cry_wo
     assert not stage.last(lambda report: report.overall == "critical")
 
 
-async def test_garbage_on_the_bus_is_passed_over(stage: Others, service: HealthProcess, own_nats: NatsServer) -> None:
+async def test_garbage_on_the_bus_is_skipped(
+    stage: OtherServices, service: HealthProcess, own_nats: NatsServer
+) -> None:
     await healthy_again(stage)
     raw = await nats.connect(own_nats.url)
     for subject in (
@@ -136,7 +138,7 @@ async def test_garbage_on_the_bus_is_passed_over(stage: Others, service: HealthP
             await raw.publish(subject, data)
     await raw.flush()
     await raw.close()
-    await stage.say(fresh_status(SESSION))
+    await stage.put_status(fresh_status(SESSION))
     await healthy_again(stage)
     assert service.alive
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from health_samples import NUMBER
-from health_system import HealthProcess, Others, fresh_status, others
+from health_system import HealthProcess, OtherServices, fresh_status, other_services
 from prometheus_client.parser import text_string_to_metric_families
 
 from health.adapters.nats_monitor import HttpNatsMonitor
@@ -32,33 +32,33 @@ def service(nats: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-async def stage(bus: Bus, service: HealthProcess) -> AsyncIterator[Others]:
+async def stage(bus: Bus, service: HealthProcess) -> AsyncIterator[OtherServices]:
     service.wait_ready()
-    async with others(bus, SESSION) as made:
-        await made.wish()
-        await made.say(fresh_status(SESSION))
-        await made.beat_once()
+    async with other_services(bus, SESSION) as made:
+        await made.set_desired()
+        await made.put_status(fresh_status(SESSION))
+        await made.send_heartbeats()
         yield made
 
 
-async def test_a_status_becomes_a_report_and_its_change_another(stage: Others) -> None:
+async def test_a_status_becomes_a_report_and_its_change_another(stage: OtherServices) -> None:
     await eventually(lambda: stage.last(lambda report: report.overall == "healthy"), timeout=15)
-    await stage.say(fresh_status(SESSION, state="needs_attention", reason="banned"))
+    await stage.put_status(fresh_status(SESSION, state="needs_attention", reason="banned"))
     bad = await eventually(lambda: stage.last(lambda report: report.overall == "critical"))
     assert [issue.code for issue in bad.issues] == ["WA-CONNECTION"]
     assert [each.id for each in bad.recommendations] == ["account-banned"]
-    await stage.say(fresh_status(SESSION))
+    await stage.put_status(fresh_status(SESSION))
     await eventually(lambda: stage.reports[-1].overall == "healthy")
 
 
-async def test_reports_are_repeated_at_the_interval(stage: Others) -> None:
+async def test_reports_are_repeated_at_the_interval(stage: OtherServices) -> None:
     await eventually(lambda: len(stage.reports) >= 3, timeout=8)
     assert {report.session for report in stage.reports} == {SESSION}
 
 
-async def test_judge_answers_with_what_was_just_said_and_within_100_ms(stage: Others) -> None:
+async def test_judge_answers_with_the_newest_status_within_100_ms(stage: OtherServices) -> None:
     await eventually(lambda: stage.reports)
-    await stage.say(fresh_status(SESSION, state="conflict", reason="open_elsewhere"))
+    await stage.put_status(fresh_status(SESSION, state="conflict", reason="open_elsewhere"))
     await eventually(lambda: stage.last(lambda report: report.overall == "critical"))
     clock, times = SystemClock(), []
     for _ in range(30):
@@ -69,25 +69,25 @@ async def test_judge_answers_with_what_was_just_said_and_within_100_ms(stage: Ot
     assert sorted(times)[len(times) // 2] < 0.1
 
 
-async def test_a_session_that_nobody_knows_is_judged_and_not_remembered(stage: Others, service: HealthProcess) -> None:
-    async def advice() -> list[str]:
+async def test_an_unknown_session_is_judged_and_not_tracked(stage: OtherServices, service: HealthProcess) -> None:
+    async def recommended() -> list[str]:
         subject = subjects.command(subjects.JUDGE, "stranger")
         report = await stage.bus.request(subject, Judge(), HealthReport, timeout=2)
         assert report.overall == "warning"
         return [each.action for each in report.recommendations]
 
-    await eventually(advice, timeout=15)  # in the first seconds it is only said that nothing was heard yet
-    assert await advice() == ["initialize"]
+    await eventually(recommended, timeout=15)  # in the first seconds the report only says that nothing was heard yet
+    assert await recommended() == ["initialize"]
     assert service.metric('wa_session_connected{session="stranger"}') is None
 
 
-async def test_what_is_no_session_id_is_refused(stage: Others) -> None:
+async def test_a_text_that_is_no_session_id_is_refused(stage: OtherServices) -> None:
     subject = subjects.command(subjects.JUDGE, "NOT_AN_ID")
     with pytest.raises(Invalid):
         await stage.bus.request(subject, Judge(), HealthReport, timeout=2)
 
 
-async def test_a_silent_worker_is_noticed_within_seconds(stage: Others) -> None:
+async def test_a_silent_worker_is_noticed_within_seconds(stage: OtherServices) -> None:
     await eventually(lambda: stage.last(lambda report: report.overall == "healthy"), timeout=15)
     stage.worker_alive = False
     report = await eventually(lambda: stage.last(lambda each: each.overall == "critical"), timeout=12)
@@ -96,14 +96,16 @@ async def test_a_silent_worker_is_noticed_within_seconds(stage: Others) -> None:
     await eventually(lambda: stage.reports[-1].overall == "healthy")
 
 
-async def test_a_store_that_is_down_is_noticed(stage: Others) -> None:
+async def test_a_store_that_is_down_is_noticed(stage: OtherServices) -> None:
     await eventually(lambda: stage.last(lambda report: report.overall == "healthy"), timeout=15)
     stage.store_ok = False
     report = await eventually(lambda: stage.last(lambda each: each.overall == "warning"))
     assert [issue.code for issue in report.issues] == ["WA-STORE"]
 
 
-async def test_metrics_show_the_session_and_the_system_and_no_number(stage: Others, service: HealthProcess) -> None:
+async def test_metrics_show_the_session_and_the_system_and_no_number(
+    stage: OtherServices, service: HealthProcess
+) -> None:
     event = StateChanged(
         session=SESSION, at=SystemClock().now(), epoch=4, before="starting", state="connected", reason="connected"
     )
@@ -121,7 +123,7 @@ async def test_metrics_show_the_session_and_the_system_and_no_number(stage: Othe
     assert NUMBER not in service.log()
 
 
-async def test_live_and_ready_are_answered(stage: Others, service: HealthProcess) -> None:
+async def test_live_and_ready_are_answered(stage: OtherServices, service: HealthProcess) -> None:
     assert service.get("/health/live").status_code == 200
     assert service.get("/health/ready").status_code == 200
 
@@ -138,7 +140,7 @@ async def test_the_monitoring_page_of_a_real_server_is_read(nats: NatsServer) ->
 
 
 @pytest.mark.parametrize("mode", ["refuse", "hang", "cut", "403"])
-async def test_a_monitoring_page_that_does_not_answer_sensibly_is_a_sight_too(nats: NatsServer, mode: str) -> None:
+async def test_a_monitoring_page_without_a_sensible_answer_is_not_reachable(nats: NatsServer, mode: str) -> None:
     proxy = FaultProxy(nats.monitor_url, mode=mode, cut_after_bytes=40).start()
     monitor = HttpNatsMonitor(proxy.url, SystemClock())
     try:

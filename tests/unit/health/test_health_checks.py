@@ -1,4 +1,4 @@
-"""Every check, well and not well. The cases are a table, and a test sees to it that no check is without one."""
+"""Every check, well and not well. The examples are a table, and a test fails when a check has none."""
 
 from __future__ import annotations
 
@@ -398,7 +398,7 @@ def test_each_state_has_an_answer() -> None:
 
 @pytest.mark.parametrize("wanted", ["stopped", "cleared"])
 @pytest.mark.parametrize("state", [state.value for state in State])
-def test_a_session_that_nobody_wants_running_is_never_critical(wanted: str, state: str) -> None:
+def test_a_session_that_is_not_meant_to_run_is_never_critical(wanted: str, state: str) -> None:
     seen = replace(
         in_state(state, for_seconds=99999), record=record(wanted), workers=(), backup_replicas=(), status_seen_at=ago(9)
     )
@@ -425,7 +425,7 @@ def test_a_status_from_before_the_restart_is_not_believed_without_its_worker() -
     assert verdict(later).overall == "critical"
 
 
-def test_a_bus_that_lost_the_wish_does_not_make_a_running_session_unwanted() -> None:
+def test_a_bus_that_lost_the_record_does_not_stop_the_alarms_of_a_running_session() -> None:
     assert check(replace(WELL, record=None), "WA-CONNECTION").level == "healthy"
     assert check(replace(in_state("failed"), record=None), "WA-CONNECTION").level == "critical"
 
@@ -438,6 +438,6 @@ def test_clocks_that_differ_make_no_alarm() -> None:
     assert verdict(seen).overall == "healthy"
 
 
-def test_the_worker_of_the_sights_owns_the_session() -> None:
+def test_the_worker_of_the_samples_owns_the_session() -> None:
     assert WELL.status is not None
     assert WELL.status.worker == WORKER

@@ -1,4 +1,4 @@
-"""Figures and foreign texts as people read them, in both languages."""
+"""Figures and texts of other services as people read them, in both languages."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def _all_texts() -> list[LocalizedText]:
     ]
 
 
-def _gaps(text: str) -> set[str]:
+def _placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
 @pytest.mark.parametrize("text", _all_texts(), ids=lambda text: text.en[:40])
-def test_each_text_is_there_in_both_languages_with_the_same_gaps(text: LocalizedText) -> None:
-    assert _gaps(text.en) == _gaps(text.ar)
+def test_each_text_exists_in_both_languages_with_the_same_placeholders(text: LocalizedText) -> None:
+    assert _placeholders(text.en) == _placeholders(text.ar)
     assert any("؀" <= letter <= "ۿ" for letter in text.ar)
     assert text.en.isascii() or "“" in text.en
     assert text.en[0].isupper() or text.en[0] == "{"
@@ -69,7 +69,7 @@ def test_a_size_is_said_in_megabytes() -> None:
     assert megabytes(157 * 1024 * 1024) == LocalizedText("157 MB", "157 ميغابايت")
 
 
-def test_a_gap_is_filled_in_its_language() -> None:
+def test_a_placeholder_is_filled_in_its_language() -> None:
     assert LocalizedText("for {span}", "منذ {span}").fill(span=duration(300)) == LocalizedText(
         "for 5 min", "منذ 5 دقائق"
     )
@@ -84,13 +84,13 @@ def test_nothing_like_a_phone_number_passes(text: str) -> None:
 
 
 @given(st.text(max_size=300))
-def test_a_foreign_text_becomes_one_short_line(text: str) -> None:
+def test_a_text_of_another_service_becomes_one_short_line(text: str) -> None:
     shown = safe_text(text)
     assert len(shown) <= MAX_SAFE_TEXT
     assert shown.isprintable()
     assert not NUMBER_LIKE.search(shown)
 
 
-def test_what_is_harmless_is_kept() -> None:
+def test_harmless_text_passes_unchanged() -> None:
     assert safe_text("needs_attention: cannot_reconnect") == "needs_attention: cannot_reconnect"
     assert safe_text("Default/IndexedDB/https_web.whatsapp.com_0") == "Default/IndexedDB/https_web.whatsapp.com_0"

@@ -1,4 +1,4 @@
-"""The metrics: names, bounds, and what is not known has no figure."""
+"""The metrics: their names and bounds, and no figure for what is not known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 
 from health_samples import NOW, NUMBER, SESSION, WORKER, observations, record, status
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from health.domain.measures import MEASURED_SESSIONS, MEASURES, metric_values
@@ -148,9 +147,9 @@ class _Fixed(SessionTracker):
         return self._seen
 
 
-@given(seen=observations, extra=st.just(None))
+@given(seen=observations)
 @settings(suppress_health_check=[HealthCheck.too_slow])
-def test_every_observation_can_be_measured(seen: Observation, extra: None) -> None:
+def test_every_observation_can_be_measured(seen: Observation) -> None:
     text = scraped(_Fixed(seen))
     assert list(text_string_to_metric_families(text))
     assert NUMBER not in text

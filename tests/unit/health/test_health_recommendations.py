@@ -9,11 +9,11 @@ from health_samples import (
     LIMITS,
     NOW,
     WELL,
-    advice,
     ago,
     backup_replica,
     in_state,
     observations,
+    recommended,
     record,
     verdict,
     with_backups,
@@ -46,7 +46,7 @@ ACTIONS = {"initialize", "clear", "health-check", "backup", "restore", ""}
 @example(seen=NOT_KNOWN)
 @settings(max_examples=500)
 def test_clear_is_never_recommended_while_a_copy_exists_or_may_exist(seen: Observation) -> None:
-    if "clear" not in advice(seen).values():
+    if "clear" not in recommended(seen).values():
         return
     assert seen.status is not None
     assert seen.status.backups.known
@@ -55,37 +55,37 @@ def test_clear_is_never_recommended_while_a_copy_exists_or_may_exist(seen: Obser
 
 
 def test_clear_is_recommended_for_a_damaged_profile_of_which_no_copy_exists() -> None:
-    assert advice(NO_COPY)["clear-damaged"] == "clear"
-    assert "restore" not in advice(NO_COPY).values()
+    assert recommended(NO_COPY)["clear-damaged"] == "clear"
+    assert "restore" not in recommended(NO_COPY).values()
 
 
 def test_a_damaged_profile_with_backups_is_restored() -> None:
-    found = advice(DAMAGED)
+    found = recommended(DAMAGED)
     assert found["restore-backup"] == "restore"
     assert not {"clear", "initialize"} & set(found.values())
 
 
 def test_a_damaged_profile_with_only_a_save_is_initialized() -> None:
-    assert advice(with_backups(DAMAGED, count=0, newest_at=None))["restart-from-save"] == "initialize"
+    assert recommended(with_backups(DAMAGED, count=0, newest_at=None))["restart-from-save"] == "initialize"
 
 
 def test_a_damaged_profile_waits_while_nobody_knows_whether_backups_exist() -> None:
-    found = advice(NOT_KNOWN)
+    found = recommended(NOT_KNOWN)
     assert found["find-copies"] == ""
     assert set(found.values()) <= {"", "health-check"}
 
 
 def test_a_restore_under_way_is_waited_for() -> None:
-    found = advice(in_state("restoring", "profile_damaged", seen=DAMAGED))
+    found = recommended(in_state("restoring", "profile_damaged", seen=DAMAGED))
     assert "wait-restore" in found
     assert set(found.values()) == {""}
 
 
 @given(seen=observations)
 @settings(max_examples=500)
-def test_nobody_who_was_refused_is_told_to_reconnect(seen: Observation) -> None:
+def test_nobody_is_told_to_reconnect_while_a_cause_stands(seen: Observation) -> None:
     if Case(seen, LIMITS, NOW).should_run and Case(seen, LIMITS, NOW).cause is not None:
-        assert not {"initialize", "restore", "clear", "health-check"} & set(advice(seen).values())
+        assert not {"initialize", "restore", "clear", "health-check"} & set(recommended(seen).values())
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_nobody_who_was_refused_is_told_to_reconnect(seen: Observation) -> None:
         ("browser_too_old", "update-browser"),
     ],
 )
-def test_each_refusal_has_its_own_advice(reason: str, expected: str) -> None:
-    assert advice(in_state("needs_attention", reason)) == {expected: ""}
+def test_each_cause_has_its_own_recommendation(reason: str, expected: str) -> None:
+    assert recommended(in_state("needs_attention", reason)) == {expected: ""}
 
 
 @given(seen=observations)
@@ -113,8 +113,8 @@ def test_each_recommendation_is_of_the_table_and_has_evidence(seen: Observation)
 
 
 @given(seen=observations)
-def test_an_issue_always_comes_with_advice(seen: Observation) -> None:
-    """Except while something is under way by itself, or is simply not known yet."""
+def test_an_issue_always_comes_with_a_recommendation(seen: Observation) -> None:
+    """Except while something is under way, or is not known yet."""
     report = verdict(seen)
     critical = [issue.code for issue in report.issues if issue.level == "critical"]
     if critical and critical != ["WA-CONNECTION"]:
@@ -123,10 +123,10 @@ def test_an_issue_always_comes_with_advice(seen: Observation) -> None:
 
 @pytest.mark.parametrize("reason", BLOCKING)
 @pytest.mark.parametrize("seen", [DAMAGED, NO_SAVE, NO_COPY, NOT_KNOWN, with_backups(DAMAGED, count=0, newest_at=None)])
-def test_a_refused_session_is_left_alone_even_when_its_profile_is_damaged(seen: Observation, reason: str) -> None:
+def test_a_session_with_a_cause_is_left_alone_even_when_its_profile_is_damaged(seen: Observation, reason: str) -> None:
     refused = in_state("needs_attention", reason, 20, with_profile(seen, validated_at=ago(5)))
     assert "WA-PROFILE" in {issue.code for issue in verdict(refused).issues}
-    assert set(advice(refused).values()) == {""}
+    assert set(recommended(refused).values()) == {""}
 
 
 def test_a_session_at_rest_can_be_initialized() -> None:
@@ -135,53 +135,53 @@ def test_a_session_at_rest_can_be_initialized() -> None:
         replace(in_state("stopped"), record=record("stopped")),
         replace(WELL, status=None, record=record("cleared")),
     ):
-        assert advice(seen) == {"initialize": "initialize"}
+        assert recommended(seen) == {"initialize": "initialize"}
 
 
 @pytest.mark.parametrize("state", ["failed", "needs_attention", "reconnecting", "starting", "stopped"])
 def test_trouble_that_lasts_is_initialized(state: str) -> None:
-    assert advice(in_state(state, for_seconds=999))["initialize"] == "initialize"
+    assert recommended(in_state(state, for_seconds=999))["initialize"] == "initialize"
 
 
 def test_an_unlinked_phone_is_linked_again_and_never_cleared_or_restored() -> None:
     seen = in_state("logged_out", "unlinked_by_phone", seen=with_profile(valid=False))
-    assert advice(seen) == {"link-again": "initialize"}
+    assert recommended(seen) == {"link-again": "initialize"}
 
 
 def test_a_conflict_is_first_closed_elsewhere() -> None:
-    assert advice(in_state("conflict", "open_elsewhere")) == {"close-elsewhere": "initialize"}
+    assert recommended(in_state("conflict", "open_elsewhere")) == {"close-elsewhere": "initialize"}
 
 
 def test_a_qr_is_to_be_scanned() -> None:
-    assert advice(in_state("pairing", "scan_the_qr")) == {"scan-qr": ""}
+    assert recommended(in_state("pairing", "scan_the_qr")) == {"scan-qr": ""}
 
 
 def test_a_missing_or_old_backup_is_made() -> None:
-    assert advice(with_backups(count=0, newest_at=None)) == {"back-up": "backup"}
-    assert advice(with_backups(newest_at=ago(901))) == {"back-up": "backup"}
+    assert recommended(with_backups(count=0, newest_at=None)) == {"back-up": "backup"}
+    assert recommended(with_backups(newest_at=ago(901))) == {"back-up": "backup"}
 
 
 def test_a_backup_is_not_asked_of_a_store_that_is_down() -> None:
     seen = replace(with_backups(newest_at=ago(901)), backup_replicas=(backup_replica(store_ok=False),))
-    assert advice(seen) == {"mend-store": ""}
+    assert recommended(seen) == {"mend-store": ""}
 
 
 def test_a_backup_is_not_asked_of_a_damaged_profile() -> None:
-    assert "backup" not in advice(with_backups(DAMAGED, newest_at=ago(901))).values()
+    assert "backup" not in recommended(with_backups(DAMAGED, newest_at=ago(901))).values()
 
 
 def test_a_silent_page_gets_a_health_check() -> None:
-    assert advice(with_status(probed_at=ago(70))) == {"health-check": "health-check"}
+    assert recommended(with_status(probed_at=ago(70))) == {"health-check": "health-check"}
 
 
 def test_without_a_worker_no_action_is_offered() -> None:
-    assert set(advice(replace(WELL, workers=())).values()) == {""}
-    assert set(advice(replace(WELL, workers=(), record=record("stopped"))).values()) == {""}
+    assert set(recommended(replace(WELL, workers=())).values()) == {""}
+    assert set(recommended(replace(WELL, workers=(), record=record("stopped"))).values()) == {""}
 
 
 @given(seen=observations)
 def test_without_the_bus_no_action_is_offered(seen: Observation) -> None:
-    assert set(advice(replace(seen, listening_since=None)).values()) == {""}
+    assert set(recommended(replace(seen, listening_since=None)).values()) == {""}
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ def test_without_the_bus_no_action_is_offered(seen: Observation) -> None:
         (replace(WELL, workers=()), "mend-worker"),
     ],
 )
-def test_what_a_person_must_do_is_said_without_an_action(seen: Observation, expected: str) -> None:
-    assert advice(seen) == {expected: ""}
+def test_what_a_person_must_do_is_recommended_without_an_action(seen: Observation, expected: str) -> None:
+    assert recommended(seen) == {expected: ""}
 
 
 def test_ids_are_unique() -> None:

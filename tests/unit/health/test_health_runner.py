@@ -1,4 +1,4 @@
-"""When reports are told, with a clock that the test moves."""
+"""When reports are published, with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def stage() -> Stage:
     return made
 
 
-async def test_the_first_round_tells_and_the_second_has_no_news(stage: Stage) -> None:
+async def test_the_first_round_publishes_and_the_second_has_no_news(stage: Stage) -> None:
     assert [report.overall for report in await stage.round()] == ["healthy"]
     stage.clock.advance(1)
     stage.worker()
@@ -91,19 +91,19 @@ async def test_a_report_is_repeated_after_the_interval(stage: Stage) -> None:
     assert len(await stage.round()) == 1
 
 
-async def test_a_change_is_told_at_once(stage: Stage) -> None:
+async def test_a_change_is_published_at_once(stage: Stage) -> None:
     await stage.round()
     stage.runner.on_status(SESSION, status(state="conflict", reason="open_elsewhere", since=stage.clock.now()))
     assert [report.overall for report in await stage.round()] == ["critical"]
 
 
-async def test_a_worker_that_falls_silent_is_told_without_any_message(stage: Stage) -> None:
+async def test_a_worker_that_falls_silent_is_published_without_any_message(stage: Stage) -> None:
     await stage.round()
     stage.clock.advance(7)
     assert [issue.code for report in await stage.round() for issue in report.issues] == ["WA-WORKER"]
 
 
-async def test_a_lost_bus_is_told_and_so_is_its_return(stage: Stage) -> None:
+async def test_a_lost_bus_is_published_and_so_is_its_return(stage: Stage) -> None:
     await stage.round()
     stage.runner.bus_lost()
     assert [report.overall for report in await stage.round()] == ["critical"]
@@ -119,7 +119,7 @@ async def test_it_is_ready_when_both_buckets_have_been_read(stage: Stage) -> Non
     assert stage.runner.ready() == (True, "")
 
 
-async def test_events_that_nobody_knows_are_passed_over_and_old_ones_are_not_counted(stage: Stage) -> None:
+async def test_unknown_events_are_skipped_and_old_ones_are_not_counted(stage: Stage) -> None:
     now = stage.clock.now()
     event = StateChanged(session=SESSION, at=now, epoch=4, before="", state="failed", reason="")
     stage.runner.on_event(encode(event), "")
@@ -142,7 +142,7 @@ async def test_the_loop_wakes_for_a_change_and_rests_between_rounds(stage: Stage
         task.cancel()
 
 
-async def test_the_monitor_is_looked_at_again_and_again(stage: Stage) -> None:
+async def test_nats_is_sampled_again_and_again(stage: Stage) -> None:
     class Monitor:
         looks = 0
 

@@ -1,4 +1,4 @@
-"""How what is seen becomes an observation."""
+"""How messages of the bus become an observation."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def changed(epoch: int, at: datetime = NOW, session: str = "shop", state: str = 
     return StateChanged(session=session, at=at, epoch=epoch, before="starting", state=state, reason="")
 
 
-def test_the_default_session_is_watched_before_anything_is_known() -> None:
+def test_the_default_session_is_tracked_before_anything_is_known() -> None:
     assert tracking().sessions == ("shop",)
 
 
-def test_sessions_that_are_wanted_or_seen_are_watched_the_default_one_first() -> None:
+def test_sessions_with_a_record_or_a_status_are_tracked_the_default_one_first() -> None:
     tracker = tracking()
     tracker.update_record("b", record())
     tracker.update_status("a", said(session="a"), NOW, live=True)
@@ -55,13 +55,13 @@ def test_sessions_that_are_wanted_or_seen_are_watched_the_default_one_first() ->
     assert tracker.sessions == ("shop", "a")
 
 
-def test_asking_about_a_stranger_does_not_make_it_watched() -> None:
+def test_asking_about_an_unknown_session_does_not_make_it_tracked() -> None:
     tracker = tracking()
     assert tracker.verdict("stranger", NOW).overall == "warning"
     assert tracker.sessions == ("shop",)
 
 
-def test_names_that_are_no_session_ids_are_passed_over() -> None:
+def test_names_that_are_no_session_ids_are_skipped() -> None:
     tracker = tracking()
     tracker.update_record("../../etc", record())
     tracker.apply_event(changed(1, session="A B"), counted=True)
@@ -132,7 +132,7 @@ def test_a_worker_whose_epoch_began_anew_is_believed() -> None:
     assert lost.observe("shop").duplicate_owners == ()
 
 
-def test_an_older_word_of_the_same_worker_does_not_replace_a_newer_one() -> None:
+def test_an_older_status_of_the_same_worker_does_not_replace_a_newer_one() -> None:
     tracker = tracking()
     tracker.update_status("shop", said(updated_at=later(5), reason="new"), NOW, live=True)
     tracker.update_status("shop", said(updated_at=later(4), reason="old"), later(1), live=False)
@@ -169,7 +169,7 @@ def test_holding_begins_anew_after_a_silence() -> None:
     assert tracker.observe("shop").workers[0].holding_since is None
 
 
-def test_a_worker_that_is_gone_for_good_is_forgotten_once_another_speaks() -> None:
+def test_a_worker_that_is_gone_is_forgotten_once_another_is_heard() -> None:
     tracker = tracking()
     tracker.update_worker(beat("old"), NOW)
     assert tracker.verdict("shop", later(500)).checks
@@ -178,7 +178,7 @@ def test_a_worker_that_is_gone_for_good_is_forgotten_once_another_speaks() -> No
     assert [each.worker for each in tracker.observe("shop").workers] == ["new"]
 
 
-def test_a_store_remembers_since_when_it_is_down() -> None:
+def test_a_backup_replica_shows_since_when_its_store_is_down() -> None:
     tracker = tracking()
     for seconds, ok in ((0, True), (5, False), (10, False)):
         tracker.update_backup_replica(BackupHeartbeat(instance="b", at=NOW, store_ok=ok), later(seconds))
@@ -207,7 +207,7 @@ def test_a_monitor_that_is_silent_for_a_moment_makes_no_slow_clients() -> None:
     assert seen.new_slow_consumers == 0
 
 
-def test_events_are_tallied_only_where_they_are_new() -> None:
+def test_only_new_events_are_counted() -> None:
     tracker = tracking()
     tracker.apply_event(changed(1), counted=False)
     tracker.apply_event(changed(1), counted=True)
@@ -234,7 +234,7 @@ def test_an_issue_is_raised_once_updated_and_resolved() -> None:
     assert tracker.verdict("shop", later(4)).issues[0].since == later(4)
 
 
-def test_losing_the_bus_is_told_and_getting_it_back_gives_everybody_time_to_speak() -> None:
+def test_a_lost_bus_is_an_issue_and_its_return_gives_everybody_time_to_be_heard() -> None:
     tracker = tracking()
     tracker.update_status("shop", said(), NOW, live=True)
     tracker.update_worker(beat(), NOW)

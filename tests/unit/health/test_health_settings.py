@@ -33,7 +33,7 @@ def test_the_settings_of_the_whole_system_move_the_limits(monkeypatch: pytest.Mo
         ("DISK_CRITICAL_MB", "5000"),
     ],
 )
-def test_what_cannot_be_is_refused_with_one_line_that_names_it(
+def test_an_impossible_setting_is_refused_with_one_line_that_names_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
