@@ -1,7 +1,8 @@
-"""How fast a snapshot goes to S3 and comes back, against boto3 moving the same bytes plainly, in one run.
+"""The rate at which a snapshot goes to S3 and comes back, beside boto3 moving the same bytes plainly in the same run.
 
-`python tests/bench/backup_throughput.py [megabytes]`: a real nats-server, a real S3 server, the service as a process,
-all on this machine. Half of the bytes are random, half compress well, as in a profile. Every rate is of snapshot bytes.
+`python tests/bench/backup_throughput.py [megabytes]` starts a real nats-server, a real S3 server and the service as a
+process, all on this machine. Half of the bytes are random and half compress well, as in a profile. Rates count the
+bytes of the snapshot, in units of 10⁶ bytes.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from shared.contracts.message import decode
 from shared.contracts.snapshots import SnapshotManifest, digest
 from shared.testing import NatsServer, S3Server
 
-OUTSTANDING = 4
-PART = 8 * 1024 * 1024
+REQUESTS = 4
+PART_BYTES = 8 * 1024 * 1024
 CLOCK = SystemClock()
 
 
@@ -47,10 +48,10 @@ async def restore(client: Client, backup: str) -> dict[str, bytes]:
     while part := await client.part(backup, len(packed)):
         packed += part
     manifest = decode(zstandard.ZstdDecompressor().stream_reader(packed).read(), SnapshotManifest)
-    room = asyncio.Semaphore(OUTSTANDING)
+    slots = asyncio.Semaphore(REQUESTS)
 
     async def chunk(name: str) -> bytes:
-        async with room:
+        async with slots:
             data = await client.chunk(backup, name)
         if digest(data) != name:
             raise RuntimeError("a wrong chunk")
@@ -61,12 +62,12 @@ async def restore(client: Client, backup: str) -> dict[str, bytes]:
     return {file.path: b"".join(chunks[name] for name in file.chunks) for file in manifest.files}
 
 
-def plain(s3: S3Server, data: bytes) -> tuple[Callable[[], None], Callable[[], None]]:
+def plain_copy(s3: S3Server, data: bytes) -> tuple[Callable[[], None], Callable[[], None]]:
     raw: Any = boto3.client(
         "s3", endpoint_url=s3.endpoint, aws_access_key_id=s3.access_key, aws_secret_access_key=s3.secret_key,
         region_name="us-east-1",
     )  # fmt: skip
-    parts = {f"plain/{start}": data[start : start + PART] for start in range(0, len(data), PART)}
+    parts = {f"plain/{start}": data[start : start + PART_BYTES] for start in range(0, len(data), PART_BYTES)}
 
     def upload() -> None:
         with ThreadPoolExecutor(2) as pool:
@@ -112,7 +113,7 @@ async def measure(megabytes: int, client: Client, s3: S3Server, service: BackupS
         result = await work
         return CLOCK.monotonic() - started, result
 
-    upload, download = plain(s3, b"".join(tree.values()))
+    upload, download = plain_copy(s3, b"".join(tree.values()))
     up = rate("boto3, plain upload", (await timed(asyncio.to_thread(upload)))[0])
     seconds, stored = await timed(client.back_up(tree))
     store = rate("store (encrypted, read back)", seconds)

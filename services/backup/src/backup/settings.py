@@ -16,34 +16,38 @@ _HOW = "make one with `openssl rand -base64 32` and keep it safe: backups cannot
 class Settings(ServiceSettings):
     s3_endpoint: str = Field("", description="URL of the S3 service; empty for AWS")
     s3_bucket: str = Field(
-        "persistent-session", min_length=1, description="bucket; made at the start when it is absent"
+        "persistent-session", min_length=1, description="bucket; created at the start when it does not exist"
     )
     s3_access_key_id: SecretStr = Field(SecretStr(""), description="access key")
     s3_secret_access_key: SecretStr = Field(SecretStr(""), description="secret key")
     s3_region: str = Field("us-east-1", description="region")
     s3_addressing_style: Literal["path", "virtual"] = Field("path", description="how the bucket is named in URLs")
     s3_connect_timeout_ms: int = Field(3000, gt=0, description="longest wait for a connection")
-    s3_read_timeout_ms: int = Field(20000, gt=0, description="longest silence of the store")
-    s3_attempts: int = Field(4, ge=1, description="tries of one request")
-    s3_budget_ms: int = Field(60000, gt=0, description="after this an operation counts as failed, with all its tries")
+    s3_read_timeout_ms: int = Field(20000, gt=0, description="longest silence of the object store within a request")
+    s3_attempts: int = Field(4, ge=1, description="attempts for each request")
+    s3_budget_ms: int = Field(60000, gt=0, description="longest time for one operation with all its attempts")
     master_key: SecretStr = Field(
         SecretStr(""), validate_default=True, description="base64 of 32 bytes; wraps the data key of each session"
     )
-    master_key_previous: SecretStr = Field(SecretStr(""), description="the one before, while keys are changed over")
+    master_key_previous: SecretStr = Field(
+        SecretStr(""), description="the previous master key, while keys are changed over"
+    )
     max_snapshot_mb: int = Field(1024, gt=0, description="a larger snapshot is refused")
-    max_manifest_mb: int = Field(32, gt=0, description="a larger list of files is refused")
+    max_manifest_mb: int = Field(32, gt=0, description="a larger manifest of a snapshot is refused")
     stores_at_once: int = Field(2, gt=0, description="snapshots stored at the same time; each takes about 40 MB")
-    store_timeout_ms: int = Field(900000, gt=0, description="longest time for one store")
-    chunk_timeout_ms: int = Field(10000, gt=0, description="longest wait for one chunk from the owner, three times")
-    scrub_after_store: bool = Field(True, description="read back and decrypt what was written before calling it stored")
+    store_timeout_ms: int = Field(900000, gt=0, description="longest time for one backup")
+    chunk_timeout_ms: int = Field(10000, gt=0, description="longest wait for one chunk from the owner; three attempts")
+    scrub_after_store: bool = Field(
+        True, description="read back and decrypt what was written before a backup counts as stored"
+    )
     retention_five_minute: int = Field(12, ge=1, description="five-minute backups kept")
     retention_hourly: int = Field(24, ge=1, description="hourly backups kept")
     retention_daily: int = Field(14, ge=1, description="daily backups kept")
-    retention_interval_ms: int = Field(300000, gt=0, description="how often retention runs")
-    generation_hours: float = Field(24, gt=0, description="a generation is continued for this long")
-    orphan_hours: float = Field(24, gt=0, description="what a failed store left behind goes after this")
-    tombstone_hours: float = Field(24, ge=0, description="backups of a cleared session go after this")
-    store_probe_interval_ms: int = Field(15000, gt=0, description="how often the store is looked at")
+    retention_interval_ms: int = Field(300000, gt=0, description="time between two runs of retention")
+    generation_hours: float = Field(24, gt=0, description="how long backups continue a generation")
+    orphan_hours: float = Field(24, gt=0, description="packs of a failed backup are removed after this time")
+    tombstone_hours: float = Field(24, ge=0, description="backups of a cleared session are removed after this time")
+    store_probe_interval_ms: int = Field(15000, gt=0, description="time between two probes of the object store")
 
     @field_validator("master_key")
     @classmethod
