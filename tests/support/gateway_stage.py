@@ -51,6 +51,7 @@ from shared.contracts.sessions import (
     Transition,
 )
 from shared.contracts.telemetry import WorkerHeartbeat
+from shared.contracts.units import MEGABYTE
 from shared.testing import eventually_sync, free_port
 
 T = TypeVar("T")
@@ -60,6 +61,43 @@ API_KEY = "0123456789abcdef0123456789abcdef"
 KEY = {"X-API-Key": API_KEY}
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 QR_TEXT = "2@n0tAR3alRef0123456789,cHVibGljS2V5,aWRlbnRpdHlLZXk=,YWR2U2VjcmV0,1"
+
+
+_PROFILE = ProfileStatus(
+    exists=True,
+    valid=True,
+    bytes=38 * MEGABYTE,
+    modified_at=NOON,
+    validated_at=NOON,
+    critical_files=("Default/Local Storage/leveldb", "Default/IndexedDB", "Default/Preferences"),
+)
+_SAVES = SavesStatus(count=3, newest_at=NOON, newest_bytes=12 * MEGABYTE, bytes=36 * MEGABYTE, pause_ms=21.4)
+_BACKUPS = BackupsStatus(
+    known=True,
+    count=12,
+    newest_id="7-41-20261122T115800Z",
+    newest_at=NOON,
+    newest_bytes=11 * MEGABYTE,
+    stored_bytes=44 * MEGABYTE,
+)
+_BROWSER = BrowserStatus(
+    version="156.0.8078.79",
+    memory_bytes=214 * MEGABYTE,
+    processes=6,
+    started_at=NOON,
+    connected_after_ms=812.0,
+    page_version="2.3000.1031",
+    wa_js_version="4.6.0",
+    tier="wa-js",
+    read_ok=True,
+    send_ok=True,
+)
+_HISTORY = (
+    Transition(at=NOON, state="starting", reason="launching", seconds=0.0),
+    Transition(at=NOON, state="pairing", reason="scan_the_qr", seconds=2.1),
+    Transition(at=NOON, state="syncing", reason="sealing", seconds=31.0),
+    Transition(at=NOON, state="connected", reason="connected", seconds=4.2),
+)
 
 
 def status(session: str = SESSION, **changes: Any) -> SessionStatus:
@@ -75,43 +113,11 @@ def status(session: str = SESSION, **changes: Any) -> SessionStatus:
         worker="worker-1",
         request=1,
         account=Account(number="201234567890", name="Mona Store", platform="android"),
-        profile=ProfileStatus(
-            exists=True,
-            valid=True,
-            bytes=38 * 1024 * 1024,
-            modified_at=NOON,
-            validated_at=NOON,
-            critical_files=("Default/Local Storage/leveldb", "Default/IndexedDB", "Default/Preferences"),
-        ),
-        saves=SavesStatus(
-            count=3, newest_at=NOON, newest_bytes=12 * 1024 * 1024, bytes=36 * 1024 * 1024, pause_ms=21.4
-        ),
-        backups=BackupsStatus(
-            known=True,
-            count=12,
-            newest_id="7-41-20261122T115800Z",
-            newest_at=NOON,
-            newest_bytes=11 * 1024 * 1024,
-            stored_bytes=44 * 1024 * 1024,
-        ),
-        browser=BrowserStatus(
-            version="156.0.8078.79",
-            memory_bytes=214 * 1024 * 1024,
-            processes=6,
-            started_at=NOON,
-            connected_after_ms=812.0,
-            page_version="2.3000.1031",
-            wa_js_version="4.6.0",
-            tier="wa-js",
-            read_ok=True,
-            send_ok=True,
-        ),
-        history=(
-            Transition(at=NOON, state="starting", reason="launching", seconds=0.0),
-            Transition(at=NOON, state="pairing", reason="scan_the_qr", seconds=2.1),
-            Transition(at=NOON, state="syncing", reason="sealing", seconds=31.0),
-            Transition(at=NOON, state="connected", reason="connected", seconds=4.2),
-        ),
+        profile=_PROFILE,
+        saves=_SAVES,
+        backups=_BACKUPS,
+        browser=_BROWSER,
+        history=_HISTORY,
         session_path="/data/persistent-session",
         saves_path="/data/session-backup",
         probed_at=NOON,
@@ -189,14 +195,14 @@ class Owner:
                         epoch=7,
                         sequence=41,
                         taken_at=NOON,
-                        bytes=11 * 1024 * 1024,
+                        bytes=11 * MEGABYTE,
                         state="drilled",
                         browser_version="156.0.8078.79",
                         generation="7-20261122",
                         kept_because=("newest",),
                     ),
                 ),
-                stored_bytes=44 * 1024 * 1024,
+                stored_bytes=44 * MEGABYTE,
             ),
         }
         self.received: list[tuple[Message, str]] = []
@@ -308,7 +314,7 @@ class Owner:
                         at=self._clock.now(),
                         sessions=sessions,
                         free_capacity=3,
-                        memory_bytes=90 * 1024 * 1024,
+                        memory_bytes=90 * MEGABYTE,
                         uptime_seconds=3600.0,
                         disk_free_bytes=10 * 1024**3,
                     ),

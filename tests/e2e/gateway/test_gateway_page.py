@@ -117,6 +117,17 @@ def lately(reported: SessionStatus) -> SessionStatus:
     )
 
 
+def shows_connected_with_a_warning(visit: Visit) -> None:
+    page = visit.page
+    visit.shows("connected")
+    expect(page.locator("#mark")).to_have_attribute("data-tone", "good")
+    expect(page.locator("#account-name")).to_have_text("Mona Store")
+    expect(page.locator("#link")).to_be_hidden()
+    expect(page.locator("#verdict")).to_have_text(visit.texts["health.warning"])
+    arabic = visit.language == "ar"
+    expect(page.locator("#issues")).to_contain_text("عمرها 12 دقيقة" if arabic else "12 minutes old")
+
+
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_from_login_over_the_code_to_connected_and_a_test_message(
     browser: Browser, gateway: GatewayProcess, owner: Owner, language: str
@@ -155,13 +166,7 @@ def test_from_login_over_the_code_to_connected_and_a_test_message(
 
         owner.publish_status(lately(status(request=1)))
         owner.publish_report(report())
-        visit.shows("connected")
-        expect(page.locator("#mark")).to_have_attribute("data-tone", "good")
-        expect(page.locator("#account-name")).to_have_text("Mona Store")
-        expect(page.locator("#link")).to_be_hidden()
-        expect(page.locator("#verdict")).to_have_text(visit.texts["health.warning"])
-        arabic = language == "ar"
-        expect(page.locator("#issues")).to_contain_text("عمرها 12 دقيقة" if arabic else "12 minutes old")
+        shows_connected_with_a_warning(visit)
 
         page.locator("#test-number").fill("201234567890")
         visit.button("test.send").click()
