@@ -22,6 +22,7 @@ import zstandard
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration" / "backup" / "support"))
 from backup_support import BackupService, Client, Owner, connect, serving
+from goals import RESTORE, STORE, Outcome, conclude, ratio
 
 from shared.clock import SystemClock
 from shared.contracts.message import decode
@@ -80,7 +81,7 @@ def plain_copy(s3: S3Server, data: bytes) -> tuple[Callable[[], None], Callable[
     return upload, download
 
 
-async def main(megabytes: int) -> None:
+async def main(megabytes: int) -> int:
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         nats, s3 = NatsServer().start(folder / "nats"), S3Server().start(folder / "s3")
@@ -88,7 +89,7 @@ async def main(megabytes: int) -> None:
         service.start()
         bus = await connect(nats)
         try:
-            await measure(megabytes, Client(bus, "bench", Owner(CLOCK)), s3, service)
+            return conclude(judge(*await measure(megabytes, Client(bus, "bench", Owner(CLOCK)), s3, service)))
         finally:
             await bus.drain()
             service.stop()
@@ -96,7 +97,17 @@ async def main(megabytes: int) -> None:
             nats.stop()
 
 
-async def measure(megabytes: int, client: Client, s3: S3Server, service: BackupService) -> None:
+def judge(upload: float, store: float, download: float, restore: float) -> list[Outcome]:
+    """Rates in MB a second: plain upload, store, plain download, restore."""
+    return [
+        STORE.judge(ratio(store, upload), beside=f"{store:.0f} and {upload:.0f} MB/s"),
+        RESTORE.judge(ratio(restore, download), beside=f"{restore:.0f} and {download:.0f} MB/s"),
+    ]
+
+
+async def measure(
+    megabytes: int, client: Client, s3: S3Server, service: BackupService
+) -> tuple[float, float, float, float]:
     tree = make_tree(megabytes)
     size = sum(map(len, tree.values())) / 1e6
     await client.owner.serve(client.bus, client.session)
@@ -129,8 +140,8 @@ async def measure(megabytes: int, client: Client, s3: S3Server, service: BackupS
     print(f"{'list':<34}{seconds * 1000:8.1f} ms")
     memory = psutil.Process(service.process.pid).memory_info().rss / 1e6 if service.process else 0.0
     print(f"stored {stored.stored_bytes / 1e6:.0f} of {size:.0f} MB; the service's memory now {memory:.0f} MB")
-    print(f"ratio to plain boto3: store {store / up:.2f}, restore {back / down:.2f}")
+    return up, store, down, back
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200))
+    sys.exit(asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)))

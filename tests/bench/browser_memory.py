@@ -15,10 +15,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from browser_stage import BrowserStage, browser_stage, send_ready, shows
+from goals import MEMORY, Outcome, conclude, percent_below
 from playwright.async_api import async_playwright
 
 from browser_worker.adapters.browser.processes import BrowserProcesses
 from browser_worker.domain.reading import PageState
+from shared.browsers import find_browser
 from shared.clock import SystemClock
 
 REST_SECONDS = 5.0
@@ -65,7 +67,7 @@ async def ours(stage: BrowserStage) -> int:
 async def default_chromium(stage: BrowserStage) -> int:
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
-            stage.profile, executable_path="/usr/bin/chromium", headless=True
+            stage.profile, executable_path=find_browser("chromium"), headless=True
         )
         page = context.pages[0]
         await page.goto(stage.standin.web_url)
@@ -76,18 +78,20 @@ async def default_chromium(stage: BrowserStage) -> int:
         return memory
 
 
-async def main() -> None:
+def judge(measured: float, compared: float) -> list[Outcome]:
+    """Bytes of our browser, and of a Chromium with default flags."""
+    beside = f"{measured / 1e6:.0f} MB and {compared / 1e6:.0f} MB"
+    return [MEMORY.judge(percent_below(measured, compared), beside=beside)]
+
+
+async def main() -> int:
     with tempfile.TemporaryDirectory() as folder, browser_stage(Path(folder), "--fillers", FILLERS) as stage:
         async with stage.linked():
             pass
         measured = await ours(stage)
         compared = await default_chromium(stage)
-    print(
-        f"browser memory, alone: {measured / 1e6:.0f} MB, default new-headless Chromium {compared / 1e6:.0f} MB,",
-        end=" ",
-    )
-    print(f"{100 * (1 - measured / compared):.0f} % below (goal: 40 %)")
+    return conclude(judge(measured, compared))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration/worker_storage"))
 
+from goals import PAUSE, Outcome, conclude
 from writing_browser import browser_on, playwright_running, serving
 
 from browser_worker.adapters.browser.processes import BrowserProcesses
@@ -46,7 +47,13 @@ def freeze(browser: BrowserProcesses) -> None:
         print("snapshot_pause a thread did not stop in time", file=sys.stderr)
 
 
-async def measure(root: Path, megabytes: int, url: str) -> None:
+def judge(megabytes: float, pauses: list[float], copies: list[float]) -> list[Outcome]:
+    """Milliseconds of each snapshot's pause and of each plain copy, of a profile of this size. The medians count."""
+    beside = f"{megabytes:.0f} MB; worst {max(pauses):.1f} ms; a plain copy {statistics.median(copies):.1f} ms"
+    return [PAUSE.judge(statistics.median(pauses), beside=beside)]
+
+
+async def measure(root: Path, megabytes: int, url: str) -> list[Outcome]:
     store = DiskProfileStore(root / "sessions", root / "saves", "bench", CLOCK)
     async with store.lock(), playwright_running() as playwright, browser_on(playwright, store.profile, url) as browser:
         await browser.link()
@@ -65,19 +72,17 @@ async def measure(root: Path, megabytes: int, url: str) -> None:
             await store.add_save(snapshot)
             ours.append(snapshot.pause_ms)
         size = (await store.inspect()).bytes / 1e6
-    pause, copy = statistics.median(ours), statistics.median(plain)
-    print(
-        f"snapshot_pause profile_mb={size:.0f} median_ms={pause:.1f} worst_ms={max(ours):.1f} "
-        f"plain_copy_median_ms={copy:.1f} ratio={copy / pause:.1f}"
-    )
+    return judge(size, ours, plain)
 
 
-async def main(sizes: list[int]) -> None:
+async def main(sizes: list[int]) -> int:
+    outcomes: list[Outcome] = []
     async with serving() as url:
         for megabytes in sizes:
             with tempfile.TemporaryDirectory() as folder:
-                await measure(Path(folder), megabytes, url)
+                outcomes += await measure(Path(folder), megabytes, url)
+    return conclude(outcomes)
 
 
 if __name__ == "__main__":
-    asyncio.run(main([int(size) for size in sys.argv[1:]] or [16, 100]))
+    sys.exit(asyncio.run(main([int(size) for size in sys.argv[1:]] or [16, 100])))

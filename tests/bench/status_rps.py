@@ -1,15 +1,12 @@
 """Requests a second of the status, compared with an empty Flask route on the same gunicorn. Both take turns in one run.
 
-    python tests/bench/status_rps.py [--seconds 3] [--rounds 3]
-
-Prints one JSON line; exits 1 when the ratio is under 0.5.
+`python tests/bench/status_rps.py [--seconds 3] [--rounds 3]`
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import subprocess
 import sys
 import tempfile
@@ -22,12 +19,12 @@ from flask import Flask
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from gateway_stage import API, API_KEY, KEY, GatewayProcess, Owner, report, status
+from goals import STATUS, Outcome, conclude, ratio
 
 from gateway.adapters.server import Server, ServerOptions
 from shared.testing import NatsServer, eventually_sync, free_port
 
 CONNECTIONS = 16
-GOAL = 0.5
 
 
 class Empty:
@@ -65,18 +62,18 @@ async def _ask(port: int, request: bytes, end: float) -> int:
     return count
 
 
-def measure(gateway_port: int, empty_port: int, seconds: float, rounds: int) -> dict[str, float]:
-    figures: dict[str, list[float]] = {"status": [], "empty": []}
+def measure(gateway_port: int, empty_port: int, seconds: float, rounds: int) -> tuple[list[float], list[float]]:
+    """Requests a second of each round: of the status, and of the empty route."""
+    statuses, empties = [], []
     for _ in range(rounds):
-        figures["empty"].append(asyncio.run(requests_a_second(empty_port, "/", seconds)))
-        figures["status"].append(asyncio.run(requests_a_second(gateway_port, API, seconds)))
-    found = {name: median(values) for name, values in figures.items()}
-    return {
-        "status_rps": round(found["status"]),
-        "empty_route_rps": round(found["empty"]),
-        "ratio": round(found["status"] / found["empty"], 3),
-        "goal": GOAL,
-    }
+        empties.append(asyncio.run(requests_a_second(empty_port, "/", seconds)))
+        statuses.append(asyncio.run(requests_a_second(gateway_port, API, seconds)))
+    return statuses, empties
+
+
+def judge(statuses: list[float], empties: list[float]) -> list[Outcome]:
+    status, empty = median(statuses), median(empties)
+    return [STATUS.judge(ratio(status, empty), beside=f"{status:.0f} and {empty:.0f} requests a second")]
 
 
 def answers(url: str) -> bool:
@@ -104,13 +101,12 @@ def main() -> int:
                 owner.publish_status(status())
                 owner.publish_report(report())
                 eventually_sync(lambda: answers(f"http://127.0.0.1:{port}/") and answers(gateway.url + API))
-                figures = measure(gateway.port, port, options.seconds, options.rounds)
+                measured = measure(gateway.port, port, options.seconds, options.rounds)
         finally:
             empty.terminate()
             empty.wait(15)
             nats.stop()
-    print(json.dumps(figures))
-    return 0 if figures["ratio"] >= GOAL else 1
+    return conclude(judge(*measured))
 
 
 if __name__ == "__main__":
