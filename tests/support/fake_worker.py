@@ -14,7 +14,8 @@ from typing import Any
 from browser_worker.domain.debounce import Debounce
 from browser_worker.domain.ladder import Budget
 from browser_worker.domain.reading import LocalStorageExport, PageState, RawReading, Reading, SelfCheck, SendOutcome
-from browser_worker.ports import BrowserGone, BrowserMeasure, DurableRecord, ProfileDamaged, Save, Snapshot
+from browser_worker.domain.session import DurableRecord
+from browser_worker.ports import BrowserGone, BrowserMeasure, ProfileDamaged, Save, Snapshot
 from browser_worker.runner.dependencies import Dependencies, Times
 from shared.clock import SystemClock
 from shared.contracts.backups import BackupEntry, Backups, BackupTrigger, EpochClaimed, Stored
@@ -128,7 +129,7 @@ class FakeBrowser:
         self.alive = False
 
 
-class FakeStore:
+class FakeProfileStore:
     """`profiles`: what `inspect` finds, in order; the last one stays."""
 
     def __init__(self) -> None:
@@ -287,20 +288,20 @@ class MemoryOutbox:
 
 
 class DurableRecordInMemory:
-    def __init__(self, **remembered: Any) -> None:
-        self.written = DurableRecord(**remembered)
+    def __init__(self, **fields: Any) -> None:
+        self.written = DurableRecord(**fields)
 
     def load(self) -> DurableRecord:
         return self.written
 
-    def write(self, remembered: DurableRecord) -> None:
-        self.written = replace(remembered)
+    def write(self, record: DurableRecord) -> None:
+        self.written = replace(record)
 
 
 @dataclass
 class World:
     browser: FakeBrowser = field(default_factory=FakeBrowser)
-    store: FakeStore = field(default_factory=FakeStore)
+    profile_store: FakeProfileStore = field(default_factory=FakeProfileStore)
     backups: FakeBackups = field(default_factory=FakeBackups)
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     durable_record: DurableRecordInMemory = field(default_factory=DurableRecordInMemory)
@@ -314,7 +315,7 @@ class World:
     def states(self) -> list[str]:
         return [change.state for change in self.status.history]
 
-    def parts(self, **changes: Any) -> Dependencies:
+    def dependencies(self, **changes: Any) -> Dependencies:
         async def publish_status(status: SessionStatus) -> None:
             self.statuses.append(status)
 
@@ -324,7 +325,7 @@ class World:
             "session": "shop",
             "worker": "w",
             "browser": self.browser,
-            "store": self.store,
+            "profile_store": self.profile_store,
             "backups": self.backups,
             "outbox": self.outbox,
             "durable_record": self.durable_record,

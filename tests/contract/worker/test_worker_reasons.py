@@ -9,7 +9,8 @@ import pytest
 
 import browser_worker.runner
 from browser_worker.domain.details import DETAILS
-from browser_worker.domain.machine import TABLE, Session
+from browser_worker.domain.machine import TABLE
+from browser_worker.domain.session import Session
 from gateway.domain import texts
 from shared.contracts.sessions import Reason
 

@@ -6,7 +6,7 @@ import pytest
 
 from browser_worker.adapters.browser.watchdog_program import TICK_SECONDS
 from browser_worker.bootstrap import _watchdog_limit
-from browser_worker.runner.worker import MARGIN
+from browser_worker.domain.budgets import freeze_after
 from browser_worker.settings import WorkerSettings
 
 
@@ -21,7 +21,7 @@ def test_a_hung_worker_has_no_browser_when_its_lease_passes_on(ttl_ms: int) -> N
 @pytest.mark.parametrize("ttl_ms", [3000, 6000, 20000])
 def test_a_worker_that_only_has_lost_the_bus_freezes_its_browser_before_the_watchdog_would_kill_it(ttl_ms: int) -> None:
     limit = _watchdog_limit(WorkerSettings(lease_ttl_ms=ttl_ms, lease_policy="fence"))
-    assert limit > ttl_ms / 1000 * (1 - MARGIN)
+    assert limit > freeze_after(ttl_ms / 1000)
 
 
 def test_a_lone_worker_is_ended_only_by_its_death() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from browser_worker.domain.debounce import Debounce, PageWatch, event_of, look
-from browser_worker.domain.machine import Event, Session
+from browser_worker.domain.events import Event
 from browser_worker.domain.reading import PageState
+from browser_worker.domain.session import Session
 from shared.contracts.sessions import State
 
 PATIENCE = Debounce(offline=5, lost_login=3, silent=40)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser_worker.domain.ladder import LONGEST_DELAY, Budget, Rung, climb, delay, slow_delay
-from browser_worker.domain.machine import Fault
+from browser_worker.domain.session import Fault
 
 budgets = st.builds(Budget, attempts=st.integers(1, 20), base_delay=st.floats(0.1, 60))
 jitters = st.floats(0, 1)

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser_worker.domain.details import DETAILS
-from browser_worker.domain.machine import TABLE, Effect, Event, Session, advance
+from browser_worker.domain.events import Effect, Event
+from browser_worker.domain.machine import TABLE, advance
+from browser_worker.domain.session import Session
 from shared.contracts.sessions import State
 
 LIVE = [state for state in State if state not in (State.UNKNOWN, State.STOPPED)]
@@ -34,7 +36,7 @@ def test_a_link_is_sealed_before_the_session_counts_as_connected() -> None:
     sealing, effects = run(Event.PAIRING, Event.CONNECTED, session=started)
     assert (sealing.state, sealing.reason, effects) == (State.SYNCING, "sealing", [Effect.SEAL])
     connected, effects = run(Event.SEALED, Event.CONNECTED, session=sealing)
-    assert (connected.state, effects) == (State.CONNECTED, [Effect.SETTLE])
+    assert (connected.state, effects) == (State.CONNECTED, [Effect.CONFIRM_CONNECTED])
     assert connected.linked
 
 

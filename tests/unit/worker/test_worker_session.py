@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from fake_worker import NOW, World
 
-from browser_worker.domain.machine import Event
+from browser_worker.domain.events import Event
 from browser_worker.domain.reading import PageState, SendOutcome
 from browser_worker.ports import BrowserTooOld, Save
-from browser_worker.runner.session import SessionRunner
+from browser_worker.runner.session_runner import SessionRunner
 from shared.contracts.errors import NotConnected, NotFound, ServiceError, Unavailable
 from shared.testing import eventually
 
 
 @asynccontextmanager
 async def running(world: World, *, epoch: int = 1, anchored: bool = True) -> AsyncIterator[SessionRunner]:
-    runner = SessionRunner(world.parts(), epoch=epoch)
+    runner = SessionRunner(world.dependencies(), epoch=epoch)
     if anchored:
-        runner.anchored(epoch)
+        runner.epoch_anchored(epoch)
     task = asyncio.create_task(runner.run(1))
     try:
         yield runner
@@ -41,7 +41,7 @@ async def until(world: World, state: str, reason: str = "") -> None:
 
 
 def connected_profile(world: World) -> None:
-    world.store.exists = True
+    world.profile_store.exists = True
     world.durable_record.written = type(world.durable_record.written)(linked=True)
     world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
 
@@ -55,7 +55,7 @@ async def test_a_new_session_shows_its_qr_then_seals_the_link_and_backs_it_up() 
         world.browser.shows(PageState.CONNECTED)
         await until(world, "connected")
         assert "reopen_page" in world.browser.calls
-        assert world.store.kept
+        assert world.profile_store.kept
         assert world.durable_record.written.linked
         assert world.status.pairing.qr is None
         await eventually(lambda: world.backups.stored == ["link"])
@@ -68,7 +68,7 @@ async def test_a_stop_takes_a_last_copy_of_a_connected_session() -> None:
         await until(world, "connected")
         runner.post(Event.STOP)
         await until(world, "stopped")
-    assert world.store.calls.count("snapshot_at_rest") == 1
+    assert world.profile_store.calls.count("snapshot_at_rest") == 1
     assert world.backups.stored[-1] == "stop"
     assert world.browser.calls[-1] == "close"
 
@@ -78,33 +78,33 @@ async def test_a_session_that_was_never_connected_is_not_backed_up_at_a_stop() -
     world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
     async with running(world):
         await until(world, "pairing")
-    assert "snapshot_at_rest" not in world.store.calls
+    assert "snapshot_at_rest" not in world.profile_store.calls
     assert world.backups.stored == []
 
 
 async def test_a_lost_login_is_restored_and_no_qr_is_published() -> None:
     world = World()
-    world.store.exists = True
-    world.store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "1")]
+    world.profile_store.exists = True
+    world.profile_store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "1")]
     world.durable_record.written = type(world.durable_record.written)(linked=True)
     pages = iter([PageState.QR, PageState.CONNECTED])
     world.browser.after_launch = lambda: world.browser.shows(next(pages))
     async with running(world):
         await until(world, "connected")
-    assert "restore s1" in world.store.calls
+    assert "restore s1" in world.profile_store.calls
     assert all(status.pairing.qr is None for status in world.statuses)
 
 
 async def test_a_damaged_save_is_passed_over_for_an_older_one_then_for_the_store() -> None:
     world = World()
-    world.store.exists, world.store.valid = True, False
-    world.store.kept = [Save(name, Path("/nowhere"), NOW, 1, "1") for name in ("new", "old")]
-    world.store.damaged = {"new", "old", "b2"}
+    world.profile_store.exists, world.profile_store.valid = True, False
+    world.profile_store.kept = [Save(name, Path("/nowhere"), NOW, 1, "1") for name in ("new", "old")]
+    world.profile_store.damaged = {"new", "old", "b2"}
     world.backups.has("b2", "b1")
     world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
     async with running(world):
         await until(world, "connected")
-    assert [call for call in world.store.calls if call.startswith("restore")] == [
+    assert [call for call in world.profile_store.calls if call.startswith("restore")] == [
         "restore new", "restore old", "restore b2", "restore b1",
     ]  # fmt: skip
 
@@ -119,7 +119,7 @@ async def test_an_unreachable_store_is_waited_for_without_a_qr_and_used_when_it_
         world.backups.has("b1")
         world.backups.error = None
         await until(world, "connected")
-    assert "restore b1" in world.store.calls
+    assert "restore b1" in world.profile_store.calls
 
 
 async def test_backups_from_before_a_clear_are_never_restored() -> None:
@@ -130,7 +130,7 @@ async def test_backups_from_before_a_clear_are_never_restored() -> None:
     async with running(world, epoch=4):
         await until(world, "pairing")
     assert world.backups.tombstones == [3]
-    assert not any(call.startswith("restore") for call in world.store.calls)
+    assert not any(call.startswith("restore") for call in world.profile_store.calls)
 
 
 async def test_a_crashed_browser_is_started_again_at_once() -> None:
@@ -147,34 +147,34 @@ async def test_a_crashed_browser_is_started_again_at_once() -> None:
 async def test_a_browser_that_connects_each_time_is_never_answered_with_an_older_copy() -> None:
     world = World()
     connected_profile(world)
-    world.store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
+    world.profile_store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
     async with running(world):
         for times in range(1, 4):
             await until(world, "connected")
             world.browser.crash()
             await eventually(lambda times=times: world.browser.calls.count("launch") == 1 + times)
         await until(world, "connected")
-    assert not any(call.startswith("restore") for call in world.store.calls)
+    assert not any(call.startswith("restore") for call in world.profile_store.calls)
 
 
 async def test_a_profile_on_which_no_browser_stays_up_gives_way_to_an_older_copy() -> None:
     world = World()
     connected_profile(world)
-    world.store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
+    world.profile_store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
     world.browser.gone_at_launch = 3
     async with running(world):
         await until(world, "connected")
     assert world.browser.calls.count("launch") == 4
-    assert "restore s1" in world.store.calls
+    assert "restore s1" in world.profile_store.calls
 
 
 async def test_when_every_attempt_fails_nothing_is_deleted_and_a_person_is_called() -> None:
     world = World()
-    world.store.exists = True
+    world.profile_store.exists = True
     world.browser.gone_at_launch = 100
     async with running(world):
         await until(world, "needs_attention", "cannot_reconnect")
-    assert "wipe" not in world.store.calls
+    assert "wipe" not in world.profile_store.calls
 
 
 async def test_a_login_revoked_by_the_phone_waits_for_a_person() -> None:
@@ -186,9 +186,9 @@ async def test_a_login_revoked_by_the_phone_waits_for_a_person() -> None:
         await until(world, "logged_out")
         assert not world.durable_record.written.linked
         world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
-        runner.again(2)
+        runner.reinitialize(2)
         await until(world, "pairing")
-    assert not any(call.startswith("restore") for call in world.store.calls)
+    assert not any(call.startswith("restore") for call in world.profile_store.calls)
 
 
 async def test_clear_unlinks_wipes_and_tells_the_store() -> None:
@@ -199,7 +199,7 @@ async def test_clear_unlinks_wipes_and_tells_the_store() -> None:
         runner.post(Event.CLEAR)
         await until(world, "stopped", "cleared")
     assert "unlink" in world.browser.calls
-    assert "wipe" in world.store.calls
+    assert "wipe" in world.profile_store.calls
     assert world.backups.tombstones == [5]
     assert world.durable_record.written.cleared_epoch == 5
     assert not world.durable_record.written.tombstone_owed
@@ -269,7 +269,7 @@ async def test_without_an_anchored_epoch_the_session_connects_and_saves_but_is_n
     connected_profile(world)
     async with running(world, anchored=False):
         await until(world, "connected")
-        await eventually(lambda: world.store.kept)
+        await eventually(lambda: world.profile_store.kept)
         assert world.backups.stored == []
 
 
@@ -281,7 +281,7 @@ async def test_losing_the_lease_kills_the_browser() -> None:
         runner.post(Event.LEASE_LOST)
         await until(world, "stopped", "lease_lost")
     assert "kill" in world.browser.calls
-    assert "snapshot_at_rest" not in world.store.calls
+    assert "snapshot_at_rest" not in world.profile_store.calls
 
 
 async def test_a_browser_frozen_for_the_lease_is_not_woken_by_the_end_of_a_snapshot() -> None:
@@ -316,7 +316,7 @@ async def test_a_lost_lease_kills_the_browser_before_anything_is_waited_for_and_
     connected_profile(world)
     async with running(world) as runner:
         await until(world, "connected")
-        runner.lost()
+        runner.lease_lost()
         said = len(world.statuses)
         assert world.browser.calls[-1] == "kill"
         await eventually(lambda: runner.state == "stopped")
@@ -326,14 +326,14 @@ async def test_a_lost_lease_kills_the_browser_before_anything_is_waited_for_and_
 async def test_a_disk_error_while_looking_for_the_profile_brings_no_qr_and_is_tried_again() -> None:
     world = World()
     connected_profile(world)
-    inspect, errors = world.store.inspect, [OSError(5, "I/O error"), OSError(28, "No space left")]
+    inspect, errors = world.profile_store.inspect, [OSError(5, "I/O error"), OSError(28, "No space left")]
 
     async def failing() -> object:
         if errors:
             raise errors.pop()
         return await inspect()
 
-    world.store.inspect = failing  # type: ignore[assignment, method-assign]
+    world.profile_store.inspect = failing  # type: ignore[assignment, method-assign]
     async with running(world):
         await until(world, "connected")
     assert "profile_unreadable" in [change.reason for change in world.status.history]
@@ -341,14 +341,14 @@ async def test_a_disk_error_while_looking_for_the_profile_brings_no_qr_and_is_tr
 
 
 def first_restore_fails(world: World, error: Exception) -> None:
-    restore, errors = world.store.restore_backup, [error]
+    restore, errors = world.profile_store.restore_backup, [error]
 
     async def failing(source: object, *, browser_version: str) -> object:
         if errors:
             raise errors.pop()
         return await restore(source, browser_version=browser_version)
 
-    world.store.restore_backup = failing  # type: ignore[assignment, method-assign]
+    world.profile_store.restore_backup = failing  # type: ignore[assignment, method-assign]
 
 
 async def test_an_unforeseen_error_of_the_store_is_unknown_and_not_absent() -> None:
@@ -368,7 +368,7 @@ async def test_copies_that_are_only_too_new_for_this_browser_call_a_person_and_s
     async def too_old(source: object, *, browser_version: str) -> object:
         raise BrowserTooOld("made by a newer browser")
 
-    world.store.restore_backup = too_old  # type: ignore[assignment, method-assign]
+    world.profile_store.restore_backup = too_old  # type: ignore[assignment, method-assign]
     async with running(world):
         await until(world, "needs_attention", "browser_too_old")
     assert "launch" not in world.browser.calls
@@ -391,17 +391,17 @@ async def test_a_profile_that_another_worker_has_outlived_gives_way_to_the_newer
     world.backups.has("theirs", epoch=7)
     async with running(world, epoch=8):
         await until(world, "connected")
-    assert "restore theirs" in world.store.calls
+    assert "restore theirs" in world.profile_store.calls
 
 
 async def test_a_login_that_several_good_copies_cannot_bring_back_is_believed_to_be_revoked() -> None:
     world = World()
     connected_profile(world)
-    world.store.kept = [Save(f"s{n}", Path("/nowhere"), NOW, 1, "1") for n in range(6)]
+    world.profile_store.kept = [Save(f"s{n}", Path("/nowhere"), NOW, 1, "1") for n in range(6)]
     world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
     async with running(world):
         await until(world, "logged_out", "login_gone")
-    assert len([call for call in world.store.calls if call.startswith("restore")]) == 3
+    assert len([call for call in world.profile_store.calls if call.startswith("restore")]) == 3
     assert world.durable_record.written.revoked
 
 
@@ -410,11 +410,11 @@ async def test_a_page_that_shows_a_qr_becomes_no_copy() -> None:
     connected_profile(world)
     async with running(world) as runner:
         await until(world, "connected")
-        saves = len(world.store.kept)
+        saves = len(world.profile_store.kept)
         world.browser.shows(PageState.QR)
         with pytest.raises(NotConnected):
             await runner.control.back_up()
-        assert len(world.store.kept) == saves
+        assert len(world.profile_store.kept) == saves
 
 
 async def test_a_restore_of_an_unknown_backup_leaves_a_running_session_alone() -> None:
@@ -437,7 +437,7 @@ async def test_a_seal_that_cannot_be_saved_is_not_repeated_in_a_storm() -> None:
     async def full(**_: object) -> object:
         raise OSError(28, "No space left")
 
-    world.store.snapshot = full  # type: ignore[assignment, method-assign]
+    world.profile_store.snapshot = full  # type: ignore[assignment, method-assign]
     async with running(world):
         await until(world, "pairing")
         world.browser.shows(PageState.CONNECTED)
@@ -449,8 +449,8 @@ async def test_a_seal_that_cannot_be_saved_is_not_repeated_in_a_storm() -> None:
 async def test_clear_of_a_session_that_is_not_running_unlinks_the_phone_too() -> None:
     world = World()
     connected_profile(world)
-    runner = SessionRunner(world.parts(), epoch=1)
-    runner.anchored(1)
+    runner = SessionRunner(world.dependencies(), epoch=1)
+    runner.epoch_anchored(1)
     await runner.clear(9)
     assert "unlink" in world.browser.calls
     assert world.durable_record.written.request == 9
@@ -463,9 +463,9 @@ async def test_a_clear_that_could_not_wipe_is_not_noted_as_done() -> None:
     async def failing() -> None:
         raise OSError(5, "I/O error")
 
-    world.store.wipe = failing  # type: ignore[method-assign]
-    runner = SessionRunner(world.parts(), epoch=1)
-    runner.anchored(1)
+    world.profile_store.wipe = failing  # type: ignore[method-assign]
+    runner = SessionRunner(world.dependencies(), epoch=1)
+    runner.epoch_anchored(1)
     await runner.clear(9)
     assert world.durable_record.written.request == 0
     assert world.durable_record.written.tombstone_owed
@@ -486,7 +486,7 @@ def refuse_saves(world: World) -> None:
     async def add_save(snapshot: object) -> Save:
         raise OSError(28, "No space left on device")
 
-    world.store.add_save = add_save  # type: ignore[method-assign, assignment]
+    world.profile_store.add_save = add_save  # type: ignore[method-assign, assignment]
 
 
 async def test_without_room_for_a_save_the_link_is_sealed_and_backed_up_all_the_same() -> None:
@@ -508,14 +508,14 @@ async def test_without_room_for_a_save_the_link_is_sealed_and_backed_up_all_the_
 async def test_a_profile_from_before_a_clear_on_another_worker_is_not_used(saved: bool) -> None:
     world = World()
     world.durable_record.written = type(world.durable_record.written)(linked=True, epoch=1)
-    world.store.exists = not saved
-    world.store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
+    world.profile_store.exists = not saved
+    world.profile_store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
     world.backups.has("b1", epoch=2, state="cleared")
     world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
     async with running(world, epoch=3):
         await until(world, "pairing")
-    assert not any(call.startswith("restore") for call in world.store.calls)
-    assert ("set_aside" in world.store.calls) is not saved
+    assert not any(call.startswith("restore") for call in world.profile_store.calls)
+    assert ("set_aside" in world.profile_store.calls) is not saved
 
 
 async def test_a_profile_from_after_a_clear_is_used_although_the_store_still_shows_the_cleared_backups() -> None:
@@ -525,7 +525,7 @@ async def test_a_profile_from_after_a_clear_is_used_although_the_store_still_sho
     world.backups.has("b1", epoch=2, state="cleared")
     async with running(world, epoch=7):
         await until(world, "connected")
-    assert "set_aside" not in world.store.calls
+    assert "set_aside" not in world.profile_store.calls
 
 
 async def test_a_clear_waits_for_a_page_that_is_on_its_way_so_that_the_phone_is_told() -> None:
@@ -539,7 +539,7 @@ async def test_a_clear_waits_for_a_page_that_is_on_its_way_so_that_the_phone_is_
         world.browser.shows(PageState.CONNECTED)
         world.browser.after_launch = None
     assert "unlink" in world.browser.calls
-    assert "wipe" in world.store.calls
+    assert "wipe" in world.profile_store.calls
 
 
 async def test_a_clear_does_not_wait_for_a_page_that_will_not_connect() -> None:
@@ -549,7 +549,7 @@ async def test_a_clear_does_not_wait_for_a_page_that_will_not_connect() -> None:
     async with running(world) as runner:
         await until(world, "needs_attention")
         runner.post(Event.CLEAR)
-        await eventually(lambda: "wipe" in world.store.calls, timeout=0.5)
+        await eventually(lambda: "wipe" in world.profile_store.calls, timeout=0.5)
     assert "unlink" not in world.browser.calls
 
 
@@ -584,11 +584,11 @@ async def test_a_clear_amid_work_on_the_page_brings_it_back_to_tell_the_phone(le
         await until(world, "pairing")
         world.browser.reopen_page, world.browser.reload = reopen_page, reload  # type: ignore[method-assign]
         world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
-        world.store.exists = True
+        world.profile_store.exists = True
         world.browser.shows(PageState.CONNECTED)
         await cut_off.wait()
         runner.post(Event.CLEAR)
-        await eventually(lambda: "wipe" in world.store.calls)
+        await eventually(lambda: "wipe" in world.profile_store.calls)
     assert "unlink" in world.browser.calls
 
 
@@ -596,8 +596,8 @@ async def test_a_worker_whose_lease_can_have_passed_on_says_nothing() -> None:
     world = World()
     connected_profile(world)
     owns = True
-    runner = SessionRunner(world.parts(), epoch=1, owns=lambda: owns)
-    runner.anchored(1)
+    runner = SessionRunner(world.dependencies(), epoch=1, owns=lambda: owns)
+    runner.epoch_anchored(1)
     task = asyncio.create_task(runner.run(1))
     await until(world, "connected")
     owns, said = False, len(world.statuses)
@@ -613,15 +613,15 @@ async def test_a_requested_restore_that_failed_once_keeps_the_sound_profile_when
     world.backups.has("b1")
     async with running(world) as runner:
         await until(world, "connected")
-        restore = world.store.restore_backup
+        restore = world.profile_store.restore_backup
 
         async def full(source: object, *, browser_version: str) -> object:
             world.backups.error = Unavailable("S3 is down")
             raise OSError(28, "No space left")
 
-        world.store.restore_backup = full  # type: ignore[assignment, method-assign]
+        world.profile_store.restore_backup = full  # type: ignore[assignment, method-assign]
         await runner.control.restore("b1")
         await eventually(lambda: "kept_profile" in [change.reason for change in world.status.history])
-        world.store.restore_backup = restore  # type: ignore[method-assign]
+        world.profile_store.restore_backup = restore  # type: ignore[method-assign]
         await until(world, "connected")
     assert "restore_failed" in [change.reason for change in world.status.history]

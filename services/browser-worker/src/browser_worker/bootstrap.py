@@ -18,12 +18,14 @@ from browser_worker.adapters.durable_record_file import DurableRecordFile
 from browser_worker.adapters.outbox_sqlite import SqliteOutbox
 from browser_worker.adapters.profile.paths import ProfilePaths
 from browser_worker.adapters.profile.store import DiskProfileStore
+from browser_worker.domain.budgets import STOP_MARGIN, kill_after
 from browser_worker.domain.debounce import Debounce
 from browser_worker.domain.ladder import Budget
 from browser_worker.handlers import SessionCommands
 from browser_worker.ports import SessionControl
 from browser_worker.runner.dependencies import Dependencies, Times
-from browser_worker.runner.worker import Worker, WorkerDependencies
+from browser_worker.runner.worker import Worker
+from browser_worker.runner.worker_dependencies import WorkerDependencies
 from browser_worker.settings import WorkerSettings
 from shared.browsers import NoBrowser
 from shared.bus import Bus
@@ -37,12 +39,6 @@ from shared.contracts.units import MEGABYTE
 from shared.runtime import Metrics, OpsServer, Shutdown, configure_logging, get_logger, load_settings
 
 log = get_logger()
-
-WATCHDOG_SHARE = 0.95
-"""Of the lease's TTL, by when a hung worker's browsers are dead, counted from the lease's newest renewal: sooner than
-it can pass on, later than the freeze of a worker that only has lost the bus."""
-STOP_MARGIN = 3.0
-"""Seconds beyond the sessions' own budget for closing what is around them."""
 
 
 async def main(shutdown: Shutdown) -> int:
@@ -60,23 +56,25 @@ async def main(shutdown: Shutdown) -> int:
         port=settings.http_port,
         ready=lambda: (bus.connected, "" if bus.connected else "the bus is lost"),
     )
-    stop_seconds = settings.stop_budget_ms / 1000 + STOP_MARGIN
-    shutdown.phase("sessions", stop_seconds, worker.stop)
+    shutdown.phase("sessions", _stop_seconds(settings), worker.stop)
     shutdown.phase("watchdog", 2.0, guard.stop)
     shutdown.phase("bus", 2.0, bus.drain)
     shutdown.phase("ops", 1.0, ops.stop)
     await ops.start()
     await worker.start()
-    log.info("worker_started", room=settings.worker_max_sessions, lease_policy=settings.lease_policy)
+    log.info("worker_started", capacity=settings.worker_max_sessions, lease_policy=settings.lease_policy)
     await shutdown.requested.wait()
     return 0
+
+
+def _stop_seconds(settings: WorkerSettings) -> float:
+    return settings.stop_budget_ms / 1000 + STOP_MARGIN
 
 
 def _watchdog_limit(settings: WorkerSettings) -> float:
     """Seconds that this process may hang before its browsers are killed: before the lease could pass to another. A lone
     worker's browsers are killed only when it is gone."""
-    by_then = settings.lease_ttl_ms / 1000 * WATCHDOG_SHARE
-    return by_then - TICK_SECONDS if settings.lease_policy == "fence" else 0.0
+    return kill_after(settings.lease_ttl_ms / 1000, TICK_SECONDS) if settings.lease_policy == "fence" else 0.0
 
 
 def _worker(settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog) -> Worker:
@@ -92,13 +90,14 @@ def _worker(settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog) -
             clock=clock,
             sessions=bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord),
             leases=bus.bucket(subjects.LEASES_BUCKET, LeaseRecord),
-            deps_of=sessions.deps_of,
+            dependencies_of=sessions.dependencies_of,
             commands_of=sessions.commands_of,
             heartbeat=heartbeat,
-            facts=lambda: (psutil.Process().memory_info().rss, _free_bytes(settings.session_path)),
-            room=settings.worker_max_sessions,
+            resources=lambda: (psutil.Process().memory_info().rss, _free_bytes(settings.session_path)),
+            capacity=settings.worker_max_sessions,
             ttl=settings.lease_ttl_ms / 1000,
             fence=settings.lease_policy == "fence",
+            stop_seconds=_stop_seconds(settings),
         )
     )
 
@@ -124,7 +123,7 @@ class _Sessions:
         except (BadBundle, NoBrowser) as error:
             raise ServiceError(str(error), code="no_browser", hint="run `persistent-session doctor`") from error
 
-    def deps_of(self, session: str) -> Dependencies:
+    def dependencies_of(self, session: str) -> Dependencies:
         if session not in self._built:
             self._built[session] = self._build(session)
         return self._built[session]
@@ -146,7 +145,7 @@ class _Sessions:
             session=session,
             worker=settings.instance,
             browser=self._browser(),
-            store=DiskProfileStore(
+            profile_store=DiskProfileStore(
                 session_path=settings.session_path,
                 saves_path=settings.backup_session_path,
                 session=session,

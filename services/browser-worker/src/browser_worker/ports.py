@@ -15,6 +15,7 @@ from shared.contracts.sessions import ProfileStatus
 from shared.contracts.snapshots import SnapshotManifest
 
 from .domain.reading import LocalStorageExport, Reading, SelfCheck, SendOutcome
+from .domain.session import DurableRecord
 
 
 class BrowserGone(Exception):
@@ -254,20 +255,6 @@ class Outbox(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class DurableRecord:
-    """What must outlive the process and a wipe. `revoked`: the phone has unlinked the login that the profile and its
-    copies hold. `request`: the newest SessionRecord.request carried out;
-    `cleared_epoch`: backups up to it are never restored; `tombstone_owed`: the store has not been told yet."""
-
-    epoch: int = 0
-    linked: bool = False
-    revoked: bool = False
-    request: int = 0
-    cleared_epoch: int = 0
-    tombstone_owed: bool = False
-
-
 class DurableRecordStore(Protocol):
     """A small durable record beside the profile."""
 
@@ -275,7 +262,7 @@ class DurableRecordStore(Protocol):
         """The defaults when there is none or it cannot be read."""
         ...
 
-    def write(self, remembered: DurableRecord) -> None:
+    def write(self, record: DurableRecord) -> None:
         """Durably, by rename."""
         ...
 

@@ -10,9 +10,19 @@ from .message import Instant, Message
 
 
 class DesiredState(StrEnum):
+    """What people want of a session; on the bus plain text, read with `DesiredState.read`."""
+
     RUNNING = "running"
     STOPPED = "stopped"
     CLEARED = "cleared"
+
+    @classmethod
+    def read(cls, text: str) -> DesiredState | None:
+        """None for a desired state of a newer version: a reader does nothing about it."""
+        try:
+            return cls(text)
+        except ValueError:
+            return None
 
 
 class State(StrEnum):

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from browser_worker.adapters.durable_files import private_folder, write_durably
-from browser_worker.ports import DurableRecord
+from browser_worker.domain.session import DurableRecord
 
 
 class DurableRecordFile:
@@ -22,6 +22,6 @@ class DurableRecordFile:
         except (OSError, msgspec.DecodeError):
             return DurableRecord()
 
-    def write(self, remembered: DurableRecord) -> None:
+    def write(self, record: DurableRecord) -> None:
         private_folder(self._path.parent)
-        write_durably(self._path, msgspec.json.encode(remembered))
+        write_durably(self._path, msgspec.json.encode(record))

@@ -1,17 +1,19 @@
-"""From a stream of page readings to events: what must last before it counts. Pure; the runner gives the time.
+"""From a stream of page readings to events: how long a reading must last before it counts. Pure; the runner gives the
+time.
 
 A look at the page is a moment. A QR where a login may exist, a lost connection or silence must last before anything is
-done about them, for a page shows all three while it loads.
+done about it, because a page shows all three while it loads.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from shared.contracts.sessions import State
+from shared.contracts.sessions import Reason, State
 
-from .machine import PAGE_EVENTS, Event, Session
+from .events import PAGE_EVENTS, Event
 from .reading import PageState
+from .session import Session
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,20 @@ class Debounce:
 
 @dataclass(frozen=True)
 class PageWatch:
-    """What the page shows and since when (monotonic seconds)."""
+    """What the page shows, since when (monotonic seconds), and which event was posted last, in which state."""
 
     page: PageState = PageState.UNKNOWN
     since: float = 0.0
+    posted: tuple[Event, State, Reason] | None = None
 
 
 def look(watch: PageWatch, page: PageState, now: float) -> PageWatch:
-    """The next watch; the same reading keeps its beginning, and LOADING is as silent as UNKNOWN."""
-    return watch if _same(watch.page, page) else PageWatch(page, now)
+    """The watch after one more look. The same reading keeps its beginning, and LOADING is as silent as UNKNOWN."""
+    return watch if _same(watch.page, page) else replace(watch, page=page, since=now)
 
 
 def event_of(watch: PageWatch, session: Session, now: float, debounce: Debounce) -> Event | None:
-    """The event that the watch amounts to, or None while it has not lasted long enough."""
+    """The event that the watch amounts to, or None while the reading has not lasted long enough."""
     lasted = now - watch.since
     if watch.page in _SILENT:
         return Event.PAGE_SILENT if lasted >= debounce.silent and session.state not in _MAY_BE_SILENT else None
@@ -49,6 +52,13 @@ def event_of(watch: PageWatch, session: Session, now: float, debounce: Debounce)
     if watch.page in (PageState.PAIRING, PageState.SYNCING) and lasted >= debounce.syncing:
         return Event.PAGE_SILENT
     return PAGE_EVENTS[watch.page]
+
+
+def posted_once(watch: PageWatch, session: Session, event: Event) -> PageWatch | None:
+    """The watch that has posted the event, or None when the event was posted last in this very state of the session: a
+    page repeats itself at every look."""
+    posted = (event, session.state, session.reason)
+    return None if watch.posted == posted else replace(watch, posted=posted)
 
 
 _SILENT = frozenset({PageState.UNKNOWN, PageState.LOADING})

@@ -1,145 +1,25 @@
 """The session's life as a table: `advance(session, event) -> Step`. Pure; effects are names that the runner performs.
 
-The rules that the table keeps: a login that is known to exist is never answered with a QR, but with a restore; a
-revoked login is never restored; a ban is never answered by reconnecting; nothing but CLEAR ever wipes. A pair of state
-and event without a row changes nothing: the trap is a row that is missing, so the tests walk through all of them.
+A QR is the one picture with two meanings. On a session without a login it is an invitation to link a phone. On a
+session whose login is known to exist it says that the profile has lost its login, and a person who scanned it would
+link a second device while the first login still lies in a backup. The page cannot tell the two apart, only what is
+known of the session can: `Session.fresh`. So `meaning` translates the event first, and a QR of a session that is not
+fresh is answered by a restore and never shown. The same way the first CONNECTED after a link means LINKED: the login is
+sealed before anybody is told "connected", for a crash in between must not cost the link.
+
+The table keeps four rules, and the tests prove them for every order of events: a login that is known to exist is never
+answered with a QR; a revoked login is restored only when a person asks; a refusal by WhatsApp is never answered by
+reconnecting; nothing but CLEAR wipes. A pair of state and event without a row changes nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from shared.contracts.sessions import Reason, State
 
-from .reading import PageState
-
-
-class Event(StrEnum):
-    """What can happen to a session."""
-
-    START = "start"
-    """DesiredState running, and the lease is ours."""
-    REINITIALIZE = "reinitialize"
-    """`initialize` was asked for once more."""
-    STOP = "stop"
-    CLEAR = "clear"
-    LEASE_LOST = "lease_lost"
-
-    PROFILE_GOOD = "profile_good"
-    PROFILE_NONE = "profile_none"
-    PROFILE_BAD = "profile_bad"
-    PROFILE_STALE = "profile_stale"
-    """Another worker owned the session since this profile was used, and has backed it up."""
-    PROFILE_UNREADABLE = "profile_unreadable"
-    """The disk gave an error: nothing is known of the profile."""
-    RESTORE_ASKED = "restore_asked"
-    RESTORED = "restored"
-    NOTHING_TO_RESTORE = "nothing_to_restore"
-    STORE_UNKNOWN = "store_unknown"
-    RESTORE_FAILED = "restore_failed"
-    """This machine could not put a copy in place (a full disk); the copies may be good."""
-    KEEP_PROFILE = "keep_profile"
-    """No copy could be put in place, and the present profile is sound."""
-    COPIES_USELESS = "copies_useless"
-    """Several good copies were put in place, and none of them is logged in any more."""
-    BROWSER_TOO_OLD = "browser_too_old"
-    RESUME = "resume"
-    """The lease is sure again, after work was interrupted by a doubt."""
-
-    LAUNCH_FAILED = "launch_failed"
-    BROWSER_GONE = "browser_gone"
-    BROWSER_HANGS = "browser_hangs"
-    PAGE_SILENT = "page_silent"
-    """Nothing could be read for longer than the watchdog allows."""
-    STILL_DOWN = "still_down"
-    """The rung was climbed and did not help."""
-    LADDER_ENDED = "ladder_ended"
-
-    QR = "qr"
-    LOGIN_LOST = "login_lost"
-    """A QR where a login is known to exist: the profile has lost it."""
-    QR_IDLE = "qr_idle"
-    PAIRING = "pairing"
-    SYNCING = "syncing"
-    CONNECTED = "connected"
-    LINKED = "linked"
-    """Connected by a link that is not sealed yet."""
-    SEALED = "sealed"
-    OFFLINE = "offline"
-    CONFLICT = "conflict"
-    LOGGED_OUT = "logged_out"
-    BANNED = "banned"
-    TERMS_NOT_ACCEPTED = "terms_not_accepted"
-    NETWORK_REFUSED = "network_refused"
-    DEPRECATED = "deprecated"
-    DIALOG = "dialog"
-
-
-class Effect(StrEnum):
-    """What the runner does, in the order given."""
-
-    FIND_PROFILE = "find_profile"
-    LAUNCH = "launch"
-    RESTORE = "restore"
-    PAUSE = "pause"
-    """Wait a while, longer each time."""
-    SEAL = "seal"
-    SETTLE = "settle"
-    """Connected: keep the carried copy, save, back up, drop what a restore set aside, reset the budgets."""
-    REFRESH_QR = "refresh_qr"
-    CLIMB = "climb"
-    """Wait, then take the next rung of the ladder."""
-    RETRY_SLOWLY = "retry_slowly"
-    TAKE_OVER = "take_over"
-    CONSIDER_TAKE_OVER = "consider_take_over"
-    FORGET_LINK = "forget_link"
-    SHUT_DOWN = "shut_down"
-    """Last snapshot, save, backup; the browser closes."""
-    CLOSE = "close"
-    KILL = "kill"
-    WIPE = "wipe"
-    """Unlink at the phone if that is possible, close, wipe, tombstone."""
-    ALERT = "alert"
-
-
-class Fault(StrEnum):
-    """What kind of fault it is, for only what can help is tried."""
-
-    NETWORK = "network"
-    PAGE = "page"
-    BROWSER = "browser"
-    PROFILE = "profile"
-
-
-class RestoreCause(StrEnum):
-    """Why a copy is put in place of the profile."""
-
-    PROFILE_UNUSABLE = "profile_unusable"
-    """There is no profile, or it is damaged, or another worker has a newer one."""
-    LOGIN_LOST = "login_lost"
-    """The profile is sound, but the page shows no login."""
-    REQUESTED = "requested"
-    """A person or the ladder wants another copy than the present profile."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """What the machine knows of one session. `linked`: a login is known to exist in the profile. `fresh`: it is known
-    that none exists anywhere, or that the phone has revoked it, so a QR may be shown."""
-
-    state: State = State.STOPPED
-    reason: Reason = Reason.NOT_STARTED
-    linked: bool = False
-    fresh: bool = False
-    newly_linked: bool = False
-    """Linked in this life and not sealed yet."""
-    refused: bool = False
-    """WhatsApp refuses the account or the network. Nothing is tried: a ban that is answered by reconnecting becomes a
-    longer ban."""
-    restore_cause: RestoreCause | None = None
-    """Why the newest restore began. Pauses and repetitions of the restore do not change the cause."""
-    fault: Fault | None = None
+from .events import REPAIRS, Effect, Event
+from .session import Fault, RestoreCause, Session
 
 
 @dataclass(frozen=True)
@@ -150,13 +30,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Rule:
-    """One row: the next state (None = the same), the reason shown to people, the effects."""
+    """One row: the next state and the reason shown to people (None = as before), the effects, and what is known now."""
 
     state: State | None
     reason: Reason | None
     effects: tuple[Effect, ...] = ()
     fault: Fault | None = None
     linked: bool | None = None
+    revoked: bool | None = None
     fresh: bool | None = None
     newly_linked: bool | None = None
     refused: bool = False
@@ -219,9 +100,14 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
         Rule(State.STARTING, Reason.PROFILE_UNREADABLE, (Effect.PAUSE, Effect.FIND_PROFILE)),
     ),
     (
+        (State.STARTING, State.RECONNECTING, State.NEEDS_ATTENTION),
+        Event.PROFILE_REVOKED,
+        Rule(State.STARTING, Reason.LAUNCHING, (Effect.SET_ASIDE, Effect.LAUNCH)),
+    ),
+    (
         (State.STARTING,),
         Event.PROFILE_STALE,
-        Rule(State.RESTORING, Reason.OWNED_ELSEWHERE, (Effect.RESTORE,), restore_cause=RestoreCause.PROFILE_UNUSABLE),
+        Rule(State.RESTORING, Reason.OWNED_ELSEWHERE, (Effect.RESTORE,), restore_cause=RestoreCause.OWNED_ELSEWHERE),
     ),
     (
         (State.STARTING, State.RECONNECTING, State.NEEDS_ATTENTION),
@@ -242,7 +128,7 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
     (
         (State.RESTORING,),
         Event.RESTORED,
-        Rule(State.STARTING, Reason.RESTORED, (Effect.LAUNCH,), linked=True, fresh=False),
+        Rule(State.STARTING, Reason.RESTORED, (Effect.LAUNCH,), linked=True, revoked=False, fresh=False),
     ),
     (
         (State.RESTORING,),
@@ -263,7 +149,14 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
     (
         (State.RESTORING,),
         Event.COPIES_USELESS,
-        Rule(State.LOGGED_OUT, Reason.LOGIN_GONE, (Effect.FORGET_LINK, Effect.ALERT), linked=False, fresh=True),
+        Rule(
+            State.LOGGED_OUT,
+            Reason.LOGIN_GONE,
+            (Effect.FORGET_ACCOUNT, Effect.ALERT),
+            linked=False,
+            revoked=True,
+            fresh=True,
+        ),
     ),
     ((State.RESTORING,), Event.BROWSER_TOO_OLD, Rule(State.NEEDS_ATTENTION, Reason.BROWSER_TOO_OLD, (Effect.ALERT,))),
     # the lease is sure again
@@ -319,13 +212,13 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
     (
         (State.STARTING, State.PAIRING, State.SYNCING, State.RECONNECTING, State.NEEDS_ATTENTION),
         Event.LINKED,
-        Rule(State.SYNCING, Reason.SEALING, (Effect.SEAL,), linked=True, fresh=False, newly_linked=True),
+        Rule(State.SYNCING, Reason.SEALING, (Effect.SEAL,), linked=True, revoked=False, fresh=False, newly_linked=True),
     ),
     ((State.SYNCING,), Event.SEALED, Rule(State.SYNCING, Reason.SEALED, newly_linked=False)),
     (
         (State.STARTING, State.SYNCING, State.RECONNECTING, State.CONFLICT, State.NEEDS_ATTENTION, State.FAILED),
         Event.CONNECTED,
-        Rule(State.CONNECTED, Reason.CONNECTED, (Effect.SETTLE,), linked=True, fresh=False),
+        Rule(State.CONNECTED, Reason.CONNECTED, (Effect.CONFIRM_CONNECTED,), linked=True, revoked=False, fresh=False),
     ),
     (
         (State.STARTING, State.CONNECTED, State.SYNCING),
@@ -343,8 +236,9 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
         Rule(
             State.LOGGED_OUT,
             Reason.UNLINKED_BY_PHONE,
-            (Effect.FORGET_LINK, Effect.ALERT),
+            (Effect.FORGET_ACCOUNT, Effect.ALERT),
             linked=False,
+            revoked=True,
             fresh=True,
             newly_linked=False,
         ),
@@ -367,36 +261,15 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
 
 TABLE: Table = _table()
 
-PAGE_EVENTS: dict[PageState, Event] = {
-    PageState.QR: Event.QR,
-    PageState.IDLE: Event.QR_IDLE,
-    PageState.PAIRING: Event.PAIRING,
-    PageState.SYNCING: Event.SYNCING,
-    PageState.CONNECTED: Event.CONNECTED,
-    PageState.OFFLINE: Event.OFFLINE,
-    PageState.CONFLICT: Event.CONFLICT,
-    PageState.LOGGED_OUT: Event.LOGGED_OUT,
-    PageState.BANNED: Event.BANNED,
-    PageState.TERMS_NOT_ACCEPTED: Event.TERMS_NOT_ACCEPTED,
-    PageState.NETWORK_REFUSED: Event.NETWORK_REFUSED,
-    PageState.DEPRECATED: Event.DEPRECATED,
-    PageState.DIALOG: Event.DIALOG,
-}
-"""What the page says as an event; LOADING and UNKNOWN say nothing."""
-
-
-REPAIRS = frozenset(
-    {Event.LAUNCH_FAILED, Event.BROWSER_GONE, Event.BROWSER_HANGS, Event.PAGE_SILENT, Event.STILL_DOWN, Event.RESUME}
-)
-
 
 def meaning(session: Session, event: Event) -> Event:
-    """What an event means for this session: a QR is an invitation to link only where no login can exist, and the first
-    connection after a link is to be sealed before anybody is told of it."""
+    """What an event means for this session."""
     if event in (Event.QR, Event.QR_IDLE) and not session.fresh:
         return Event.LOGIN_LOST
     if event is Event.CONNECTED and (session.newly_linked or session.state is State.PAIRING):
         return Event.LINKED
+    if event in (Event.PROFILE_NONE, Event.PROFILE_BAD) and session.login_is_revoked:
+        return Event.PROFILE_REVOKED
     return event
 
 
@@ -405,18 +278,38 @@ def advance(session: Session, event: Event) -> Step:
     rule = TABLE.get((session.state, meaning(session, event)))
     if rule is None or (session.refused and event in REPAIRS):
         return Step(session)
+    return Step(_counted(_ruled(session, rule), event), _one_browser(session, rule.effects))
+
+
+def _ruled(session: Session, rule: Rule) -> Session:
     state = rule.state or session.state
-    return Step(
-        replace(
-            session,
-            state=state,
-            reason=rule.reason or session.reason,
-            linked=session.linked if rule.linked is None else rule.linked,
-            fresh=session.fresh if rule.fresh is None else rule.fresh,
-            newly_linked=session.newly_linked if rule.newly_linked is None else rule.newly_linked,
-            refused=session.refused if rule.reason is None else rule.refused,
-            restore_cause=rule.restore_cause or session.restore_cause,
-            fault=rule.fault or (None if state is State.CONNECTED else session.fault),
-        ),
-        rule.effects,
+    return replace(
+        session,
+        state=state,
+        reason=rule.reason or session.reason,
+        linked=session.linked if rule.linked is None else rule.linked,
+        revoked=session.revoked if rule.revoked is None else rule.revoked,
+        fresh=session.fresh if rule.fresh is None else rule.fresh,
+        newly_linked=session.newly_linked if rule.newly_linked is None else rule.newly_linked,
+        refused=session.refused if rule.reason is None else rule.refused,
+        restore_cause=rule.restore_cause or session.restore_cause,
+        fault=rule.fault or (None if state is State.CONNECTED else session.fault),
     )
+
+
+def _counted(session: Session, event: Event) -> Session:
+    """A connection proves the launch and the copy that led to it; a link that is being made proves the launch."""
+    if event is Event.RESTORED:
+        by_login = session.restore_cause is RestoreCause.LOGIN_LOST
+        session = replace(session, pauses=0, logins_restored=session.logins_restored + by_login)
+    if session.state is State.CONNECTED:
+        session = replace(session, pauses=0, logins_restored=0, owned_elsewhere=False)
+    if session.state is State.CONNECTED or session.newly_linked:
+        session = replace(session, connected_since_launch=True, launches_since_connected=0)
+    return session
+
+
+def _one_browser(session: Session, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    """A browser that runs is closed before another starts or its profile is replaced."""
+    needs_rest = Effect.LAUNCH in effects or Effect.RESTORE in effects
+    return (Effect.CLOSE, *effects) if session.launched and needs_rest and Effect.CLOSE not in effects else effects

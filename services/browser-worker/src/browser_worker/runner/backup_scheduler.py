@@ -1,6 +1,13 @@
-"""Keeps the session safe while it is connected: carried localStorage, saves, backups. One at a time.
+"""Decides when a connected session is saved and backed up, and does it: one copy at a time.
 
-The trap: a backup is made only of a connected session, so that a QR page can never replace a good one.
+A save is a snapshot kept on this disk, a backup is a snapshot stored off-site. Both have a clock of their own: saves
+are cheap and frequent, backups go over the network. A backup that fails is tried again at a pace of its own, and while
+it fails the newest save is offered again instead of a new snapshot, so that the few saves that are kept do not all come
+from the time of the outage. A person's request and a new link come before the clocks.
+
+The trap: a page that has lost its login still has files. A copy of those files would become the newest copy, and
+restoring it would bring a QR back. So a running browser is copied only while the session is connected, and the page is
+asked before and after the snapshot.
 """
 
 from __future__ import annotations
@@ -25,76 +32,84 @@ from .reporter import Reporter
 
 log = get_logger()
 
+LOOK_SECONDS = 1.0
+LOOK_SOON_SECONDS = 0.2
+"""Between two looks at what is due; soon while a request waits for the session to be connected."""
+
 
 class BackupScheduler:
     def __init__(
-        self, deps: Dependencies, reporter: Reporter, stillness: FreezeGuard, *, epoch: Callable[[], int | None]
+        self, deps: Dependencies, reporter: Reporter, freeze_guard: FreezeGuard, *, epoch: Callable[[], int | None]
     ) -> None:
-        """`epoch`: the epoch anchored in the store, None while it is not (then nothing can be backed up)."""
+        """`epoch`: the epoch anchored in the object store; None until it is, and then nothing can be backed up."""
         self._deps = deps
         self._reporter = reporter
-        self._stillness = stillness
+        self._freeze_guard = freeze_guard
         self._epoch = epoch
         self._one_at_a_time = asyncio.Lock()
-        self._asked: BackupTrigger | None = None
+        self._requested: BackupTrigger | None = None
         self._wake = asyncio.Event()
         self._saved_at = float("-inf")
         self._backed_up_at = float("-inf")
         self._tried_at = float("-inf")
-        self._tried_before = False
-        self._kept: Snapshot | None = None
+        self._last_try_failed = False
+        self._newest_save: Snapshot | None = None
 
-    def ask(self, trigger: BackupTrigger) -> None:
+    def request(self, trigger: BackupTrigger) -> None:
         """A save and a backup as soon as possible."""
-        self._asked = trigger
+        self._requested = trigger
         self._wake.set()
 
     async def run(self) -> None:
-        """For as long as the session is owned."""
+        """As long as the session is owned."""
         while True:
             if self._connected():
-                await self._keep_once()
-            await self._pause()
+                await self._do_what_is_due()
+            await self._wait()
 
     async def save(self, trigger: BackupTrigger) -> None:
-        """Snapshot the running browser and keep it. Raises what the snapshot raises."""
+        """Snapshot the running browser and save it. Raises what the snapshot raises."""
         async with self._one_at_a_time:
-            await self._keep(await self._snapshot_running(), trigger)
+            await self._save(await self._snapshot_running(), trigger)
 
     async def back_up(self, trigger: BackupTrigger) -> Stored:
-        """Save, then store off-site, also when no save can be kept (a full disk). Raises ServiceError, ProfileDamaged,
+        """Save, then store off-site, also when no save can be made (a full disk). Raises ServiceError, ProfileDamaged,
         OSError."""
         async with self._one_at_a_time:
             if not self._connected():
                 raise NotConnected("only a connected session is backed up", hint="initialize, then link the phone")
-            snapshot = self._recent() if trigger is BackupTrigger.INTERVAL else None
+            snapshot = self._young_save() if trigger is BackupTrigger.INTERVAL else None
             if snapshot is None:
-                snapshot = await self._kept_if_possible(await self._snapshot_running(), trigger)
+                snapshot = await self._save_if_possible(await self._snapshot_running(), trigger)
             return await self._store(snapshot, trigger)
 
-    def _recent(self) -> Snapshot | None:
-        """The newest save, when it is young: while the store is away the saves must not turn over at each attempt."""
+    def _young_save(self) -> Snapshot | None:
+        """The newest save, to be offered again after a failure."""
         young = self._deps.clock.monotonic() - self._saved_at < self._deps.times.save / 2
-        return self._kept if young and self._tried_before else None
+        return self._newest_save if young and self._last_try_failed else None
 
-    async def last(self, *, timeout: float) -> None:
-        """The browser is closed: snapshot at rest, save, and back up as far as the time allows."""
+    async def make_final_copies(self, *, timeout: float) -> None:
+        """The browser is closed: snapshot the profile at rest, save it, and back it up as far as the time allows.
+        `timeout` in seconds; raises TimeoutError and what `back_up` raises."""
         async with asyncio.timeout(timeout), self._one_at_a_time:
             version = await self._deps.browser.version()
-            snapshot = await self._deps.store.snapshot_at_rest(epoch=self._epoch() or 0, browser_version=version)
-            await self._store(await self._kept_if_possible(snapshot, BackupTrigger.STOP), BackupTrigger.STOP)
+            snapshot = await self._deps.profile_store.snapshot_at_rest(
+                epoch=self._epoch() or 0, browser_version=version
+            )
+            await self._store(await self._save_if_possible(snapshot, BackupTrigger.STOP), BackupTrigger.STOP)
 
-    async def carry(self) -> None:
-        """Write localStorage beside the files, durably."""
-        carried = await self._deps.browser.export_local_storage()
-        await self._deps.store.write_local_storage_export(carried)
+    async def export_local_storage(self) -> None:
+        """Write the page's localStorage beside the profile's files, durably. Raises BrowserGone, BrowserHangs,
+        OSError."""
+        export = await self._deps.browser.export_local_storage()
+        await self._deps.profile_store.write_local_storage_export(export)
 
     def _connected(self) -> bool:
         return self._reporter.status.state == State.CONNECTED
 
-    async def _keep_once(self) -> None:
+    async def _do_what_is_due(self) -> None:
         now, times = self._deps.clock.monotonic(), self._deps.times
-        trigger, self._asked = self._asked, None
+        trigger, self._requested = self._requested, None
         due = now - self._backed_up_at >= times.back_up and now - self._tried_at >= times.back_up_retry
         try:
             if trigger or due:
@@ -103,33 +118,33 @@ class BackupScheduler:
             elif now - self._saved_at >= times.save:
                 await self.save(BackupTrigger.INTERVAL)
         except (ServiceError, ProfileDamaged, OSError, BrowserGone, BrowserHangs, TimeoutError) as error:
-            self._note_failure(error)
+            self._report_failure(error)
         await self._reporter.publish()
 
-    async def _pause(self) -> None:
+    async def _wait(self) -> None:
         self._wake.clear()
-        if self._asked:
-            # asked for while not connected: look again soon
-            await self._deps.clock.sleep(0.2)
+        if self._requested:
+            # requested while not connected: look again soon
+            await self._deps.clock.sleep(LOOK_SOON_SECONDS)
             return
         try:
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(LOOK_SECONDS):
                 await self._wake.wait()
         except TimeoutError:
             return
 
     async def _snapshot_running(self) -> Snapshot:
         deps = self._deps
-        if self._stillness.held_by(Holder.LEASE):
-            raise Unavailable("the lease is in doubt, the browser stands still")
+        if self._freeze_guard.held_by(Holder.LEASE):
+            raise Unavailable("the lease is in doubt, and the browser is frozen")
         await self._must_show_login()
         try:
-            await self.carry()
+            await self.export_local_storage()
         except (BrowserGone, BrowserHangs) as error:
-            log.warning("local_storage_not_read", session=deps.session, error=type(error).__name__)
-        snapshot = await deps.store.snapshot(
-            freeze=lambda: self._stillness.hold(Holder.SNAPSHOT),
-            thaw=lambda: self._stillness.release(Holder.SNAPSHOT),
+            log.warning("local_storage_not_exported", session=deps.session, error=type(error).__name__)
+        snapshot = await deps.profile_store.snapshot(
+            freeze=lambda: self._freeze_guard.hold(Holder.SNAPSHOT),
+            thaw=lambda: self._freeze_guard.release(Holder.SNAPSHOT),
             epoch=self._epoch() or self._reporter.status.epoch,
             browser_version=await deps.browser.version(),
             page_version=self._reporter.status.browser.page_version,
@@ -137,10 +152,14 @@ class BackupScheduler:
         await self._must_show_login()
         return snapshot
 
-    async def _keep(self, snapshot: Snapshot, trigger: BackupTrigger) -> Snapshot:
-        """The snapshot where it lies as a save."""
-        save = await self._deps.store.add_save(snapshot)
-        await self._note_save(save, snapshot)
+    async def _must_show_login(self) -> None:
+        if (await self._deps.browser.read()).state is not PageState.CONNECTED:
+            raise NotConnected("the page is not connected at this moment")
+
+    async def _save(self, snapshot: Snapshot, trigger: BackupTrigger) -> Snapshot:
+        """The snapshot at its place as a save."""
+        save = await self._deps.profile_store.add_save(snapshot)
+        await self._report_save(save, snapshot)
         log.info(
             "saved",
             session=self._deps.session,
@@ -148,34 +167,29 @@ class BackupScheduler:
             bytes=save.bytes,
             pause_ms=round(snapshot.pause_ms, 1),
         )
-        self._kept = replace(snapshot, folder=save.folder)
-        return self._kept
+        self._newest_save = replace(snapshot, folder=save.folder)
+        return self._newest_save
 
-    async def _kept_if_possible(self, snapshot: Snapshot, trigger: BackupTrigger) -> Snapshot:
-        """A snapshot that cannot be kept here is still worth a backup."""
+    async def _save_if_possible(self, snapshot: Snapshot, trigger: BackupTrigger) -> Snapshot:
+        """A snapshot that cannot be saved here is still worth a backup."""
         try:
-            return await self._keep(snapshot, trigger)
+            return await self._save(snapshot, trigger)
         except OSError as error:
-            self._note_no_save(type(error).__name__)
+            self._report_no_save(type(error).__name__)
             return snapshot
 
-    async def _must_show_login(self) -> None:
-        """Before and after the snapshot, so that a page that has lost its login meanwhile becomes no copy."""
-        if (await self._deps.browser.read()).state is not PageState.CONNECTED:
-            raise NotConnected("the page is not connected at this moment")
-
-    async def _note_save(self, save: Save, snapshot: Snapshot) -> None:
+    async def _report_save(self, save: Save, snapshot: Snapshot) -> None:
         deps = self._deps
         self._saved_at = deps.clock.monotonic()
-        saves = await deps.store.saves()
-        facts = SavesStatus(
+        saves = await deps.profile_store.saves()
+        status = SavesStatus(
             count=len(saves),
             newest_at=save.taken_at,
             newest_bytes=save.bytes,
-            bytes=await deps.store.saves_bytes(),
+            bytes=await deps.profile_store.saves_bytes(),
             pause_ms=snapshot.pause_ms,
         )
-        self._reporter.set(saves=facts)
+        self._reporter.set(saves=status)
         event = SnapshotSaved(
             session=deps.session,
             at=save.taken_at,
@@ -188,12 +202,15 @@ class BackupScheduler:
     async def _store(self, snapshot: Snapshot, trigger: BackupTrigger) -> Stored:
         epoch = self._epoch()
         if epoch is None:
-            raise ServiceError("the session's epoch is not anchored in the store yet", code="epoch_not_claimed")
-        async with self._deps.store.offer(snapshot) as chunks:
+            raise ServiceError("the object store has not confirmed the session's epoch yet", code="epoch_not_claimed")
+        async with self._deps.profile_store.offer(snapshot) as chunks:
             stored = await self._deps.backups.store(snapshot, chunks, epoch=epoch, trigger=trigger)
-        now = self._deps.clock.now()
-        self._tried_before = False
+        self._last_try_failed = False
         self._backed_up_at = self._deps.clock.monotonic()
+        self._report_stored(stored, snapshot)
+        return stored
+
+    def _report_stored(self, stored: Stored, snapshot: Snapshot) -> None:
         before = self._reporter.status.backups
         self._reporter.set(
             backups=msgspec.structs.replace(
@@ -205,24 +222,23 @@ class BackupScheduler:
                 newest_at=snapshot.manifest.taken_at,
                 newest_bytes=snapshot.manifest.total_bytes(),
                 stored_bytes=stored.stored_bytes or before.stored_bytes,
-                last_attempt_at=now,
+                last_attempt_at=self._deps.clock.now(),
                 last_error="",
             )
         )
-        return stored
 
-    def _note_failure(self, error: Exception) -> None:
+    def _report_failure(self, error: Exception) -> None:
         code = error.code if isinstance(error, ServiceError) else type(error).__name__
         log.warning("not_saved", session=self._deps.session, code=code, fenced=isinstance(error, Fenced))
-        now = self._deps.clock.now()
-        self._tried_before = True
+        self._last_try_failed = True
         if isinstance(error, ServiceError):
-            backups = self._reporter.status.backups
+            backups, now = self._reporter.status.backups, self._deps.clock.now()
             self._reporter.set(backups=msgspec.structs.replace(backups, last_attempt_at=now, last_error=code))
         else:
-            self._note_no_save(code)
+            self._report_no_save(code)
 
-    def _note_no_save(self, code: str) -> None:
-        log.warning("no_save_kept", session=self._deps.session, code=code)
+    def _report_no_save(self, code: str) -> None:
+        """The next save is tried at the pace of a failed backup."""
+        log.warning("no_save_made", session=self._deps.session, code=code)
         self._saved_at = self._deps.clock.monotonic() - self._deps.times.save + self._deps.times.back_up_retry
         self._reporter.set(saves=msgspec.structs.replace(self._reporter.status.saves, last_error=code))

@@ -1,10 +1,12 @@
-"""What the commands of the bus do to an owned session. Every answer comes within a few seconds."""
+"""What the commands of the bus do to an owned session. Every answer comes within the caller's deadline."""
 
 from __future__ import annotations
 
 import asyncio
 
-from browser_worker.domain.machine import Event
+import msgspec
+
+from browser_worker.domain.events import Event
 from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged
 from shared.contracts.backups import BackupTrigger
 from shared.contracts.budgets import PROBE_SECONDS
@@ -14,7 +16,7 @@ from shared.contracts.sessions import State
 from shared.runtime import get_logger
 
 from .context import Context
-from .observing import Observer
+from .observer import Observer
 from .restorer import restorable
 from .sending import Sending
 
@@ -44,12 +46,12 @@ class Control:
         await self._observer.measure()
         started = back_up and self._context.state is State.CONNECTED
         if started:
-            self._context.backup_scheduler.ask(BackupTrigger.CHECK)
+            self._context.backup_scheduler.request(BackupTrigger.CHECK)
         await self._context.reporter.publish()
         return Checked(status=self._context.reporter.status, probe_ok=probe_ok, backup_started=started)
 
     async def _probe(self) -> bool:
-        if not self._context.launched or self._context.quiet:
+        if not self._context.session.launched or self._context.polling.suspended:
             return False
         try:
             async with asyncio.timeout(PROBE_SECONDS):
@@ -68,14 +70,21 @@ class Control:
             async with self._context.page_lock:
                 code = await self._deps.browser.pairing_code(number)
         except BrowserGone as error:
-            raise Unavailable("the browser is not there at the moment", hint="it is restarted by itself") from error
+            raise Unavailable(
+                "the browser is not there at the moment", hint="the worker restarts it; try again in a moment"
+            ) from error
         except (BrowserHangs, TimeoutError) as error:
             raise TimedOut(
                 "WhatsApp gave no pairing code in time", hint="try again in a minute, or scan the QR"
             ) from error
-        self._context.note_pairing_code(code)
-        await self._context.reporter.publish()
+        await self._report_pairing_code(code)
         return PairingCode(code=code, valid_seconds=PAIRING_CODE_SECONDS)
+
+    async def _report_pairing_code(self, code: str) -> None:
+        reporter, now = self._context.reporter, self._deps.clock.now()
+        pairing = msgspec.structs.replace(reporter.status.pairing, pairing_code=code, pairing_code_at=now)
+        reporter.set(pairing=pairing)
+        await reporter.publish()
 
     async def send_test(self, command_id: str, number: str, text: str, *, timeout: float) -> SendResult:
         return await self._sending.send(command_id, number, text, timeout=timeout)
@@ -96,15 +105,15 @@ class Control:
         if self._context.state in (State.STOPPED, State.RESTORING):
             raise Conflict("a restore is under way already")
         await self._must_exist(backup_id)
-        self._context.restorer.asked = backup_id
+        self._context.restorer.requested_backup = backup_id
         self._context.post(Event.RESTORE_ASKED)
 
     async def _must_exist(self, backup_id: str) -> None:
-        """A session that runs is not taken down for a backup that cannot be had. Raises NotFound, Unavailable."""
-        found = await self._deps.backups.backups()
-        good = [backup.id for backup in restorable(found.backups, self._context.remembered, set())]
+        """A session that runs is not taken down if the backup cannot be fetched. Raises NotFound, Unavailable."""
+        listing = await self._deps.backups.backups()
+        good = [backup.id for backup in restorable(listing.backups, self._context.session.cleared_epoch)]
         if backup_id not in good and (backup_id or not good):
             raise NotFound("there is no such backup that can be restored", hint="persistent-session backups lists them")
 
     async def read_chunk(self, snapshot: str, sha256: str) -> bytes:
-        return await self._deps.store.read_chunk(snapshot, sha256)
+        return await self._deps.profile_store.read_chunk(snapshot, sha256)

@@ -1,4 +1,4 @@
-"""What a session's runner needs: its deps, and its times in seconds."""
+"""What a session's runner needs: its collaborators, and its times in seconds."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Times:
     back_up: float = 300.0
     back_up_retry: float = 30.0
     stable: float = 60.0
-    """Connected for so long, the budget of reconnects is whole again."""
+    """After a connection of this length the budget of reconnects is whole again."""
     stop: float = 12.0
     publish: float = 5.0
     take_over: float = 10.0
     take_over_pause: float = 600.0
-    """At most one takeover of a conflict by itself in this time."""
+    """At most one takeover of a conflict in this time, unless a person asks."""
     unlink: float = 20.0
 
 
@@ -44,7 +44,7 @@ class Dependencies:
     session: str
     worker: str
     browser: Browser
-    store: ProfileStore
+    profile_store: ProfileStore
     backups: BackupService
     outbox: Outbox
     durable_record: DurableRecordStore

@@ -1,6 +1,14 @@
-"""Walks through the copies of a session, newest first, until one can be put in place.
+"""Walks through the copies of a session, newest first, until one can be put in place of the profile.
 
-Unknown is not absent: when the store cannot be asked, the answer is STORE_UNKNOWN and nothing is touched.
+Which copy is believed. The saves on this disk come first: they are near and as new as this worker's last minutes. When
+another worker has owned the session since, everything on this disk may be older than the newest backup, so the object
+store is asked first, and the saves serve only when it holds no copy. A `clear` that was carried out elsewhere makes
+everything on this disk useless.
+
+Unknown is not absent. An object store that cannot be asked, or that fails in the middle, says nothing about the
+backups: the answer is STORE_UNKNOWN and nothing is touched. Only a listing that was read and holds no usable copy gives
+NOTHING_TO_RESTORE, and only then may a QR be shown. A copy that a newer browser made is sound, so it gives
+BROWSER_TOO_OLD, and no QR either.
 """
 
 from __future__ import annotations
@@ -8,8 +16,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from browser_worker.domain.machine import Event
-from browser_worker.ports import BrowserTooOld, DurableRecord, ProfileDamaged
+from browser_worker.domain.events import Event
+from browser_worker.domain.session import Session
+from browser_worker.ports import BrowserTooOld, ProfileDamaged
 from shared.contracts.backups import BackupEntry, BackupState
 from shared.contracts.errors import Refused, ServiceError
 from shared.contracts.events import SessionRestored
@@ -20,148 +29,136 @@ from .dependencies import Dependencies
 log = get_logger()
 
 LOGINS_TRIED = 3
-"""Copies put in place for a lost login before it is believed that the phone has revoked it."""
-ASK_SECONDS = 3.0
+"""Copies put in place for a lost login before it is believed that the phone has revoked the login."""
+LISTING_SECONDS = 3.0
+"""A start with a profile on disk waits this long for the object store, and then goes on without it."""
 
 
 class Restorer:
-    """Remembers what has been tried since the session was last connected, so that no copy is tried twice.
+    """Remembers which copies were tried since the session was last connected, so that no copy is tried twice."""
 
-    `known_epoch`: set when other workers owned the session since; what this machine holds may then be older than the
-    store's newest backup, and its saves are not used before that."""
-
-    def __init__(self, deps: Dependencies, *, epoch: Callable[[], int], known_epoch: int | None = None) -> None:
+    def __init__(self, deps: Dependencies, *, session: Callable[[], Session]) -> None:
         self._deps = deps
-        self._epoch = epoch
-        self._known_epoch = known_epoch
+        self._session = session
         self._tried: set[str] = set()
-        self._logins_tried = 0
-        self._too_old = False
-        self.buried = False
-        """A `clear` was carried out elsewhere since this machine had the session: what it holds is from before that."""
-        self.asked: str | None = None
+        self._too_new = False
+        self.cleared_elsewhere = False
+        """A `clear` was carried out elsewhere since this worker had the session: its copies are from before that."""
+        self.requested_backup: str | None = None
         """A backup that a person asked for; "" is the newest."""
 
     def begin_anew(self) -> None:
+        """The session is connected: every copy may be tried again."""
         self._tried.clear()
-        self._logins_tried = 0
-        self._known_epoch = None
-        self.buried = False
+        self.cleared_elsewhere = False
 
     async def is_behind(self) -> bool:
-        """Whether the store holds a newer life of this session than this machine, or knows that this one was cleared.
-        An unknown store says no: a local session must start without it."""
-        if self._known_epoch is None:
+        """Whether the object store holds a newer life of this session than this disk, or knows that the session was
+        cleared. An unknown store says no, because a session on disk must start without the store."""
+        if not self._session().owned_elsewhere:
             return False
         try:
-            async with asyncio.timeout(ASK_SECONDS):
-                found = await self._deps.backups.backups()
+            async with asyncio.timeout(LISTING_SECONDS):
+                listing = await self._deps.backups.backups()
         except (ServiceError, TimeoutError):
             return False
-        self._note_grave(found.backups)
-        newest = restorable(found.backups, self._deps.durable_record.load(), set())
-        return self.buried or (bool(newest) and newest[0].epoch > self._known_epoch)
+        self._note_clear(listing.backups)
+        newest = restorable(listing.backups, self._session().cleared_epoch)
+        return self.cleared_elsewhere or (bool(newest) and newest[0].epoch > self._session().previous_epoch)
 
-    def _note_grave(self, backups: tuple[BackupEntry, ...]) -> None:
-        known, remembered = self._known_epoch, self._deps.durable_record.load()
-        if known is not None:
-            since = max(known, remembered.cleared_epoch + 1)
-            self.buried = any(backup.state == BackupState.CLEARED and backup.epoch >= since for backup in backups)
+    def _note_clear(self, backups: tuple[BackupEntry, ...]) -> None:
+        session = self._session()
+        if session.owned_elsewhere:
+            since = max(session.previous_epoch, session.cleared_epoch + 1)
+            self.cleared_elsewhere = any(backup.state == BackupState.CLEARED and backup.epoch >= since for backup in backups)
 
     async def restore(self, *, login_lost: bool = False) -> Event:
         """RESTORED, NOTHING_TO_RESTORE, STORE_UNKNOWN, COPIES_USELESS or BROWSER_TOO_OLD. Raises OSError."""
-        if login_lost and self._logins_tried >= LOGINS_TRIED:
+        tried = self._session().logins_restored
+        if login_lost and tried >= LOGINS_TRIED:
             return Event.COPIES_USELESS
         event = await self._restore()
-        if login_lost and event is Event.RESTORED:
-            self._logins_tried += 1
-        elif login_lost and event is Event.NOTHING_TO_RESTORE and self._logins_tried:
-            return Event.COPIES_USELESS
-        return event
+        return Event.COPIES_USELESS if login_lost and tried and event is Event.NOTHING_TO_RESTORE else event
 
     async def _restore(self) -> Event:
-        started, self._too_old = self._deps.clock.monotonic(), False
+        started, self._too_new = self._deps.clock.monotonic(), False
         version = await self._deps.browser.version()
-        local = self.asked is None and self._known_epoch is None
-        if local and await self._from_saves(version, started):
+        elsewhere = self._session().owned_elsewhere
+        if self.requested_backup is None and not elsewhere and await self._from_saves(version, started):
             return Event.RESTORED
         event = await self._from_backups(version, started)
-        old_saves = self._known_epoch is not None and not self.buried
-        if event is not Event.RESTORED and old_saves and await self._from_saves(version, started):
+        saves_serve = elsewhere and not self.cleared_elsewhere
+        if event is not Event.RESTORED and saves_serve and await self._from_saves(version, started):
             return Event.RESTORED
-        return Event.BROWSER_TOO_OLD if event is Event.NOTHING_TO_RESTORE and self._too_old else event
+        return Event.BROWSER_TOO_OLD if event is Event.NOTHING_TO_RESTORE and self._too_new else event
 
     async def _from_saves(self, version: str, started: float) -> bool:
-        for save in await self._deps.store.saves():
+        for save in await self._deps.profile_store.saves():
             if save.id in self._tried:
                 continue
             try:
-                await self._deps.store.restore_save(save, browser_version=version)
+                await self._deps.profile_store.restore_save(save, browser_version=version)
             except ProfileDamaged as error:
-                self._refused(save.id, error)
+                self._pass_over(save.id, error)
                 log.warning("save_not_usable", session=self._deps.session, save=save.id, reason=str(error))
                 continue
-            self._tried.add(save.id)
-            await self._note("save", save.id, started)
+            await self._note_restored("save", save.id, started)
             return True
         return False
 
     async def _from_backups(self, version: str, started: float) -> Event:
         try:
-            backups = await self._deps.backups.backups()
+            listing = await self._deps.backups.backups()
         except ServiceError as error:
             log.warning("store_unknown", session=self._deps.session, code=error.code)
             return Event.STORE_UNKNOWN
-        self._note_grave(backups.backups)
-        for backup in self._candidates(backups.backups):
+        self._note_clear(listing.backups)
+        for backup in self._candidates(listing.backups):
             try:
-                await self._deps.store.restore_backup(self._deps.backups.source(backup.id), browser_version=version)
+                source = self._deps.backups.source(backup.id)
+                await self._deps.profile_store.restore_backup(source, browser_version=version)
             except (Refused, ProfileDamaged) as error:
-                self._refused(backup.id, error)
+                self._pass_over(backup.id, error)
                 log.warning("backup_not_usable", session=self._deps.session, backup=backup.id, reason=str(error))
                 continue
             except ServiceError as error:
                 # an error that nobody foresaw says nothing about the backup
                 log.warning("restore_interrupted", session=self._deps.session, backup=backup.id, code=error.code)
                 return Event.STORE_UNKNOWN
-            self._tried.add(backup.id)
-            self.asked = None
-            await self._note("backup", backup.id, started)
+            self.requested_backup = None
+            await self._note_restored("backup", backup.id, started)
             return Event.RESTORED
-        self.asked = None
+        self.requested_backup = None
         return Event.NOTHING_TO_RESTORE
 
-    def _refused(self, copy: str, error: Exception) -> None:
-        """A copy that is only too new for this browser is sound, and no reason to show a QR."""
-        self._tried.add(copy)
+    def _pass_over(self, copy: str, error: Exception) -> None:
+        """A copy that is only too new for this browser is sound, and may be tried again."""
         if isinstance(error, BrowserTooOld):
-            self._tried.discard(copy)
-            self._too_old = True
+            self._too_new = True
+        else:
+            self._tried.add(copy)
 
     def _candidates(self, backups: tuple[BackupEntry, ...]) -> list[BackupEntry]:
-        if self.asked:
-            return [backup for backup in backups if backup.id == self.asked]
-        return restorable(backups, self._deps.durable_record.load(), self._tried)
+        if self.requested_backup:
+            return [backup for backup in backups if backup.id == self.requested_backup]
+        usable = restorable(backups, self._session().cleared_epoch)
+        return [backup for backup in usable if backup.id not in self._tried]
 
-    async def _note(self, source: str, snapshot: str, started: float) -> None:
-        now = self._deps.clock.now()
+    async def _note_restored(self, source: str, copy: str, started: float) -> None:
+        self._tried.add(copy)
         seconds = self._deps.clock.monotonic() - started
-        log.info("restored", session=self._deps.session, source=source, copy=snapshot, seconds=round(seconds, 2))
+        log.info("restored", session=self._deps.session, source=source, copy=copy, seconds=round(seconds, 2))
         event = SessionRestored(
             session=self._deps.session,
-            at=now,
-            epoch=self._epoch(),
+            at=self._deps.clock.now(),
+            epoch=self._session().epoch,
             source=source,
-            snapshot=snapshot,
+            snapshot=copy,
             seconds=seconds,
         )
         await self._deps.publish_event("session", "restored", event)
 
 
-def restorable(backups: tuple[BackupEntry, ...], remembered: DurableRecord, tried: set[str]) -> list[BackupEntry]:
-    """Newest first: good, not tried yet, and not from before a `clear`, even if the store has not heard of it."""
-    return [
-        backup
-        for backup in backups
-        if backup.restorable and backup.epoch > remembered.cleared_epoch and backup.id not in tried
-    ]
+def restorable(backups: tuple[BackupEntry, ...], cleared_epoch: int) -> list[BackupEntry]:
+    """Newest first: good, and not from before a `clear`, even if the object store has not heard of the clear."""
+    return [backup for backup in backups if backup.restorable and backup.epoch > cleared_epoch]

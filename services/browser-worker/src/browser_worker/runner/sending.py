@@ -1,7 +1,7 @@
 """Test messages: at most once for a command id, whatever happens to the answer.
 
-The trap: without an acknowledgement the message may still leave after a reconnect, so a retry would send it twice. The
-intention is written down before the send, and on doubt the page is asked what became of the message.
+The trap: a message without an acknowledgement may still leave after a reconnect, so a retry would send it twice. The
+outbox records the intention before the send, and after a doubt the page is asked what became of the message.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from .context import Context
 
 log = get_logger()
 
-
 SHORTEST_SEND = 0.2
 """Seconds that must be left to begin a send."""
 
@@ -31,7 +30,7 @@ class Sending:
         self._deps = context.deps
 
     async def send(self, command_id: str, number: str, text: str, *, timeout: float) -> SendResult:
-        """Seconds; raises NotConnected, Unavailable before anything was sent, never after."""
+        """`timeout` in seconds. Raises NotConnected and Unavailable only before anything was sent."""
         deadline = self._deps.clock.monotonic() + timeout
         recorded = self._deps.outbox.find(command_id)
         if recorded is not None:
@@ -58,11 +57,11 @@ class Sending:
                 f"the session is not connected (it is {self._context.state.value})",
                 hint="initialize, and link the phone if a QR is shown",
             )
-        if self._context.quiet:
+        if self._context.polling.suspended:
             raise Unavailable("the browser is paused for a moment", hint="try again in a few seconds")
 
     async def look_up_open(self) -> None:
-        """Ask the page about sends whose end is not known, such as those of a worker that was killed."""
+        """Ask the page about sends whose outcome is not known, such as those of a worker that was killed."""
         for recorded in self._deps.outbox.open():
             await self._looked_up(recorded)
 
@@ -72,11 +71,11 @@ class Sending:
                 return await self._deps.browser.new_message_id(number)
         except (BrowserGone, BrowserHangs, TimeoutError) as error:
             raise Unavailable(
-                "the browser does not answer; nothing was sent", hint="it is restarted by itself"
+                "the browser does not answer; nothing was sent", hint="the worker restarts it; try again in a moment"
             ) from error
 
     async def _send(self, command_id: str, number: str, text: str, message_id: str, deadline: float) -> SendResult:
-        """One at a time; what comes to its turn too late, or on a page that is no longer connected, is not sent."""
+        """One at a time. A message whose turn comes too late, or on a page that is no longer connected, is not sent."""
         try:
             async with asyncio.timeout(deadline - self._deps.clock.monotonic()):
                 await self._context.page_lock.acquire()
@@ -84,7 +83,7 @@ class Sending:
             return _not_sent(command_id, message_id, "the page was busy; nothing was sent")
         try:
             left = deadline - self._deps.clock.monotonic()
-            if left < SHORTEST_SEND or self._context.state is not State.CONNECTED or self._context.quiet:
+            if left < SHORTEST_SEND or self._context.state is not State.CONNECTED or self._context.polling.suspended:
                 return _not_sent(command_id, message_id, "the page was not ready in time; nothing was sent")
             outcome = await self._deps.browser.send_text(number, text, message_id, timeout=left)
         except (BrowserGone, BrowserHangs, TimeoutError) as error:
@@ -97,13 +96,13 @@ class Sending:
         )
 
     async def _recorded(self, recorded: SendResult) -> SendResult:
-        """What is known already; an open end is looked up in the page once more."""
+        """The recorded result of an earlier send; an unknown outcome is looked up in the page once more."""
         if recorded.outcome in ("intended", "unknown"):
             recorded = await self._looked_up(recorded)
         return msgspec.structs.replace(recorded, repeated=True)
 
     async def _looked_up(self, recorded: SendResult) -> SendResult:
-        if self._context.state is not State.CONNECTED or self._context.quiet or not recorded.message_id:
+        if self._context.state is not State.CONNECTED or self._context.polling.suspended or not recorded.message_id:
             return recorded
         try:
             found = await self._deps.browser.find_message(recorded.message_id)
@@ -111,9 +110,9 @@ class Sending:
             return recorded
         if found is None or found.outcome == "unknown":
             return recorded
-        settled = msgspec.structs.replace(recorded, outcome=found.outcome, ack=found.ack, error=found.error)
-        self._deps.outbox.record_outcome(recorded.command_id, settled)
-        return settled
+        known = msgspec.structs.replace(recorded, outcome=found.outcome, ack=found.ack, error=found.error)
+        self._deps.outbox.record_outcome(recorded.command_id, known)
+        return known
 
 
 def _not_sent(command_id: str, message_id: str, why: str) -> SendResult:

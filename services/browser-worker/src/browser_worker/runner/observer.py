@@ -1,4 +1,4 @@
-"""Measures the session's facts in their own time: profile, backups, browser. Decides nothing."""
+"""Measures the session at its own pace: profile, backups, browser. Decides nothing about the session's state."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import msgspec
 
+from browser_worker.domain.session import Fact
 from browser_worker.ports import BrowserGone, BrowserHangs
 from shared.contracts.errors import ServiceError
 from shared.contracts.sessions import BackupsStatus, State
@@ -13,7 +14,8 @@ from shared.runtime import get_logger
 
 from .context import Context
 
-SETTLING_SECONDS = 10.0
+FUNCTIONS_SECONDS = 10.0
+"""The page's send functions come about a second after its connection; before this their lack means nothing."""
 UNREADY_SECONDS = 40.0
 
 log = get_logger()
@@ -25,7 +27,7 @@ class Observer:
         self._deps = context.deps
 
     async def run(self) -> None:
-        """For as long as the session is owned."""
+        """As long as the session is owned."""
         clock, times = self._deps.clock, self._deps.times
         validated_at = measured_at = float("-inf")
         while True:
@@ -33,51 +35,52 @@ class Observer:
             if now - validated_at >= times.validate:
                 validated_at = now
                 await self.validate()
-                await self.ask_backups()
+                await self.list_backups()
             if now - measured_at >= times.measure:
                 measured_at = now
                 await self.measure()
-            self._reset_budget(now)
+            self._note_stability()
             await self._reload_once_if_unready()
             await self._context.reporter.publish()
             await clock.sleep(times.publish)
 
-    def _reset_budget(self, now: float) -> None:
-        connected_at = self._context.connected_at
-        if connected_at is not None and now - connected_at >= self._deps.times.stable:
-            self._context.attempts = 0
-        self._context.reporter.set(reconnect_attempts=self._context.attempts)
+    def _note_stability(self) -> None:
+        connected = self._context.reporter.seconds_connected()
+        if connected is not None and connected >= self._deps.times.stable:
+            self._context.note(Fact.STABLE)
+        self._context.reporter.set(reconnect_attempts=self._context.session.attempts)
 
     async def _reload_once_if_unready(self) -> None:
-        """A page whose send functions never become ready does so after one reload more often than not; once a launch,
+        """A page whose send functions never become ready does so after one reload more often than not. Once a launch,
         so that a changed page costs no more than that."""
-        connected_at = self._context.connected_at
-        if connected_at is None or self._context.reporter.status.browser.send_ok or self._context.reloaded:
+        connected = self._context.reporter.seconds_connected()
+        ready = self._context.reporter.status.browser.send_ok or self._context.session.reloaded
+        if connected is None or connected < UNREADY_SECONDS or ready or self._context.polling.suspended:
             return
-        if self._deps.clock.monotonic() - connected_at < UNREADY_SECONDS or self._context.quiet:
-            return
-        self._context.reloaded = True
+        self._context.note(Fact.PAGE_RELOADED)
         log.warning("page_reloaded_for_its_functions", session=self._deps.session)
-        with suppress(BrowserGone, BrowserHangs), self._context.quietly():
+        with suppress(BrowserGone, BrowserHangs), self._context.polling.suspended_polling():
             await self._deps.browser.reload()
 
     async def validate(self) -> None:
-        """A running browser moves its files while they are read: one bad look at it is looked at again."""
+        """Inspect the profile. A running browser moves its files while they are read, so one bad look is repeated."""
         with suppress(OSError):
-            facts = await self._deps.store.inspect()
-            if facts.exists and not facts.valid and self._context.launched:
-                facts = await self._deps.store.inspect()
-            self._context.reporter.set(profile=facts)
+            profile = await self._deps.profile_store.inspect()
+            if profile.exists and not profile.valid and self._context.session.launched:
+                profile = await self._deps.profile_store.inspect()
+            self._context.reporter.set(profile=profile)
 
-    async def ask_backups(self) -> None:
+    async def list_backups(self) -> None:
+        """An object store that cannot be asked leaves what is known."""
         try:
-            found = await self._deps.backups.backups()
+            listing = await self._deps.backups.backups()
         except ServiceError:
             return
-        good = [backup for backup in found.backups if backup.restorable]
+        good = [backup for backup in listing.backups if backup.restorable]
         newest, before = (good[0] if good else None), self._context.reporter.status.backups
         newest_at = newest.taken_at if newest else None
         if newest and newest.id == before.newest_id and before.newest_at:
+            # an unchanged session was as safe later as when this backup was stored
             newest_at = max(before.newest_at, newest.taken_at)
         self._context.reporter.set(
             backups=BackupsStatus(
@@ -86,14 +89,15 @@ class Observer:
                 newest_id=newest.id if newest else "",
                 newest_at=newest_at,
                 newest_bytes=newest.bytes if newest else 0,
-                stored_bytes=found.stored_bytes,
+                stored_bytes=listing.stored_bytes,
                 last_attempt_at=before.last_attempt_at,
                 last_error=before.last_error,
             )
         )
 
     async def measure(self) -> None:
-        if not self._context.launched or self._context.quiet:
+        """Measure the browser and check the page's functions; a browser that does not answer leaves what is known."""
+        if not self._context.session.launched or self._context.polling.suspended:
             return
         try:
             await self._deps.browser.dismiss_known_dialogs()
@@ -109,7 +113,7 @@ class Observer:
             memory_bytes=measure.memory_bytes,
             processes=measure.processes,
         )
-        if check is not None and (check.send_ok or self._settled()):
+        if check is not None and (check.send_ok or self._functions_are_due()):
             browser = msgspec.structs.replace(
                 browser,
                 read_ok=check.read_ok,
@@ -119,7 +123,6 @@ class Observer:
             )
         reporter.set(browser=browser)
 
-    def _settled(self) -> bool:
-        """The page's send functions come about a second after its connection; before that their lack means nothing."""
-        connected_at = self._context.connected_at
-        return connected_at is not None and self._deps.clock.monotonic() - connected_at >= SETTLING_SECONDS
+    def _functions_are_due(self) -> bool:
+        connected = self._context.reporter.seconds_connected()
+        return connected is not None and connected >= FUNCTIONS_SECONDS
