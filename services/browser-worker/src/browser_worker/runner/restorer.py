@@ -70,7 +70,9 @@ class Restorer:
         session = self._session()
         if session.owned_elsewhere:
             since = max(session.previous_epoch, session.cleared_epoch + 1)
-            self.cleared_elsewhere = any(backup.state == BackupState.CLEARED and backup.epoch >= since for backup in backups)
+            self.cleared_elsewhere = any(
+                backup.state == BackupState.CLEARED and backup.epoch >= since for backup in backups
+            )
 
     async def restore(self, *, login_lost: bool = False) -> Event:
         """RESTORED, NOTHING_TO_RESTORE, STORE_UNKNOWN, COPIES_USELESS or BROWSER_TOO_OLD. Raises OSError."""
