@@ -29,9 +29,11 @@ from health_samples import (
 )
 
 import browser_worker.runner
-from browser_worker.domain.machine import PAGE_EVENTS, Event, Session, advance
+from browser_worker.domain.events import PAGE_EVENTS, Event
+from browser_worker.domain.machine import advance
 from browser_worker.domain.page_state import interpret
 from browser_worker.domain.reading import RawReading
+from browser_worker.domain.session import Session
 from gateway.domain.actions import Action as GatewayAction
 from health.domain.causes import Cause, cause_of
 from health.domain.finding import CheckCode, Problem

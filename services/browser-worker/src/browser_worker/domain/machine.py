@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from shared.contracts.sessions import Reason, State
 
 from .events import REPAIRS, Effect, Event
-from .session import Fault, RestoreCause, Session
+from .session import LOGINS_TRIED, Fault, RestoreCause, Session
 
 
 @dataclass(frozen=True)
@@ -300,8 +300,8 @@ def _ruled(session: Session, rule: Rule) -> Session:
 def _counted(session: Session, event: Event) -> Session:
     """A connection proves the launch and the copy that led to it; a link that is being made proves the launch."""
     if event is Event.RESTORED:
-        by_login = session.restore_cause is RestoreCause.LOGIN_LOST
-        session = replace(session, pauses=0, logins_restored=session.logins_restored + by_login)
+        restored = session.logins_restored + (session.restore_cause is RestoreCause.LOGIN_LOST)
+        session = replace(session, pauses=0, logins_restored=min(restored, LOGINS_TRIED))
     if session.state is State.CONNECTED:
         session = replace(session, pauses=0, logins_restored=0, owned_elsewhere=False)
     if session.state is State.CONNECTED or session.newly_linked:

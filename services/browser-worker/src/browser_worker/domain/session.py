@@ -17,6 +17,10 @@ from typing import assert_never
 from shared.contracts.sessions import Reason, State
 
 
+LOGINS_TRIED = 3
+"""Copies put in place for a lost login before it is believed that the phone has revoked the login."""
+
+
 class Fault(StrEnum):
     """What kind of thing went wrong; the ladder tries only what can help against it."""
 
@@ -87,7 +91,7 @@ class Session:
     attempts: int = 0
     """Rungs climbed since the session was last connected for a while."""
     logins_restored: int = 0
-    """Copies put in place for a lost login since the session was last connected."""
+    """Copies put in place for a lost login since the session was last connected, at most LOGINS_TRIED."""
     pauses: int = 0
     """Pauses in a row before the object store or the disk was asked again."""
 

@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Callable
 
 from browser_worker.domain.events import Event
-from browser_worker.domain.session import Session
+from browser_worker.domain.session import LOGINS_TRIED, Session
 from browser_worker.ports import BrowserTooOld, ProfileDamaged
 from shared.contracts.backups import BackupEntry, BackupState
 from shared.contracts.errors import Refused, ServiceError
@@ -28,8 +28,6 @@ from .dependencies import Dependencies
 
 log = get_logger()
 
-LOGINS_TRIED = 3
-"""Copies put in place for a lost login before it is believed that the phone has revoked the login."""
 LISTING_SECONDS = 3.0
 """A start with a profile on disk waits this long for the object store, and then goes on without it."""
 
