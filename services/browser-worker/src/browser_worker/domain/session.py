@@ -16,7 +16,6 @@ from typing import assert_never
 
 from shared.contracts.sessions import Reason, State
 
-
 LOGINS_TRIED = 3
 """Copies put in place for a lost login before it is believed that the phone has revoked the login."""
 
