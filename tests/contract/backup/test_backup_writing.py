@@ -21,7 +21,7 @@ from backup.domain.generations import GenerationPolicy
 from backup.domain.layout import ObjectKind
 from backup.domain.retention import RetentionPolicy
 from shared.clock import SystemClock
-from shared.contracts.backups import Store
+from shared.contracts.backups import StoreSnapshot
 from shared.contracts.errors import Fenced, Invalid, NotFound, Unavailable
 from shared.contracts.snapshots import CHUNK_BYTES, FileEntry, SnapshotManifest, digest
 from shared.testing import FakeClock, S3Server
@@ -290,7 +290,7 @@ async def test_an_offer_that_could_not_be_restored_is_refused(quick: Replica, ch
     }
     await quick.claim(SESSION)
     offer = quick.owner.offer_manifest(SnapshotManifest(**{**fields, **change}))  # type: ignore[arg-type]
-    offer = Store(snapshot="s", epoch=1, manifest_chunks=offer.manifest_chunks, total_bytes=offer.total_bytes)
+    offer = StoreSnapshot(snapshot="s", epoch=1, manifest_chunks=offer.manifest_chunks, total_bytes=offer.total_bytes)
     with pytest.raises(Invalid):
         await quick.writer.write(SESSION, offer)
     assert (await quick.backups(SESSION)).backups == ()

@@ -10,7 +10,7 @@ import pytest
 from worker_processes import Scene, WorkerProcess, lives
 
 from shared.contracts import subjects
-from shared.contracts.backups import Store, Stored
+from shared.contracts.backups import Stored, StoreSnapshot
 from shared.contracts.errors import Fenced
 from shared.contracts.sessions import DesiredState
 from shared.testing import eventually
@@ -36,7 +36,7 @@ async def standing_by(stage: Scene, worker: WorkerProcess) -> None:
 
 
 async def refuses_epoch(stage: Scene, epoch: int) -> None:
-    late = Store(snapshot=secrets.token_hex(16), epoch=epoch, manifest_chunks=("0" * 64,), total_bytes=1)
+    late = StoreSnapshot(snapshot=secrets.token_hex(16), epoch=epoch, manifest_chunks=("0" * 64,), total_bytes=1)
     with pytest.raises(Fenced):
         await stage.request(subjects.STORE, late, Stored)
 

@@ -24,8 +24,8 @@ from shared.contracts.backups import (
     FetchChunk,
     FetchManifest,
     ListBackups,
-    Store,
     Stored,
+    StoreSnapshot,
     Tombstone,
     Tombstoned,
 )
@@ -141,7 +141,7 @@ async def test_each_request_goes_to_the_session_and_brings_its_answer(
     now = datetime(2026, 11, 22, tzinfo=UTC)
     answers: list[tuple[str, type[Message], Message]] = [
         (subjects.CLAIM_EPOCH, ClaimEpoch, EpochClaimed(epoch=8)),
-        (subjects.STORE, Store, Stored(backup="b1")),
+        (subjects.STORE, StoreSnapshot, Stored(backup="b1")),
         (subjects.LIST, ListBackups, Backups(stored_bytes=5)),
         (subjects.TOMBSTONE, Tombstone, Tombstoned(tombstoned_at=now)),
     ]
@@ -160,7 +160,12 @@ async def test_each_request_goes_to_the_session_and_brings_its_answer(
     total = snapshot.manifest.total_bytes()
     assert seen == [
         ("shop", ClaimEpoch(owner="w", nonce="n", at_least=4)),
-        ("shop", Store(snapshot=snapshot.id, epoch=8, manifest_chunks=("p1", "p2"), total_bytes=total, reason="link")),
+        (
+            "shop",
+            StoreSnapshot(
+                snapshot=snapshot.id, epoch=8, manifest_chunks=("p1", "p2"), total_bytes=total, reason="link"
+            ),
+        ),
         ("shop", ListBackups()),
         ("shop", Tombstone(epoch=8)),
     ]
@@ -173,10 +178,10 @@ async def test_what_the_service_refuses_and_its_absence_are_told_apart(
     with pytest.raises(NotRunning):
         await service.backups()
 
-    async def refuse(message: Store, call: Call) -> Message:
+    async def refuse(message: StoreSnapshot, call: Call) -> Message:
         raise Fenced("an owner with a newer epoch exists")
 
-    await serve(subjects.STORE, Store, refuse)
+    await serve(subjects.STORE, StoreSnapshot, refuse)
     with pytest.raises(Fenced):
         await service.store(snapshot, (), epoch=1, trigger=BackupTrigger.STOP)
 

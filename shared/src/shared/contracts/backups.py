@@ -1,9 +1,10 @@
 """What a worker and the backup service say to each other.
 
-Storing: the owner claims its epoch once, then offers a snapshot with Store; the backup service pulls the manifest and
-the chunks that it lacks with ReadChunk from the owner, and answers when the backup is whole (or with an error: nothing
-is stored).
-Restoring: List, FetchManifest, then FetchChunk for each chunk. Chunks travel as raw bytes, everything else as messages.
+To back up, the owner claims its epoch once and then offers a snapshot with StoreSnapshot. The backup service pulls the
+manifest and the chunks that it lacks from the owner with ReadChunk. It answers when the backup is whole, or with an
+error; then nothing is stored.
+To restore, the worker sends ListBackups, FetchManifest, and FetchChunk for each chunk. Chunks travel as raw bytes,
+everything else as messages.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class FailureCode(StrEnum):
 
 
 class ClaimEpoch(Message, frozen=True, kw_only=True, tag="wa.backup.v1.claim_epoch"):
-    """Anchor the owner's epoch in the store. The same nonce gets the same answer again."""
+    """Anchor the owner's epoch in the object store. The same nonce gets the same answer again."""
 
     owner: str
     nonce: str
@@ -89,11 +90,11 @@ class ClaimEpoch(Message, frozen=True, kw_only=True, tag="wa.backup.v1.claim_epo
 class EpochClaimed(Message, frozen=True, kw_only=True, tag="wa.backup.v1.epoch_claimed"):
     epoch: int
     conditional_writes: bool = True
-    """False where the store ignores conditional writes and the lease alone must protect."""
+    """False where the object store ignores conditional writes; only the lease keeps two owners apart then."""
 
 
-class Store(Message, frozen=True, kw_only=True, tag="wa.backup.v1.store"):
-    """Offer of a snapshot. The manifest is zstd-compressed JSON, cut into chunks like a file."""
+class StoreSnapshot(Message, frozen=True, kw_only=True, tag="wa.backup.v1.store"):
+    """Offers a snapshot. Its manifest is zstd-compressed JSON, cut into chunks like a file."""
 
     snapshot: str
     epoch: int
@@ -115,7 +116,7 @@ class Stored(Message, frozen=True, kw_only=True, tag="wa.backup.v1.stored"):
 
 
 class ReadChunk(Message, frozen=True, kw_only=True, tag="wa.snapshot.v1.read_chunk"):
-    """To the owner: the raw bytes of one chunk (of a file or of the manifest) of a snapshot on offer."""
+    """Asks the owner for the raw bytes of one chunk (of a file or of the manifest) of a snapshot on offer."""
 
     snapshot: str
     sha256: str
@@ -149,7 +150,7 @@ class BackupEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backups"):
-    """All backups of a session, newest first. An answer at all means that the store could be read."""
+    """All backups of a session, newest first. An answer means that the object store could be read."""
 
     backups: tuple[BackupEntry, ...] = ()
     stored_bytes: int = 0
@@ -157,21 +158,21 @@ class Backups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backups"):
 
 
 class FetchManifest(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_manifest"):
-    """`offset`: byte to begin at; the reply is a raw part of the compressed manifest, empty at its end."""
+    """`offset` is the byte to begin at; the reply is a raw part of the compressed manifest, empty at its end."""
 
     backup: str
     offset: int = 0
 
 
 class FetchChunk(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_chunk"):
-    """The raw, decrypted, verified bytes of one chunk."""
+    """Asks for the raw bytes of one chunk, decrypted and verified."""
 
     backup: str
     sha256: str
 
 
 class Tombstone(Message, frozen=True, kw_only=True, tag="wa.backup.v1.tombstone"):
-    """The session was cleared: backups up to this epoch are never restored and go after the grace time."""
+    """The session was cleared: backups up to this epoch are never restored, and are removed after the grace time."""
 
     epoch: int
 

@@ -14,8 +14,8 @@ from .backups import (
     FetchManifest,
     ListBackups,
     ReadChunk,
-    Store,
     Stored,
+    StoreSnapshot,
     Tombstone,
     Tombstoned,
 )
@@ -83,7 +83,7 @@ COMMANDS = (
     Command(subjects.RESTORE_NOW, WORKER, RestoreNow, Accepted),
     Command(subjects.READ_CHUNK, WORKER, ReadChunk, None),
     Command(subjects.CLAIM_EPOCH, BACKUP, ClaimEpoch, EpochClaimed),
-    Command(subjects.STORE, BACKUP, Store, Stored),
+    Command(subjects.STORE, BACKUP, StoreSnapshot, Stored),
     Command(subjects.LIST, BACKUP, ListBackups, Backups),
     Command(subjects.FETCH_MANIFEST, BACKUP, FetchManifest, None),
     Command(subjects.FETCH_CHUNK, BACKUP, FetchChunk, None),

@@ -39,8 +39,8 @@ from shared.contracts.backups import (
     FetchManifest,
     ListBackups,
     ReadChunk,
-    Store,
     Stored,
+    StoreSnapshot,
     Tombstone,
     Tombstoned,
 )
@@ -66,7 +66,7 @@ class Owner:
     made: int = 0
     before_read: Callable[[int], Awaitable[None]] | None = None
 
-    def offer(self, session: str, tree: Tree, *, epoch: int = 1, taken_at: datetime | None = None) -> Store:
+    def offer(self, session: str, tree: Tree, *, epoch: int = 1, taken_at: datetime | None = None) -> StoreSnapshot:
         self.made += 1
         files = []
         for path, data in sorted(tree.items()):
@@ -83,10 +83,10 @@ class Owner:
         )
         return self.offer_manifest(manifest)
 
-    def offer_manifest(self, manifest: SnapshotManifest) -> Store:
+    def offer_manifest(self, manifest: SnapshotManifest) -> StoreSnapshot:
         parts = list(split(zstandard.compress(encode(manifest))))
         self.chunks.update((digest(part), part) for part in parts)
-        return Store(
+        return StoreSnapshot(
             snapshot=manifest.snapshot,
             epoch=manifest.epoch,
             manifest_chunks=tuple(digest(part) for part in parts),
@@ -216,7 +216,7 @@ class Client:
             subjects.CLAIM_EPOCH, ClaimEpoch(owner="owner", nonce=nonce, at_least=at_least), EpochClaimed
         )
 
-    async def store(self, ask: Store, *, timeout: float = 60.0) -> Stored:
+    async def store(self, ask: StoreSnapshot, *, timeout: float = 60.0) -> Stored:
         return await self.ask(subjects.STORE, ask, Stored, timeout=timeout)
 
     async def back_up(self, tree: Tree, *, epoch: int = 1) -> Stored:

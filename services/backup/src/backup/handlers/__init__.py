@@ -12,8 +12,8 @@ from shared.contracts.backups import (
     FetchChunk,
     FetchManifest,
     ListBackups,
-    Store,
     Stored,
+    StoreSnapshot,
     Tombstone,
     Tombstoned,
 )
@@ -53,7 +53,7 @@ class Handlers:
         queue = subjects.BACKUP_QUEUE
         return [
             await bus.serve(every(subjects.CLAIM_EPOCH), ClaimEpoch, self.claim, queue=queue),
-            await bus.serve(every(subjects.STORE), Store, self.write, queue=queue, concurrency=64),
+            await bus.serve(every(subjects.STORE), StoreSnapshot, self.write, queue=queue, concurrency=64),
             await bus.serve(every(subjects.LIST), ListBackups, self.backups, queue=queue),
             await bus.serve(every(subjects.FETCH_MANIFEST), FetchManifest, self.manifest_part, queue=queue),
             await bus.serve(every(subjects.FETCH_CHUNK), FetchChunk, self.chunk, queue=queue),
@@ -67,7 +67,7 @@ class Handlers:
         epoch = await self._epochs.claim(session, owner=request.owner, nonce=request.nonce, at_least=request.at_least)
         return EpochClaimed(epoch=epoch, conditional_writes=self._store.conditional)
 
-    async def write(self, request: Store, call: Call) -> Stored:
+    async def write(self, request: StoreSnapshot, call: Call) -> Stored:
         if not 0 < request.epoch <= _MAX_EPOCH or not request.snapshot:
             raise Invalid("a backup needs a snapshot and an epoch above 0")
         return await self._writer.write(_session(call), request)

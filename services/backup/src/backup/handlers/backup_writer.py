@@ -24,7 +24,7 @@ from backup.domain.manifests import BadSnapshot, StoredManifest, check, content_
 from backup.domain.packs import ChunkLocation
 from backup.ports import DataKey, EpochStore, Reports, Repository, SnapshotReader, Taken
 from shared.clock import Clock
-from shared.contracts.backups import BackupState, FailureCode, Store, Stored
+from shared.contracts.backups import BackupState, FailureCode, Stored, StoreSnapshot
 from shared.contracts.errors import Conflict, Invalid, ServiceError, TimedOut
 from shared.contracts.message import BadMessage, decode
 from shared.contracts.snapshots import CHUNK_BYTES, SnapshotManifest
@@ -94,7 +94,7 @@ class BackupWriter:
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: dict[tuple[str, str, int], asyncio.Task[Stored]] = {}
 
-    async def write(self, session: str, request: Store) -> Stored:
+    async def write(self, session: str, request: StoreSnapshot) -> Stored:
         """Joins the same request when that is under way. A caller who gives up does not end the backup. Raises errors
         of shared.contracts.errors; the snapshot is then not stored."""
         name = (session, request.snapshot, request.epoch)
@@ -116,7 +116,7 @@ class BackupWriter:
         if not task.cancelled():
             task.exception()  # fetches the exception: asyncio logs one that nobody fetched
 
-    async def _write(self, session: str, request: Store) -> Stored:
+    async def _write(self, session: str, request: StoreSnapshot) -> Stored:
         try:
             async with asyncio.timeout(self._options.timeout), self._turns[session], self._slots:
                 return await self._steps(session, request)
@@ -130,11 +130,11 @@ class BackupWriter:
             await self._report_failure(session, request, ServiceError.code)
             raise
 
-    async def _report_failure(self, session: str, request: Store, code: str) -> None:
+    async def _report_failure(self, session: str, request: StoreSnapshot, code: str) -> None:
         log.warning("backup_failed", session=session, epoch=request.epoch, code=code)
         await self._reports.failed(session, request.epoch, code)
 
-    async def _steps(self, session: str, request: Store) -> Stored:
+    async def _steps(self, session: str, request: StoreSnapshot) -> Stored:
         started = self._clock.monotonic()
         await self._epochs.admit(session, request.epoch)
         listing = await self._repository.list_backups(session)
@@ -156,7 +156,7 @@ class BackupWriter:
         entry = listing.with_snapshot(snapshot)
         return _reply(await self._repository.manifest(listing.session, entry.ref.id)) if entry else None
 
-    async def _read_offer(self, session: str, request: Store) -> Offer:
+    async def _read_offer(self, session: str, request: StoreSnapshot) -> Offer:
         """Raises Invalid when the offer contradicts itself or exceeds a limit."""
         self._check_sizes(request)
 
@@ -168,7 +168,7 @@ class BackupWriter:
             packed = b"".join([part async for part in parts])
         return await asyncio.to_thread(_parse_offer, session, request, packed, self._options.max_manifest_bytes)
 
-    def _check_sizes(self, request: Store) -> None:
+    def _check_sizes(self, request: StoreSnapshot) -> None:
         if not 0 <= request.total_bytes <= self._options.max_snapshot_bytes:
             raise Invalid("the snapshot is larger than MAX_SNAPSHOT_MB", code=FailureCode.TOO_LARGE)
         if not 0 < len(request.manifest_chunks) * CHUNK_BYTES <= self._options.max_manifest_bytes + CHUNK_BYTES:
@@ -209,7 +209,7 @@ class BackupWriter:
         )
         return choose(newest, self._options.generations, self._clock.now()), known
 
-    async def _write_packs(self, session: str, request: Store, offer: Offer, plan: Plan) -> PackWriter:
+    async def _write_packs(self, session: str, request: StoreSnapshot, offer: Offer, plan: Plan) -> PackWriter:
         """The missing chunks into the store; nothing names them yet."""
         packs = PackWriter(self._repository, session, plan.generation, plan.key, scrub=self._options.scrub)
 
@@ -231,7 +231,7 @@ class BackupWriter:
         return packs
 
     async def _write_manifest(
-        self, session: str, request: Store, listing: Listing, offer: Offer, plan: Plan, packs: PackWriter
+        self, session: str, request: StoreSnapshot, listing: Listing, offer: Offer, plan: Plan, packs: PackWriter
     ) -> Stored:
         """Write the manifest under the next free name; from then on the backup exists."""
         for attempt in range(_NAME_TRIES):
@@ -252,7 +252,7 @@ class BackupWriter:
         raise Conflict("other backups keep taking the next name", code=FailureCode.CONTENDED)
 
     def _manifest(
-        self, session: str, request: Store, sequence: int, offer: Offer, plan: Plan, packs: PackWriter
+        self, session: str, request: StoreSnapshot, sequence: int, offer: Offer, plan: Plan, packs: PackWriter
     ) -> StoredManifest:
         locations = {chunk: packs.locations.get(chunk) or plan.known[chunk] for chunk in offer.chunks}
         sizes = {**plan.packs, **packs.packs}
@@ -303,7 +303,7 @@ def _reply(manifest: StoredManifest) -> Stored:
     )
 
 
-def _parse_offer(session: str, request: Store, packed: bytes, limit: int) -> Offer:
+def _parse_offer(session: str, request: StoreSnapshot, packed: bytes, limit: int) -> Offer:
     try:
         data = zstandard.ZstdDecompressor().stream_reader(packed).read(limit + 1)
         if len(data) > limit:

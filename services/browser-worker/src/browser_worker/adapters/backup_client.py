@@ -1,7 +1,8 @@
 """The backup service as one session's owner sees it, over the bus.
 
 Errors of the bus pass through: NotRunning, Unavailable and TimedOut mean that nothing is known, never that nothing is
-there. The trap: a chunk may be asked for again after a lost answer, a Store may not (the owner offers a new snapshot).
+there. The trap: after a lost answer a chunk may be requested again, but StoreSnapshot may not: the owner offers a new
+snapshot instead.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from shared.contracts.backups import (
     FetchChunk,
     FetchManifest,
     ListBackups,
-    Store,
     Stored,
+    StoreSnapshot,
     Tombstone,
     Tombstoned,
 )
@@ -56,7 +57,7 @@ class BusBackupService:
     async def store(
         self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, trigger: BackupTrigger
     ) -> Stored:
-        message = Store(
+        message = StoreSnapshot(
             snapshot=snapshot.id,
             epoch=epoch,
             manifest_chunks=manifest_chunks,
