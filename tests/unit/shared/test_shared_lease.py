@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.bus import Lease, Outcome
 from shared.contracts.sessions import LeaseRecord
 from shared.testing import FakeClock, MemoryBucket
-from shared.testing.fake_clock import settle
+from shared.testing.fake_clock import run_ready_tasks
 
 TTL = 6.0
 KEY = "shop"
@@ -52,7 +52,7 @@ async def test_a_free_lease_is_taken_at_once(bucket: MemoryBucket[LeaseRecord], 
     assert await record_in(bucket) == LeaseRecord(owner="a", nonce=mine.nonce, epoch=1)
 
 
-async def test_the_epoch_is_above_the_one_anchored_in_the_store(
+async def test_the_epoch_is_above_the_one_anchored_in_the_write(
     bucket: MemoryBucket[LeaseRecord], time: FakeClock
 ) -> None:
     assert await lease(bucket, time, "a", at_least=41).acquire() == 42
@@ -106,9 +106,9 @@ async def test_an_outage_of_nats_starts_the_observation_anew(
     other = asyncio.create_task(lease(bucket, time, "b").acquire())
     competing.add(other)
     await time.pass_time(TTL - 1.0)
-    bucket.store.lost = True
+    bucket.data.lost = True
     await time.pass_time(12.0)
-    bucket.store.lost = False
+    bucket.data.lost = False
     await time.pass_time(TTL - 0.5)
     assert not other.done()
     await time.pass_time(1.0)
@@ -120,11 +120,11 @@ async def test_a_renewal_during_an_outage_is_unknown_and_the_lease_is_held_after
 ) -> None:
     mine = lease(bucket, time, "a")
     await mine.acquire()
-    bucket.store.lost = True
+    bucket.data.lost = True
     assert await mine.renew() is Outcome.UNKNOWN
     time.advance(2.0)
     assert mine.seconds_since_renewal == 2.0
-    bucket.store.lost = False
+    bucket.data.lost = False
     assert await mine.renew() is Outcome.HELD
     assert mine.seconds_since_renewal == 0.0
 
@@ -134,7 +134,7 @@ async def test_a_lost_acknowledgement_does_not_cost_the_lease(
 ) -> None:
     mine = lease(bucket, time, "a")
     await mine.acquire()
-    bucket.store.lose_acks = 1
+    bucket.data.lose_acks = 1
     assert await mine.renew() is Outcome.UNKNOWN
     assert await mine.renew() is Outcome.HELD
     assert await mine.renew() is Outcome.HELD
@@ -143,7 +143,7 @@ async def test_a_lost_acknowledgement_does_not_cost_the_lease(
 async def test_a_lost_acknowledgement_while_acquiring_is_recognised_by_the_nonce(
     bucket: MemoryBucket[LeaseRecord], time: FakeClock
 ) -> None:
-    bucket.store.lose_acks = 1
+    bucket.data.lose_acks = 1
     acquiring = asyncio.create_task(lease(bucket, time, "a").acquire())
     await time.pass_time(1.0)
     assert acquiring.result() == 1
@@ -154,12 +154,12 @@ async def test_a_renewal_found_after_a_lost_acknowledgement_counts_from_a_new_wr
 ) -> None:
     mine = lease(bucket, time, "a")
     await mine.acquire()
-    bucket.store.lose_acks = 1
+    bucket.data.lose_acks = 1
     await mine.renew()
-    before = bucket.store.revision
+    before = bucket.data.revision
     time.advance(5.0)
     await mine.renew()
-    assert bucket.store.revision == before + 1
+    assert bucket.data.revision == before + 1
     assert mine.seconds_since_renewal == 0.0
 
 
@@ -195,7 +195,7 @@ async def test_a_holder_writes_its_record_again_when_nats_lost_its_data(
     other = asyncio.create_task(lease(bucket, time, "b").acquire())
     competing.add(other)
     await time.pass_time(1.0)
-    bucket.store.lose_data()
+    bucket.data.lose_data()
     await time.pass_time(0.5)  # a standby that has seen the record does not jump in
     assert await mine.renew() is Outcome.HELD
     await time.pass_time(TTL - 1.0)
@@ -219,7 +219,7 @@ async def test_a_raised_epoch_is_written_and_survives_the_release(
 async def test_a_release_without_nats_does_not_raise(bucket: MemoryBucket[LeaseRecord], time: FakeClock) -> None:
     mine = lease(bucket, time, "a")
     await mine.acquire()
-    bucket.store.lost = True
+    bucket.data.lost = True
     await mine.release()
     assert await mine.renew() is Outcome.LOST
 
@@ -232,7 +232,7 @@ async def test_keep_renews_six_times_a_ttl_and_tells_the_seconds_since_the_last_
     told: list[tuple[Outcome, float]] = []
     keeping = asyncio.create_task(mine.maintain(lambda outcome, seconds: told.append((outcome, seconds))))
     await time.pass_time(2.5)
-    bucket.store.lost = True
+    bucket.data.lost = True
     await time.pass_time(2.0)
     keeping.cancel()
     assert told == [
@@ -273,36 +273,36 @@ async def _compete(steps: list[tuple[str, float]]) -> None:
         assert len(trusting) <= 1, trusting
 
     lives = {name: asyncio.create_task(live(mine, name)) for name, mine in zip("abc", leases, strict=True)}
-    await settle()
+    await run_ready_tasks()
     for what, seconds in steps:
         holder = next((name for name in holding if name in lives), None)
         if what == "crash" and holder:
             lives[holder].cancel()
-            await settle()
+            await run_ready_tasks()
             check()
             holding.pop(holder)
             lives[holder] = asyncio.create_task(live(lease(bucket, time, holder), holder))
         elif what == "stall" and holder:  # its owner stands still and trusts it until the TTL is over
             lives[holder].cancel()
-            await settle()
+            await run_ready_tasks()
             holding[f"{holder} stalled at {time.monotonic()}"] = holding.pop(holder)
             lives[holder] = asyncio.create_task(live(lease(bucket, time, holder), holder))
         elif what == "release" and holder:
             lives[holder].cancel()
-            await settle()
+            await run_ready_tasks()
             mine = holding.pop(holder)
             await mine.release()
             lives[holder] = asyncio.create_task(live(mine, holder))
         elif what == "lost_ack":
-            bucket.store.lose_acks = 1
-        bucket.store.lost = what == "outage"
+            bucket.data.lose_acks = 1
+        bucket.data.lost = what == "outage"
         for _ in range(int(seconds / 0.5) + 1):
             await time.pass_time(0.5)
             check()
     for task in lives.values():
         assert not task.done() or task.cancelled()
         task.cancel()
-    await settle()
+    await run_ready_tasks()
     assert epochs == sorted(set(epochs))
 
 
@@ -311,8 +311,8 @@ class SlowBucket(MemoryBucket[LeaseRecord]):
 
     clock: FakeClock
 
-    async def _store(self, key: str, data: bytes, headers: Mapping[str, str]) -> int:
-        revision = await super()._store(key, data, headers)
+    async def _write(self, key: str, data: bytes, headers: Mapping[str, str]) -> int:
+        revision = await super()._write(key, data, headers)
         self.clock.advance(2.0)
         return revision
 

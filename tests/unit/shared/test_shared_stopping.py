@@ -10,7 +10,7 @@ import pytest
 from shared.clock import SystemClock
 from shared.runtime import Shutdown, Tasks
 from shared.testing import FakeClock, eventually
-from shared.testing.fake_clock import settle
+from shared.testing.fake_clock import run_ready_tasks
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ async def test_the_fake_clock_wakes_sleepers_each_at_its_own_time() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(sleep("late", 5.0))
         group.create_task(sleep("early", 1.0))
-        await settle()
+        await run_ready_tasks()
         await time.pass_time(2.0)
         assert woken == [("early", 1.0)]
         assert time.sleepers == 1

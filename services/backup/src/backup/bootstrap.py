@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.bus import Bus, Served
+from shared.bus import Bus, Subscription
 from shared.clock import Clock, SystemClock
 from shared.contracts.units import MEGABYTE
 from shared.runtime import Metrics, OpsServer, Shutdown, Tasks, get_logger
@@ -163,7 +163,7 @@ async def _connect(settings: Settings, clock: Clock, shutdown: Shutdown) -> Bus 
     return None
 
 
-def _plan_stop(shutdown: Shutdown, served: list[Served], components: Components, tasks: Tasks, bus: Bus) -> None:
+def _plan_stop(shutdown: Shutdown, served: list[Subscription], components: Components, tasks: Tasks, bus: Bus) -> None:
     """A backup under way has a few seconds to finish; else nothing of it is visible."""
 
     async def finish_requests() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.bus import Bus, Call, Served
+from shared.bus import Bus, Call, Subscription
 from shared.clock import Clock
 from shared.contracts import subjects
 from shared.contracts.backups import ReadChunk
@@ -34,7 +34,7 @@ class SessionCommands:
         self._session = session
         self._control = control
         self._clock = clock
-        self._served: list[Served] = []
+        self._served: list[Subscription] = []
 
     async def start(self) -> None:
         def at(verb: str) -> str:

@@ -7,9 +7,9 @@ from .bus import Bus, create_streams
 from .lease import Lease, Outcome
 from .options import BusOptions
 from .serving import Call
-from .transport import Served
+from .transport import Subscription
 
 __all__ = [
-    "Bucket", "Bus", "BusOptions", "Call", "Conflict", "Entry", "Lease", "Outcome", "Served", "Unavailable",
-    "create_streams",
+    "Bucket", "Bus", "BusOptions", "Call", "Conflict", "Entry", "Lease", "Outcome", "Subscription",
+    "Unavailable", "create_streams",
 ]  # fmt: skip

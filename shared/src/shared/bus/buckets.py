@@ -1,4 +1,9 @@
-"""A key-value bucket of one kind of message. Unknown is not absent: what cannot be asked raises."""
+"""A key-value bucket of one kind of message.
+
+A bucket is a stream `KV_<bucket>` whose subjects `$KV.<bucket>.<key>` keep one message each
+(https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-8.md). Unknown is not absent: a bucket that
+cannot be asked raises.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +19,10 @@ from shared.contracts.errors import Conflict, NotFound, ServiceError
 from shared.contracts.message import BadMessage, Message, decode, encode
 
 from . import jetstream
-from .once import Once
-from .replay import Gap, Item, Replay
-from .serving import settle, where_raised
-from .transport import Served, Transport
+from .ordered_consumer import Gap, OrderedConsumer, StreamMessage
+from .repeat_filter import RepeatFilter
+from .serving import await_result, where_raised
+from .transport import Subscription, Transport
 
 OPERATION = "KV-Operation"
 MARKER = "Nats-Marker-Reason"
@@ -45,13 +50,17 @@ class Bucket(Generic[M]):
     whether it happened."""
 
     def __init__(
-        self, transport: Transport, name: str, kind: type[M], keep: Callable[[Served], Served] = lambda served: served
+        self,
+        transport: Transport,
+        name: str,
+        kind: type[M],
+        track: Callable[[Subscription], Subscription] = lambda watch: watch,
     ) -> None:
-        """`keep` is told each watch, so that somebody stops it in the end."""
+        """`track` gets each watch, so that the bus stops the watch when it drains."""
         self._transport = transport
         self._name = name
         self._kind = kind
-        self._keep = keep
+        self._track = track
 
     async def get(self, key: str) -> Entry[M] | None:
         """The newest value; None when the key is absent. Not read-after-write. Raises BadMessage."""
@@ -62,8 +71,8 @@ class Bucket(Generic[M]):
         return Entry(decode(data, self._kind), revision)
 
     async def put(self, key: str, value: M) -> int:
-        """Write whatever is there; the new revision."""
-        return await self._store(key, encode(value), {})
+        """Write without a condition. Returns the new revision."""
+        return await self._write(key, encode(value), {})
 
     async def create(self, key: str, value: M) -> int:
         """Raises Conflict when the key is present."""
@@ -73,28 +82,28 @@ class Bucket(Generic[M]):
             found = await self._find(key)
             if found is None or not found[1]:
                 raise
-            return await self.update(key, value, found[0])  # only the mark of a deletion is there
+            return await self.update(key, value, found[0])  # the key holds only the marker of a deletion
 
     async def update(self, key: str, value: M, revision: int) -> int:
         """Write only when `revision` is still the newest. Raises Conflict."""
-        return await self._store(key, encode(value), {EXPECTED: str(revision)})
+        return await self._write(key, encode(value), {EXPECTED: str(revision)})
 
     async def delete(self, key: str) -> None:
         """Deleting an absent key is no error."""
-        await self._store(key, b"", {OPERATION: "DEL"})
+        await self._write(key, b"", {OPERATION: "DEL"})
 
     async def keys(self) -> list[str]:
         """The present keys, sorted."""
         found: set[str] = set()
 
-        async def take(item: Item) -> None:
-            if not is_deletion(item.headers):
-                found.add(self._key(item))
+        async def collect(message: StreamMessage) -> None:
+            if not is_deletion(message.headers):
+                found.add(self._key(message))
 
-        replay = Replay(self._transport, stream_of(self._name), self._config(headers_only=True), take)
+        consumer = OrderedConsumer(self._transport, stream_of(self._name), self._config(headers_only=True), collect)
         for attempt in range(3):
             try:
-                await replay.read_present()
+                await consumer.read_present()
                 break
             except Gap:
                 found.clear()
@@ -102,24 +111,24 @@ class Bucket(Generic[M]):
                     raise
         return sorted(found)
 
-    async def watch(self, on_change: OnChange[M], *, on_ready: Callable[[], None] | None = None) -> Served:
-        """All keys: the present values first, then `on_ready`, then changes; None is a deletion.
+    async def watch(self, on_change: OnChange[M], *, on_ready: Callable[[], None] | None = None) -> Subscription:
+        """Watch all keys: first the present values, then `on_ready`, then the changes; None means deleted.
 
-        Of changes of one key in quick succession some may be left out, the newest never: a bucket keeps no others.
-        After a reconnect, and after NATS lost its data, the present values are given again, keys that have gone
-        meanwhile as None, and then `on_ready` once more.
+        When a key changes in quick succession, earlier values may be left out, the newest never. After a reconnect, and
+        after NATS lost its data, the watch gives the present values again, None for keys that have gone since, and then
+        `on_ready` once more.
         """
         watcher = Watcher(self._name, self._kind, on_change, on_ready, self._transport.counts)
-        replay = Replay(
+        consumer = OrderedConsumer(
             self._transport,
             stream_of(self._name),
             self._config(headers_only=False),
-            lambda item: watcher.take(self._key(item), item),
+            lambda message: watcher.take(self._key(message), message),
             on_start=watcher.start,
             on_complete=watcher.complete,
         )
-        replay.start()
-        return self._keep(replay)
+        consumer.start()
+        return self._track(consumer)
 
     def _config(self, *, headers_only: bool) -> Callable[[], Awaitable[Mapping[str, Any]]]:
         async def config() -> Mapping[str, Any]:
@@ -131,11 +140,11 @@ class Bucket(Generic[M]):
 
         return config
 
-    def _key(self, item: Item) -> str:
-        return item.subject.removeprefix(f"$KV.{self._name}.")
+    def _key(self, message: StreamMessage) -> str:
+        return message.subject.removeprefix(f"$KV.{self._name}.")
 
-    async def _store(self, key: str, data: bytes, headers: Mapping[str, str]) -> int:
-        return await jetstream.store(self._transport, f"$KV.{self._name}.{key}", data, headers)
+    async def _write(self, key: str, data: bytes, headers: Mapping[str, str]) -> int:
+        return await jetstream.publish(self._transport, f"$KV.{self._name}.{key}", data, headers)
 
     async def _find(self, key: str) -> tuple[int, bool, bytes] | None:
         """Revision, whether it is a deletion, data."""
@@ -155,7 +164,7 @@ def is_deletion(headers: Mapping[str, str]) -> bool:
 
 
 class Watcher(Generic[M]):
-    """Turns a stream that may start again into changes, deletions during the pause included."""
+    """Turns a stream that may start again into changes, including the deletions that happened in between."""
 
     def __init__(
         self,
@@ -172,44 +181,44 @@ class Watcher(Generic[M]):
         self._counts = counts
         self._known: set[str] = set()
         self._seen: set[str] | None = None
-        self._once = Once()
+        self._logged = RepeatFilter()
 
     def start(self) -> None:
         self._seen = set()
 
-    async def take(self, key: str, item: Item) -> None:
-        if is_deletion(item.headers):
-            await self._tell(key, None)
+    async def take(self, key: str, message: StreamMessage) -> None:
+        if is_deletion(message.headers):
+            await self._notify(key, None)
             return
         if self._seen is not None:
             self._seen.add(key)
         try:
-            value = decode(item.data, self._kind)
+            value = decode(message.data, self._kind)
         except BadMessage as error:
-            self._note("bad_message", key, str(error))
+            self._count("bad_message", key, str(error))
             return
-        await self._tell(key, value)
+        await self._notify(key, value)
 
     async def complete(self) -> None:
         for key in sorted(self._known - (self._seen or set())):
-            await self._tell(key, None)
+            await self._notify(key, None)
         self._seen = None
         if self._on_ready is not None:
             self._on_ready()
 
-    async def _tell(self, key: str, value: M | None) -> None:
+    async def _notify(self, key: str, value: M | None) -> None:
         if value is None:
             self._known.discard(key)
         else:
             self._known.add(key)
         try:
-            await settle(self._on_change(key, value))
+            await await_result(self._on_change(key, value))
         except ServiceError as error:
-            self._note("watch_failed", key, error.code)
+            self._count("watch_failed", key, error.code)
         except Exception as error:
-            self._note("watch_failed", key, f"{type(error).__name__} {where_raised(error)}")
+            self._count("watch_failed", key, f"{type(error).__name__} {where_raised(error)}")
 
-    def _note(self, fault: str, key: str, detail: str) -> None:
+    def _count(self, fault: str, key: str, detail: str) -> None:
         self._counts[fault] += 1
-        if self._once(fault, key, detail):
+        if self._logged.is_new(fault, key, detail):
             log.error(fault, bucket=self._name, key=key, detail=detail)

@@ -17,8 +17,8 @@ from .buckets import Bucket
 from .connection import Connection
 from .options import BusOptions
 from .requests import read_bytes, read_message, request_headers
-from .serving import Handler, Listening, OnMessage, Serving
-from .transport import Incoming, Served, Transport
+from .serving import Handler, Listener, OnMessage, RequestServer
+from .transport import Incoming, Subscription, Transport
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R", bound=Message)
@@ -30,11 +30,12 @@ class Bus:
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
         self._clock = clock
-        self._served: list[Served] = []
+        self._subscriptions: list[Subscription] = []
 
     @classmethod
     async def connect(cls, options: BusOptions, *, clock: Clock, wait_seconds: float | None = 30.0) -> Bus:
-        """Try for `wait_seconds` (None: for ever). Raises Unavailable, also after a few refusals of the credentials."""
+        """Try for `wait_seconds` (None: without a limit). Raises Unavailable, also when NATS keeps refusing the
+        credentials."""
         connection = Connection(options)
         await connection.open(wait_seconds)
         return cls(connection, clock)
@@ -54,18 +55,18 @@ class Bus:
         self._transport.on_lost(callback)
 
     def on_back(self, callback: Callable[[], None]) -> None:
-        """Called in the event loop when the connection is there again (not the first time)."""
+        """Called in the event loop when the connection is back (not the first time)."""
         self._transport.on_back(callback)
 
     async def request(
         self, subject: str, message: Message, reply: type[R], *, timeout: float, command_id: str | None = None
     ) -> R:
-        """Ask and wait at most `timeout` seconds; raises the tree of shared.contracts.errors. Fails at once when not
-        connected. After TimedOut it is unknown whether it happened."""
+        """Ask and wait at most `timeout` seconds. Raises ServiceError (`shared.contracts.errors`), at once without a
+        connection. After TimedOut it is unknown whether the request was carried out."""
         return read_message(await self._ask(subject, message, timeout, command_id), reply)
 
     async def request_bytes(self, subject: str, message: Message, *, timeout: float) -> bytes:
-        """The same for an answer of raw bytes."""
+        """As `request`, for an answer of raw bytes."""
         return read_bytes(await self._ask(subject, message, timeout, None))
 
     async def _ask(self, subject: str, message: Message, timeout: float, command_id: str | None) -> Incoming:
@@ -74,56 +75,56 @@ class Bus:
 
     async def serve(
         self, subject: str, kind: type[M], handler: Handler[M], *, queue: str = "", concurrency: int = 16
-    ) -> Served:
+    ) -> Subscription:
         """Answer requests on `subject`; at most `concurrency` handlers run at once. Every exception becomes an error at
         the caller, without its text. `stop()` waits for the running handlers."""
-        serving = Serving(self._transport, self._clock, kind, handler, concurrency=concurrency)
-        serving.subscription = await self._transport.subscribe(subject, queue, serving.take)
-        return self._keep(serving)
+        server = RequestServer(self._transport, self._clock, kind, handler, concurrency=concurrency)
+        server.subscription = await self._transport.subscribe(subject, queue, server.accept)
+        return self._track(server)
 
     async def publish(self, subject: str, message: Message) -> None:
-        """Telemetry: at most once; dropped and counted while not connected. Never raises for that."""
+        """Telemetry: delivered at most once. A message without a connection is dropped and counted; never raises."""
         try:
             await self._transport.publish(subject, encode(message))
         except (Unavailable, Invalid):
             self._transport.counts["dropped"] += 1
 
     async def publish_event(self, subject: str, message: Message) -> None:
-        """Into the stream of events. Raises Unavailable."""
+        """Write into the stream of events. Raises Unavailable."""
         await events.publish_event(self._transport, subject, message)
 
-    async def subscribe(self, subject: str, kind: type[M], handler: OnMessage[M]) -> Served:
-        """Telemetry: (message, subject), in order. Bad messages are counted and logged once."""
-        listening = Listening(kind, handler, self._transport.counts)
-        listening.subscription = await self._transport.subscribe(subject, "", listening.take)
-        return self._keep(listening)
+    async def subscribe(self, subject: str, kind: type[M], handler: OnMessage[M]) -> Subscription:
+        """Telemetry: `handler` gets (message, subject), in order. Bad messages are counted and logged once."""
+        listener = Listener(kind, handler, self._transport.counts)
+        listener.subscription = await self._transport.subscribe(subject, "", listener.accept)
+        return self._track(listener)
 
-    async def watch_events(self, handler: events.OnEvent, *, since_seconds: float) -> Served:
-        """Events (raw, subject) of the last `since_seconds`, then new ones, in order; none twice."""
+    async def watch_events(self, handler: events.OnEvent, *, since_seconds: float) -> Subscription:
+        """`handler` gets the events (raw, subject) of the last `since_seconds`, then new ones, in order; none twice."""
         since = self._clock.now() - timedelta(seconds=since_seconds)
-        return self._keep(await events.watch_events(self._transport, handler, since=since))
+        return self._track(await events.watch_events(self._transport, handler, since=since))
 
     def bucket(self, name: str, kind: type[M]) -> Bucket[M]:
-        return Bucket(self._transport, name, kind, self._keep)
+        return Bucket(self._transport, name, kind, self._track)
 
     async def make_streams(self) -> None:
         await streams.make_streams(self._transport)
 
     async def drain(self, *, timeout: float = 5.0) -> None:
-        """Take nothing new, wait for running handlers at most `timeout` seconds, close. Never raises."""
-        if self._served:
-            stops = [asyncio.create_task(served.stop()) for served in self._served]
+        """Accept nothing new, wait for running handlers at most `timeout` seconds, close. Never raises."""
+        if self._subscriptions:
+            stops = [asyncio.create_task(each.stop()) for each in self._subscriptions]
             await asyncio.wait(stops, timeout=timeout)
             for stop in stops:
                 stop.cancel()
-        self._served.clear()
+        self._subscriptions.clear()
         await self._transport.close()
 
-    def _keep(self, served: Served) -> Served:
-        self._served.append(served)
-        return served
+    def _track(self, subscription: Subscription) -> Subscription:
+        self._subscriptions.append(subscription)
+        return subscription
 
 
 async def create_streams(bus: Bus) -> None:
-    """Make the buckets and the stream of events, or bring them up to date. Idempotent. Raises Unavailable, Refused."""
+    """Make the buckets and the stream of events, or update their settings. Idempotent. Raises Unavailable, Refused."""
     await bus.make_streams()

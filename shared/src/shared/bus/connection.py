@@ -1,9 +1,13 @@
-"""One connection to NATS that comes back by itself.
+"""One connection to NATS that reconnects without ever replaying old work.
 
-Reconnecting is done here with a fresh client each time and not by nats-py: its own way sends what waited in its buffer
-after the outage (an old command would be executed late), hangs when a stuck server left its socket's buffer full, and
-ends for ever when a callback raises or the server closes with an error. The other trap: nats-py swallows cancellations,
-so nothing here waits for a task only because it was cancelled.
+`Connection` keeps one nats-py client at a time and makes a fresh one after each loss, with nats-py's own reconnecting
+switched off. nats-py would send what waited in its buffer during the outage, so that a command from before the outage
+would be executed late; it hangs when a stuck server has left its socket's buffer full; and it gives up for ever when a
+callback raises or the server closes with an error. A client is therefore never repaired. As soon as one ping stays
+unanswered or a flush fails, the client is abandoned: subscriptions are attached to the next client, requests that wait
+get their timeout, and publishing fails at once while there is no client.
+
+The trap: nats-py swallows cancellations, so nothing here waits for a task only because the task was cancelled.
 """
 
 from __future__ import annotations
@@ -20,31 +24,32 @@ import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription as NatsSubscription
+from nats.aio.subscription import Subscription as ClientSubscription
+from nats.aio.transport import TcpTransport
 
 from shared.backoff import Backoff
 from shared.contracts.errors import Invalid, NotRunning, Refused, TimedOut, Unavailable
 
 from .credentials import public_key
-from .once import Once
 from .options import BusOptions
-from .transport import Incoming, OnMessage, Served
+from .repeat_filter import RepeatFilter
+from .transport import Incoming, OnMessage, Subscription
 
 CONNECT_SECONDS = 2
 PING_SECONDS = 3.0
 PONG_SECONDS = 4.0
 RETRY = Backoff(first=0.1, longest=2.0)
-REFUSED_TRIES = 3
+MAX_REFUSALS = 3
 """Wrong credentials do not become right by asking again."""
 CLOSE_SECONDS = 1.0
-END_TRIES = 5
+MAX_CANCELLATIONS = 5
 STOP_SECONDS = 5.0
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _PendingRequest:
     subject: str
     answer: asyncio.Future[Incoming]
 
@@ -57,15 +62,15 @@ class Connection:
         self._options = options
         self._client: Client | None = None
         self._lost = asyncio.Event()
-        self._subscriptions: set[_Subscription] = set()
+        self._subscriptions: set[_LastingSubscription] = set()
         self._forbidden: set[str] = set()
-        self._asked: dict[str, _Asked] = {}
+        self._pending: dict[str, _PendingRequest] = {}
         self._inbox = self.new_inbox()
         self._on_lost: list[Callable[[], None]] = []
         self._on_back: list[Callable[[], None]] = []
-        self._once = Once()
-        self._keeper: asyncio.Task[None] | None = None
-        self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._logged = RepeatFilter()
+        self._reconnecting: asyncio.Task[None] | None = None
+        self._first_connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._refusals = 0
         self._closing = False
 
@@ -73,11 +78,11 @@ class Connection:
         """Raises Unavailable when NATS cannot be reached in time or refuses the credentials."""
         if self._options.nkey_seed:
             _check_seed(self._options.nkey_seed)
-        self._subscriptions.add(_Subscription(self, f"{self._inbox}.*", "", self._take_answer))
-        self._keeper = asyncio.create_task(self._keep(), name="bus-connection")
+        self._subscriptions.add(_LastingSubscription(self, f"{self._inbox}.*", "", self._on_answer))
+        self._reconnecting = asyncio.create_task(self._stay_connected(), name="bus-connection")
         try:
             async with asyncio.timeout(wait_seconds):
-                await asyncio.shield(self._first)
+                await asyncio.shield(self._first_connected)
         except TimeoutError:
             await self.close()
             raise Unavailable("NATS cannot be reached", hint="is nats-server running where NATS_URL says?") from None
@@ -118,7 +123,7 @@ class Connection:
     ) -> Incoming:
         token = secrets.token_hex(8)
         answer: asyncio.Future[Incoming] = asyncio.get_running_loop().create_future()
-        self._asked[token] = _Asked(subject, answer)
+        self._pending[token] = _PendingRequest(subject, answer)
         try:
             await self.publish(subject, data, headers, reply=f"{self._inbox}.{token}")
             async with asyncio.timeout(timeout):
@@ -126,55 +131,55 @@ class Connection:
         except TimeoutError:
             raise TimedOut("no answer in time; whether it happened is unknown") from None
         finally:
-            del self._asked[token]
+            del self._pending[token]
         if incoming.headers.get("Status") == "503":
             raise NotRunning("nobody serves this now")
         return incoming
 
-    async def subscribe(self, subject: str, queue: str, on_message: OnMessage) -> Served:
-        subscription = _Subscription(self, subject, queue, on_message)
+    async def subscribe(self, subject: str, queue: str, on_message: OnMessage) -> Subscription:
+        subscription = _LastingSubscription(self, subject, queue, on_message)
         self._subscriptions.add(subscription)
         client = self._client
         if client is not None:
             try:
                 await subscription.attach(client)
-                await _barrier(client)
+                await _flush(client)
             except (nats.errors.Error, OSError, TimeoutError):
-                self.distrust()  # made again with the next client
+                self.abandon_client()  # the next client gets the subscription
         if subject.lower() in self._forbidden:
             await subscription.stop()
             raise Refused("the server does not permit this subscription", code="not_permitted")
         return subscription
 
-    def distrust(self) -> None:
+    def abandon_client(self) -> None:
         """Give the present client up. After a ping that was not answered in time nats-py's reader dies of the late
-        answer, and says nothing."""
+        answer, and reports nothing."""
         self._lost.set()
 
-    def trusts(self, client: Client) -> bool:
+    def is_usable(self, client: Client) -> bool:
         return client.is_connected and not self._lost.is_set()
 
     async def close(self) -> None:
         """Idempotent; never raises."""
         self._closing = True
-        if self._keeper is not None:
-            await _end(self._keeper)
-        if not self._first.done():
-            self._first.cancel()
+        if self._reconnecting is not None:
+            await _cancel_until_ended(self._reconnecting)
+        if not self._first_connected.done():
+            self._first_connected.cancel()
         for subscription in list(self._subscriptions):
             await subscription.stop()
         client, self._client = self._client, None
         if client is None:
             return
-        if self.trusts(client):
+        if self.is_usable(client):
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-                await _barrier(client)
-        await _discard(client)
+                await _flush(client)
+        await _close(client)
 
-    def forget(self, subscription: _Subscription) -> None:
+    def forget(self, subscription: _LastingSubscription) -> None:
         self._subscriptions.discard(subscription)
 
-    async def _keep(self) -> None:
+    async def _stay_connected(self) -> None:
         attempt = 0
         while not self._closing:
             try:
@@ -186,10 +191,10 @@ class Connection:
                 await asyncio.sleep(RETRY.delay(attempt, random.random()))  # noqa: S311
                 continue
             attempt = 0
-            self._came(client)
+            self._announce_connected(client)
             await self._until_lost(client)
-            self._went()
-            await _discard(client)
+            self._announce_lost()
+            await _close(client)
 
     async def _connect(self) -> Client:
         self._lost = asyncio.Event()
@@ -200,9 +205,9 @@ class Connection:
                 await self._dial(client, self._lost)
                 for subscription in list(self._subscriptions):
                     await subscription.attach(client)
-                await _barrier(client)
+                await _flush(client)
         except BaseException:
-            await _discard(client)
+            await _close(client)
             raise
         return client
 
@@ -222,21 +227,21 @@ class Connection:
             pending_size=0,
             inbox_prefix=self._options.inbox,
             nkeys_seed_str=self._options.nkey_seed or None,
-            error_cb=self._fault,
+            error_cb=self._on_error,
             closed_cb=closed,
         )
 
     def _gives_up(self, error: Exception) -> bool:
         refused = "authorization" in str(error).lower()
-        if self._once("connect", type(error).__name__):
+        if self._logged.is_new("connect", type(error).__name__):
             log.warning("bus_unreachable", error=type(error).__name__, refused=refused)
         if not refused:
             return False
         self.counts["refused"] += 1
         self._refusals += 1
-        if self._first.done() or self._refusals < REFUSED_TRIES:
+        if self._first_connected.done() or self._refusals < MAX_REFUSALS:
             return False
-        self._first.set_exception(
+        self._first_connected.set_exception(
             Unavailable("NATS refuses the credentials", hint="check NATS_NKEY_SEED", code="credentials_refused")
         )
         return True
@@ -252,86 +257,88 @@ class Connection:
             except (nats.errors.Error, OSError, TimeoutError, asyncio.InvalidStateError):
                 return
 
-    def _came(self, client: Client) -> None:
+    def _announce_connected(self, client: Client) -> None:
         self._client = client
         self._refusals = 0
-        if not self._first.done():
-            self._first.set_result(None)
+        if not self._first_connected.done():
+            self._first_connected.set_result(None)
             return
         log.info("bus_back")
         _call_all(self._on_back)
 
-    def _went(self) -> None:
+    def _announce_lost(self) -> None:
         self._client = None
         self.counts["lost"] += 1
-        self._once.forget()
+        self._logged.clear()
         log.warning("bus_lost")
         _call_all(self._on_lost)
 
-    async def _take_answer(self, incoming: Incoming) -> None:
-        asked = self._asked.get(incoming.subject.rsplit(".", 1)[-1])
-        if asked is not None and not asked.answer.done():
-            asked.answer.set_result(incoming)
+    async def _on_answer(self, incoming: Incoming) -> None:
+        pending = self._pending.get(incoming.subject.rsplit(".", 1)[-1])
+        if pending is not None and not pending.answer.done():
+            pending.answer.set_result(incoming)
 
-    async def _fault(self, error: Exception) -> None:
+    async def _on_error(self, error: Exception) -> None:
         """nats-py's error callback: the only place where slow consumers and permission faults show."""
         text = str(error)
         if isinstance(error, nats.errors.SlowConsumerError):
             self._count("slow_consumer", error.subject)
         elif "permissions violation" in text.lower():
-            self._forbid(text)
+            self._refuse(text)
         elif not isinstance(error, OSError | nats.errors.UnexpectedEOF | TimeoutError):
             self._count("other", type(error).__name__)
 
-    def _forbid(self, text: str) -> None:
-        text = text.lower()  # as nats-py does with some errors
-        subject = text.split('"')[1] if '"' in text else ""
+    def _refuse(self, violation: str) -> None:
+        """Fail the requests, or note the subscription, that a permissions violation names."""
+        violation = violation.lower()  # nats-py lowers the case of some errors
+        subject = violation.split('"')[1] if '"' in violation else ""
         self._count("permission", subject)
-        if "subscription" in text:
+        if "subscription" in violation:
             self._forbidden.add(subject)
             return
-        for asked in self._asked.values():
-            if asked.subject.lower() == subject and not asked.answer.done():
-                asked.answer.set_exception(Refused("the server does not permit this", code="not_permitted"))
+        for pending in self._pending.values():
+            if pending.subject.lower() == subject and not pending.answer.done():
+                pending.answer.set_exception(Refused("the server does not permit this", code="not_permitted"))
 
     def _count(self, fault: str, about: str) -> None:
         self.counts[fault] += 1
-        if self._once(fault, about):
+        if self._logged.is_new(fault, about):
             log.error("bus_fault", fault=fault, about=about)
 
 
-class _Subscription:
-    """A subscription that is made again on each new client."""
+class _LastingSubscription:
+    """A subscription that each new client gets again."""
 
     def __init__(self, connection: Connection, subject: str, queue: str, on_message: OnMessage) -> None:
         self._connection = connection
         self._subject = subject
         self._queue = queue
         self._on_message = on_message
-        self._subscribed: NatsSubscription | None = None
+        self._attached: ClientSubscription | None = None
         self._client: Client | None = None
 
     async def attach(self, client: Client) -> None:
         if client is self._client:
             return
         self._client = client
-        self._subscribed = await client.subscribe(self._subject, queue=self._queue, cb=self._take)
+        self._attached = await client.subscribe(self._subject, queue=self._queue, cb=self._receive)
 
-    async def _take(self, message: Msg) -> None:
+    async def _receive(self, message: Msg) -> None:
         await self._on_message(Incoming(message.subject, message.data, dict(message.headers or {}), message.reply))
 
     async def stop(self) -> None:
-        """Drained, not unsubscribed: what the server has sent already is still worked on."""
+        """Drain instead of unsubscribing: messages that the server has sent already are still worked on."""
         self._connection.forget(self)
-        subscribed, self._subscribed = self._subscribed, None
-        if subscribed is None or self._client is None or not self._connection.trusts(self._client):
+        attached, self._attached = self._attached, None
+        if attached is None or self._client is None or not self._connection.is_usable(self._client):
             return
         try:
-            await self._client._send_unsubscribe(subscribed._id)
-            await _barrier(self._client)
-            await asyncio.wait_for(subscribed.drain(), STOP_SECONDS)  # type: ignore[no-untyped-call]
+            # `drain` unsubscribes too, but its flush may overtake the UNSUB.
+            await self._client._send_unsubscribe(attached._id)
+            await _flush(self._client)
+            await asyncio.wait_for(attached.drain(), STOP_SECONDS)  # type: ignore[no-untyped-call]
         except (nats.errors.Error, OSError, TimeoutError):
-            self._connection.distrust()
+            self._connection.abandon_client()
 
 
 def _check_seed(seed: str) -> None:
@@ -343,9 +350,9 @@ def _check_seed(seed: str) -> None:
         ) from None
 
 
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel until it ends: a cancellation may be swallowed."""
-    for _ in range(END_TRIES):
+async def _cancel_until_ended(task: asyncio.Task[None]) -> None:
+    """Cancel again and again, because nats-py may swallow a cancellation."""
+    for _ in range(MAX_CANCELLATIONS):
         task.cancel()
         _, still_running = await asyncio.wait({task}, timeout=CLOSE_SECONDS)
         if not still_running:
@@ -353,25 +360,24 @@ async def _end(task: asyncio.Task[None]) -> None:
     log.error("bus_task_will_not_end")
 
 
-async def _barrier(client: Client) -> None:
-    """Until the server has taken everything written so far. nats-py's flush alone lets its PING overtake commands that
-    still wait in the client: a message sent to a "flushed" subscription was lost."""
+async def _flush(client: Client) -> None:
+    """Wait until the server has taken everything that was written so far. nats-py's flush alone lets its PING overtake
+    commands that still wait in the client: a message to a subscription that was "flushed" got lost."""
     async with asyncio.timeout(CONNECT_SECONDS):
         while client.pending_data_size and client.is_connected:  # noqa: ASYNC110  (nats-py has no event for it)
             await asyncio.sleep(0)
         await client.flush(timeout=CONNECT_SECONDS)
 
 
-async def _discard(client: Client) -> None:
-    """End a client even when its socket's buffer is full and nobody reads it."""
-    wire = getattr(client, "_transport", None)
+async def _close(client: Client) -> None:
+    """End a client even when its socket's buffer is full and nobody reads from the socket."""
+    wire = client._transport
     try:
         await asyncio.wait_for(client.close(), CLOSE_SECONDS)
     except Exception as error:
         log.debug("bus_close", error=type(error).__name__)
-    writer = getattr(wire, "_io_writer", None)
-    if writer is not None:
-        writer.transport.abort()
+    if isinstance(wire, TcpTransport) and wire._io_writer is not None:
+        wire._io_writer.transport.abort()
 
 
 def _call_all(callbacks: list[Callable[[], None]]) -> None:

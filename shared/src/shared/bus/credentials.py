@@ -1,4 +1,4 @@
-"""nkeys: the seed is the user's secret, the public key stands in the server's configuration."""
+"""nkeys: the seed is the user's secret; the server's configuration names the public key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def new_seed() -> str:
 
 
 def public_key(seed: str) -> str:
-    """The public key of `seed`. Raises ValueError when it is no seed; the text does not repeat it."""
+    """Raises ValueError when `seed` is no seed; the text of the error does not repeat it."""
     try:
         pair = nkeys.from_seed(bytearray(seed.strip().encode()))
         return bytes(pair.public_key).decode()

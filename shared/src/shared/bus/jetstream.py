@@ -1,6 +1,7 @@
-"""JetStream's API in plain requests, so that a service needs no permission beyond the few subjects named here.
+"""JetStream's API in plain requests, so that a service needs no permissions beyond the few subjects named here.
 
-The trap: "no such stream" is not "no such key". A bucket that is gone cannot be asked; it is not empty.
+The trap: "no such stream" is not "no such key". A bucket that is gone cannot be asked; it is not empty. The numbers are
+those of https://github.com/nats-io/nats-server/blob/main/server/errors.json.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ async def call(transport: Transport, subject: str, body: Json, *, timeout: float
         answer = await transport.request(f"$JS.API.{subject}", data, timeout=timeout)
     except (NotRunning, TimedOut):
         raise Unavailable("JetStream does not answer") from None
-    return checked(answer.data)
+    return read_answer(answer.data)
 
 
-async def store(
+async def publish(
     transport: Transport, subject: str, data: bytes, headers: Mapping[str, str], *, timeout: float = API_SECONDS
 ) -> int:
     """Write one message and return its sequence. Raises Conflict, Unavailable (not written), TimedOut (unknown)."""
@@ -39,11 +40,11 @@ async def store(
         answer = await transport.request(subject, data, headers, timeout=timeout)
     except NotRunning:
         raise Unavailable("no stream takes this subject", hint="run the set-up of the streams") from None
-    return int(checked(answer.data)["seq"])
+    return int(read_answer(answer.data)["seq"])
 
 
-def checked(data: bytes) -> Json:
-    """The answer, or the error in it."""
+def read_answer(data: bytes) -> Json:
+    """Raises the error that the answer carries."""
     try:
         answer = json.loads(data)
     except ValueError:

@@ -1,9 +1,20 @@
-"""Who owns a session: a lease by observed revision, without any TTL of the store.
+"""Who owns a session: a lease by observed revision, without a TTL of the store.
 
-The holder writes its record anew again and again; a competitor takes over only after it has itself seen the same
-revision for a whole TTL on its own clock while it could ask. The trap: a renewal counts from when it was *sent*, for a
-competitor counts from when it was *stored*; and a record found to be ours after a lost acknowledgement may have been
-stored long ago, so it is written again before it counts.
+The owner writes its record again every sixth of the TTL, and each write gives the record a new revision. A competitor
+takes over only when it has itself seen one revision unchanged for a whole TTL while it could ask. No clock is ever
+compared with another machine's: each side measures a duration on its own monotonic clock, so a wrong time of day
+cannot make two owners. A TTL of the store would let NATS delete the record of a living owner, for example after a
+restart, and the deletion would look like a free lease.
+
+The two sides measure from different moments, on the safe side each. The owner counts from when it *sent* its newest
+acknowledged renewal, a competitor from when it *saw* the revision, which is later. A record that turns out to be ours
+after a lost acknowledgement may have been stored long ago, so it is written again before it counts.
+
+A renewal has three outcomes. LOST: another owner's record is there. UNKNOWN: NATS did not answer, so the lease may be
+held or not; the caller decides what a doubt means (ADR 7). HELD: the write was acknowledged.
+
+The epoch is the fencing number. Each takeover writes an epoch above every one that it knows; the backup service anchors
+the epoch in the object store, so that it also grows when NATS loses its data (`raise_epoch`).
 """
 
 from __future__ import annotations
@@ -32,7 +43,7 @@ log = structlog.get_logger()
 
 
 class Outcome(StrEnum):
-    """UNKNOWN: NATS could not be asked; the lease may be held or not."""
+    """The outcome of a renewal; see the module."""
 
     HELD = "held"
     LOST = "lost"
@@ -40,15 +51,15 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class _Sight:
-    """What a competitor sees, and since when (monotonic seconds). Revision 0 = no record."""
+class _Observation:
+    """The revision that a competitor sees, and since when (monotonic seconds). Revision 0: no record."""
 
     revision: int
     since: float
 
 
 class Lease:
-    """One key's lease for one owner. `epoch` and `nonce` are those of the present hold."""
+    """The lease of one key, for one owner. `epoch` and `nonce` belong to the present hold."""
 
     def __init__(
         self,
@@ -76,22 +87,22 @@ class Lease:
 
     @property
     def seconds_since_renewal(self) -> float:
-        """Since the newest renewal that is known to have been stored was sent."""
+        """Seconds since the newest acknowledged renewal was sent."""
         return self._clock.monotonic() - self._renewed_at
 
     async def acquire(self) -> int:
-        """Compete until the lease is held; the new epoch, higher than every earlier one that is known."""
+        """Compete until the lease is held. Returns the new epoch, which is above every known one."""
         self._held = False
         self.nonce = uuid4().hex
-        sight: _Sight | None = None
+        seen: _Observation | None = None
         while True:
             try:
-                sight = await self._look(sight)
+                seen = await self._look(seen)
             except Conflict:
-                sight = None  # somebody was faster
+                seen = None  # somebody was faster
             except (ServiceError, BadMessage, TimeoutError) as error:
                 log.debug("lease_unknown", session=self._key, error=type(error).__name__)
-                sight = None
+                seen = None
             if self._held:
                 log.info("lease_acquired", session=self._key, epoch=self.epoch)
                 return self.epoch
@@ -109,8 +120,8 @@ class Lease:
                 return Outcome.UNKNOWN
 
     async def maintain(self, on_outcome: Callable[[Outcome, float], None]) -> None:
-        """Renew every sixth of the TTL until the lease is lost. Each outcome is told with the seconds since the newest
-        success was sent; it is also told, as UNKNOWN, while NATS is away."""
+        """Renew every sixth of the TTL until the lease is lost. `on_outcome` gets each outcome, UNKNOWN while NATS is
+        away included, with `seconds_since_renewal`."""
         pace = self._ttl / RENEWALS_PER_TTL
         while True:
             started = self._clock.monotonic()
@@ -121,13 +132,13 @@ class Lease:
             await self._clock.sleep(max(0.0, pace - (self._clock.monotonic() - started)))
 
     async def raise_epoch(self, epoch: int) -> None:
-        """Take over the epoch that the store has anchored; written with this renewal or the next one."""
+        """Adopt the epoch that the object store has anchored; this renewal or the next one writes it."""
         if epoch > self.epoch:
             self.epoch = epoch
             await self.renew()
 
     async def release(self) -> None:
-        """Let a successor in at once. The epoch stays in the record. Never raises."""
+        """Let a successor take over at once. The epoch stays in the record. Never raises."""
         if not self._held:
             return
         async with self._lock:
@@ -138,22 +149,22 @@ class Lease:
             except (ServiceError, BadMessage, TimeoutError) as error:
                 log.warning("lease_not_released", session=self._key, error=type(error).__name__)
 
-    async def _look(self, sight: _Sight | None) -> _Sight:
-        """One look, and the take-over when it is due."""
+    async def _look(self, seen: _Observation | None) -> _Observation:
+        """Look once, and take the lease when that is due."""
         entry = await self._bucket.get(self._key)
         now = self._clock.monotonic()
         revision = entry.revision if entry else 0
-        if sight is None or sight.revision != revision:
-            sight = _Sight(revision, now)
-        if self._may_take(entry, now - sight.since):
+        if seen is None or seen.revision != revision:
+            seen = _Observation(revision, now)
+        if self._may_take(entry, now - seen.since):
             await self._take(entry)
         if entry is not None:
             self._seen_before = True
-        return sight
+        return seen
 
     def _may_take(self, entry: Entry[LeaseRecord] | None, unchanged_seconds: float) -> bool:
         if entry is None and not self._seen_before:
-            return True  # a record that vanished (NATS lost its data) has a holder that will write it again
+            return True  # a record that vanished (NATS lost its data) has an owner that will write it again
         if entry is not None and (entry.value.released or entry.value.nonce == self.nonce):
             return True
         return unchanged_seconds >= self._ttl
@@ -173,7 +184,7 @@ class Lease:
         return Outcome.HELD
 
     async def _compare(self) -> Outcome:
-        """The revision was not ours: an acknowledgement was lost, or NATS lost its data, or another holds it."""
+        """The revision is not ours: an acknowledgement got lost, or NATS lost its data, or another owner wrote."""
         entry = await self._bucket.get(self._key)
         if entry is not None and entry.value.nonce != self.nonce:
             self._held = False
@@ -185,7 +196,7 @@ class Lease:
         return Outcome.HELD
 
     async def _write(self, revision: int) -> None:
-        """CAS; revision 0 means that there must be no record. Raises Conflict."""
+        """Compare and set; revision 0: there must be no record. Raises Conflict."""
         sent = self._clock.monotonic()
         record = LeaseRecord(owner=self._owner, nonce=self.nonce, epoch=self.epoch)
         if revision:

@@ -16,7 +16,7 @@ from shared.contracts.message import BadMessage, Message, decode
 from .transport import Incoming
 
 DEADLINE = "Deadline"
-"""ISO instant with a zone; machines whose clocks differ by seconds would drop good requests."""
+"""ISO instant with a zone. Machines whose clocks differ by seconds drop good requests."""
 COMMAND_ID = "Command-Id"
 CORRELATION_ID = "Correlation-Id"
 ERROR = "Wa-Error"
@@ -34,7 +34,7 @@ def request_headers(clock: Clock, timeout: float, command_id: str | None) -> dic
 
 
 def correlation_id() -> str:
-    """The one that this task works for, or a new one."""
+    """The correlation id of the request that this task works on, or a new one."""
     bound = structlog.contextvars.get_contextvars().get("correlation_id")
     return str(bound) if bound else uuid4().hex[:16]
 

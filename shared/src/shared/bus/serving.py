@@ -1,5 +1,8 @@
-"""How a request becomes a call of a handler and an answer. The trap: nothing a handler raises may reach the caller as
-text, and a request whose deadline has passed must not be carried out, for its caller has given up."""
+"""How a request becomes a call of a handler and an answer.
+
+Two rules protect the callers. The text of an unexpected error never leaves the process, because it may hold personal
+data. A request whose deadline has passed is not carried out, because its caller has given up and may have repeated it.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ from shared.contracts.errors import Invalid, ServiceError, Unavailable, to_reply
 from shared.contracts.message import BadMessage, Message, decode, encode
 from shared.contracts.subjects import session_of
 
-from .once import Once
+from .repeat_filter import RepeatFilter
 from .requests import COMMAND_ID, CORRELATION_ID, ERROR, read_deadline
-from .transport import Incoming, Served, Transport
+from .transport import Incoming, Subscription, Transport
 
 STOP_SECONDS = 10.0
 
@@ -32,7 +35,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Call:
-    """What came with a request beside its message. `session` is the subject's last token."""
+    """What a request carries beside its message. `session` is the last token of the subject."""
 
     subject: str
     session: str
@@ -57,8 +60,8 @@ def read_call(incoming: Incoming) -> Call:
     )
 
 
-class Serving(Generic[M]):
-    """Calls `handler` for each request, `concurrency` at once, each in a task of its own."""
+class RequestServer(Generic[M]):
+    """Calls `handler` for each request, each in a task of its own, `concurrency` at once."""
 
     def __init__(
         self, transport: Transport, clock: Clock, kind: type[M], handler: Handler[M], *, concurrency: int
@@ -67,13 +70,13 @@ class Serving(Generic[M]):
         self._clock = clock
         self._kind = kind
         self._handler = handler
-        self._room = asyncio.Semaphore(concurrency)
+        self._free = asyncio.Semaphore(concurrency)
         self._running: set[asyncio.Task[None]] = set()
-        self._once = Once()
-        self.subscription: Served | None = None
+        self._logged = RepeatFilter()
+        self.subscription: Subscription | None = None
 
-    async def take(self, incoming: Incoming) -> None:
-        await self._room.acquire()
+    async def accept(self, incoming: Incoming) -> None:
+        await self._free.acquire()
         task = asyncio.create_task(self._serve(incoming))
         self._running.add(task)
         task.add_done_callback(self._finished)
@@ -90,7 +93,7 @@ class Serving(Generic[M]):
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._room.release()
+        self._free.release()
 
     async def _serve(self, incoming: Incoming) -> None:
         try:
@@ -128,7 +131,7 @@ class Serving(Generic[M]):
 
     def _drop_late(self, call: Call) -> None:
         self._transport.counts["late"] += 1
-        if self._once("late", call.subject):
+        if self._logged.is_new("late", call.subject):
             log.warning("request_too_late", subject=call.subject)
 
     def _report(self, subject: str, error: Exception) -> None:
@@ -136,12 +139,12 @@ class Serving(Generic[M]):
             return
         self._transport.counts["handler_failed"] += 1
         where = where_raised(error)
-        if self._once(type(error).__name__, where):
+        if self._logged.is_new(type(error).__name__, where):
             log.error("handler_failed", subject=subject, error=type(error).__name__, where=where)
 
 
 def where_raised(error: BaseException) -> str:
-    """File and line, for a log that must not hold the error's text."""
+    """File and line, for log lines that must not hold the error's text."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
 
@@ -150,38 +153,39 @@ def _error(error: Exception) -> tuple[bytes, Mapping[str, str]]:
     return encode(to_reply(error)), {ERROR: "1"}
 
 
-class Listening(Generic[M]):
-    """Calls `on_message` for each message, in order. Bad messages and errors are counted, logged once and survived."""
+class Listener(Generic[M]):
+    """Calls `on_message` for each message, in order. Bad messages and errors of the handler are counted and logged
+    once; the listener goes on."""
 
     def __init__(self, kind: type[M], on_message: OnMessage[M], counts: Counter[str]) -> None:
         self._kind = kind
         self._on_message = on_message
         self._counts = counts
-        self._once = Once()
-        self.subscription: Served | None = None
+        self._logged = RepeatFilter()
+        self.subscription: Subscription | None = None
 
-    async def take(self, incoming: Incoming) -> None:
+    async def accept(self, incoming: Incoming) -> None:
         try:
             message = decode(incoming.data, self._kind)
         except BadMessage as error:
-            self._note("bad_message", incoming.subject, str(error))
+            self._count("bad_message", incoming.subject, str(error))
             return
         try:
-            await settle(self._on_message(message, incoming.subject))
+            await await_result(self._on_message(message, incoming.subject))
         except Exception as error:
-            self._note("handler_failed", type(error).__name__, where_raised(error))
+            self._count("handler_failed", type(error).__name__, where_raised(error))
 
     async def stop(self) -> None:
         if self.subscription is not None:
             await self.subscription.stop()
 
-    def _note(self, fault: str, about: str, detail: str) -> None:
+    def _count(self, fault: str, about: str, detail: str) -> None:
         self._counts[fault] += 1
-        if self._once(fault, about):
+        if self._logged.is_new(fault, about):
             log.error(fault, about=about, detail=detail)
 
 
-async def settle(result: Awaitable[None] | None) -> None:
-    """Wait when the callback was asynchronous."""
+async def await_result(result: Awaitable[None] | None) -> None:
+    """Wait for what a callback returned, when the callback is asynchronous."""
     if inspect.isawaitable(result):
         await result

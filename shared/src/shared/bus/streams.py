@@ -1,7 +1,7 @@
-"""The buckets and the stream that must exist before a service works. Made by the set-up user, once and idempotently.
+"""The buckets and the stream that must exist before a service works. The set-up user makes them, idempotently.
 
-wa-status is kept in a file although it can be made again: NATS forgets a bucket in memory with its very name at each
-restart, and no service may make one.
+The bucket wa-status lies in a file although its content can be made again: at a restart NATS forgets a bucket in memory
+together with its name, and no service may make a bucket.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BUCKETS = (SESSIONS_BUCKET, STATUS_BUCKET, LEASES_BUCKET)
 
 
 def stream_configs() -> list[dict[str, Any]]:
-    """What is to exist, as JetStream writes it."""
+    """The streams that must exist, as JetStream's API writes them."""
     return [*(_bucket(name) for name in BUCKETS), _events()]
 
 

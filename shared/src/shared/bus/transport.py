@@ -1,6 +1,6 @@
-"""What the bus needs from a transport. Knows no message types: bytes and headers only.
+"""What the bus needs from a transport. A transport knows no message types, only bytes and headers.
 
-Two fulfil it: `connection.Connection` (NATS) and the one in memory of `shared.testing`.
+Two classes fulfil the protocol: `connection.Connection` (NATS) and `shared.testing.fake_bus.MemoryTransport`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Incoming:
-    """A message as it came; `reply` is where an answer goes ("" = none is wanted)."""
+    """A received message; `reply` is the subject for the answer ("": no answer is wanted)."""
 
     subject: str
     data: bytes
@@ -25,11 +25,11 @@ OnMessage = Callable[[Incoming], Awaitable[None]]
 """Awaited message by message and in order; must not raise."""
 
 
-class Served(Protocol):
-    """Something that runs until it is stopped."""
+class Subscription(Protocol):
+    """Work that goes on until it is stopped: a subscription, a watch, a served command."""
 
     async def stop(self) -> None:
-        """Take nothing new, finish what is running. Idempotent; never raises."""
+        """Accept nothing new and finish what is running. Idempotent; never raises."""
         ...
 
 
@@ -45,7 +45,7 @@ class Transport(Protocol):
     async def publish(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, *, reply: str = ""
     ) -> None:
-        """Hand over to the wire; never queued for later. Raises Unavailable, Invalid (too large)."""
+        """Hand over to the wire; nothing is queued for later. Raises Unavailable, Invalid (too large)."""
         ...
 
     async def request(
@@ -54,8 +54,8 @@ class Transport(Protocol):
         """Raises NotRunning (nobody listens), TimedOut, Unavailable (not connected), Refused (not permitted)."""
         ...
 
-    async def subscribe(self, subject: str, queue: str, on_message: OnMessage) -> Served:
-        """Lasts over reconnects. Raises Refused when the server forbids the subject."""
+    async def subscribe(self, subject: str, queue: str, on_message: OnMessage) -> Subscription:
+        """The subscription outlives reconnects. Raises Refused when the server forbids the subject."""
         ...
 
     async def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Long-running work that must not die quietly: a crashed task is logged and started again after a growing delay."""
+"""Long-running work that must not end unnoticed: a crashed task is logged and started again after a growing delay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from shared.backoff import Backoff
-from shared.bus.once import Once
+from shared.bus.repeat_filter import RepeatFilter
 from shared.bus.serving import where_raised
 from shared.clock import Clock, SystemClock
 
@@ -21,12 +21,12 @@ log = structlog.get_logger()
 
 
 class Tasks:
-    """Each factory is called again after a crash; a factory that returns is done."""
+    """A factory is called again after each crash; a factory that returns is done."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._once = Once()
+        self._logged = RepeatFilter()
 
     def spawn(self, name: str, factory: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._supervise(name, factory), name=name)
@@ -35,7 +35,7 @@ class Tasks:
         return task
 
     async def stop(self) -> None:
-        """Cancel all and wait a little; a task that swallows its cancellation is left behind and logged."""
+        """Cancel all tasks and wait up to STOP_SECONDS. A task that swallows its cancellation is logged and left."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -59,5 +59,5 @@ class Tasks:
 
     def _report(self, name: str, error: Exception) -> None:
         where = where_raised(error)
-        if self._once(name, type(error).__name__, where):
+        if self._logged.is_new(name, type(error).__name__, where):
             log.error("task_crashed", task=name, error=type(error).__name__, where=where, exc_info=error)

@@ -4,12 +4,12 @@ from .eventually import eventually, eventually_sync
 from .fake_bus import FakeBus, MemoryHub
 from .fake_clock import FakeClock
 from .fault_proxy import FaultProxy
-from .memory_bucket import MemoryBucket, MemoryStore
+from .memory_bucket import BucketData, MemoryBucket
 from .nats_server import NatsServer
 from .ports import free_port, free_ports
 from .s3_server import S3Server
 
 __all__ = [
-    "FakeBus", "FakeClock", "FaultProxy", "MemoryBucket", "MemoryHub", "MemoryStore", "NatsServer", "S3Server",
+    "BucketData", "FakeBus", "FakeClock", "FaultProxy", "MemoryBucket", "MemoryHub", "NatsServer", "S3Server",
     "eventually", "eventually_sync", "free_port", "free_ports",
 ]  # fmt: skip

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from shared.bus import Bucket, Bus, Served
+from shared.bus import Bucket, Bus, Subscription
 from shared.bus.events import OnEvent
-from shared.bus.serving import settle
+from shared.bus.serving import await_result
 from shared.bus.streams import BUCKETS
 from shared.bus.transport import Incoming, OnMessage
 from shared.clock import Clock, SystemClock
 from shared.contracts.errors import NotRunning, TimedOut, Unavailable
 from shared.contracts.message import Message, encode
 
-from .memory_bucket import MemoryBucket, MemoryStore
+from .memory_bucket import BucketData, MemoryBucket
 
 M = TypeVar("M", bound=Message)
 
@@ -30,10 +30,10 @@ class MemoryHub:
     """What stands in for nats-server."""
 
     subscriptions: list[_MemorySubscription] = field(default_factory=list)
-    stores: dict[str, MemoryStore] = field(default_factory=lambda: {name: MemoryStore() for name in BUCKETS})
+    buckets: dict[str, BucketData] = field(default_factory=lambda: {name: BucketData() for name in BUCKETS})
     events: list[tuple[datetime, Incoming]] = field(default_factory=list)
     event_watches: set[asyncio.Queue[Incoming]] = field(default_factory=set)
-    turns: Counter[tuple[str, str]] = field(default_factory=Counter)
+    deliveries: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def deliver(self, incoming: Incoming) -> int:
         """To every subscription that matches, and to one of each queue group; how many got it."""
@@ -42,20 +42,20 @@ class MemoryHub:
             if each.transport.connected and matches(each.subject, incoming.subject):
                 groups.setdefault((each.subject, each.queue) if each.queue else ("", str(number)), []).append(each)
         for group, members in groups.items():
-            self.turns[group] += 1
-            members[self.turns[group] % len(members)].put(incoming)
+            self.deliveries[group] += 1
+            members[self.deliveries[group] % len(members)].put(incoming)
         return len(groups)
 
 
 def matches(pattern: str, subject: str) -> bool:
     """NATS wildcards: `*` is one token, `>` the rest (at least one)."""
-    wanted, given = pattern.split("."), subject.split(".")
-    for number, part in enumerate(wanted):
+    expected, given = pattern.split("."), subject.split(".")
+    for number, part in enumerate(expected):
         if part == ">":
             return len(given) > number
         if number >= len(given) or part not in ("*", given[number]):
             return False
-    return len(wanted) == len(given)
+    return len(expected) == len(given)
 
 
 class MemoryTransport:
@@ -158,7 +158,7 @@ class _MemorySubscription:
 
 
 class FakeBus(Bus):
-    """`lose()` and `come_back()` are the network's; `hub.stores[bucket]` has the buckets' own faults."""
+    """`lose()` and `come_back()` are the network's; `hub.buckets[name]` has the buckets' own faults."""
 
     def __init__(self, clock: Clock | None = None, hub: MemoryHub | None = None) -> None:
         self.hub = hub if hub is not None else MemoryHub()
@@ -171,12 +171,12 @@ class FakeBus(Bus):
     def come_back(self) -> None:
         """Watches give their present values again, as after a real reconnect."""
         self._memory.come_back()
-        for store in self.hub.stores.values():
-            store.repeat()
+        for data in self.hub.buckets.values():
+            data.restart_watches()
 
     def bucket(self, name: str, kind: type[M]) -> Bucket[M]:
-        store = self.hub.stores.setdefault(name, MemoryStore())
-        return MemoryBucket(kind, store, reachable=lambda: self.connected, keep=self._keep)
+        data = self.hub.buckets.setdefault(name, BucketData())
+        return MemoryBucket(kind, data, reachable=lambda: self.connected, track=self._track)
 
     async def publish_event(self, subject: str, message: Message) -> None:
         if not self.connected:
@@ -186,9 +186,9 @@ class FakeBus(Bus):
         for queue in self.hub.event_watches:
             queue.put_nowait(incoming)
 
-    async def watch_events(self, handler: OnEvent, *, since_seconds: float) -> Served:
+    async def watch_events(self, handler: OnEvent, *, since_seconds: float) -> Subscription:
         since = self._clock.now() - timedelta(seconds=since_seconds)
-        return self._keep(_EventWatch(self.hub, handler, since))
+        return self._track(_EventWatch(self.hub, handler, since))
 
     async def make_streams(self) -> None:
         """They are there from the start."""
@@ -213,4 +213,4 @@ class _EventWatch:
     async def _run(self) -> None:
         while True:
             incoming = await self._queue.get()
-            await settle(self._handler(incoming.data, incoming.subject))
+            await await_result(self._handler(incoming.data, incoming.subject))

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-SETTLE_TURNS = 20
+LOOP_TURNS = 20
 
 
 class FakeClock:
@@ -52,18 +52,18 @@ class FakeClock:
     async def pass_time(self, seconds: float) -> None:
         """Step from sleeper to sleeper, so that each wakes at its own time and runs before the clock goes on."""
         end = self._monotonic + seconds
-        await settle()
+        await run_ready_tasks()
         while (due := self._next_due()) is not None and due <= end:
             self.advance(max(0.0, due - self._monotonic))
-            await settle()
+            await run_ready_tasks()
         self.advance(max(0.0, end - self._monotonic))
-        await settle()
+        await run_ready_tasks()
 
     def _next_due(self) -> float | None:
         return min((due for due, woken in self._sleepers if not woken.done()), default=None)
 
 
-async def settle() -> None:
-    """Let what is ready run."""
-    for _ in range(SETTLE_TURNS):
+async def run_ready_tasks() -> None:
+    """Give the event loop enough turns for every task that is ready to run."""
+    for _ in range(LOOP_TURNS):
         await asyncio.sleep(0)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from shared.bus.buckets import EXPECTED, OPERATION, Bucket, OnChange, Watcher
-from shared.bus.replay import Item
-from shared.bus.transport import Served
+from shared.bus.ordered_consumer import StreamMessage
+from shared.bus.transport import Subscription
 from shared.contracts.errors import Conflict, TimedOut, Unavailable
 from shared.contracts.message import Message
 
@@ -18,22 +18,22 @@ M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True)
-class _Stored:
+class _Value:
     revision: int
     data: bytes
     deleted: bool
 
 
 @dataclass
-class MemoryStore:
-    """What one bucket holds; several `MemoryBucket`s may look at it, as several services would.
+class BucketData:
+    """What one bucket holds. Several `MemoryBucket`s may share the data, as several services share a bucket.
 
-    `lost`: nothing can be asked. `lose_acks`: so many next writes happen, and their writers get TimedOut.
+    `lost`: the bucket cannot be asked. `lose_acks`: so many of the next writes happen, but their writers get TimedOut.
     """
 
     lost: bool = False
     lose_acks: int = 0
-    values: dict[str, _Stored] = field(default_factory=dict)
+    values: dict[str, _Value] = field(default_factory=dict)
     revision: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     watches: set[_MemoryWatch] = field(default_factory=set)
@@ -43,82 +43,82 @@ class MemoryStore:
         if EXPECTED in headers and int(headers[EXPECTED]) != (stored.revision if stored else 0):
             raise Conflict("somebody else changed it")
         self.revision += 1
-        self.values[key] = _Stored(self.revision, data, OPERATION in headers)
+        self.values[key] = _Value(self.revision, data, OPERATION in headers)
         for watch in self.watches:
-            watch.tell(key)
+            watch.add(key)
         if self.lose_acks > 0:
             self.lose_acks -= 1
             raise TimedOut("no answer in time; whether it happened is unknown")
         return self.revision
 
     def lose_data(self) -> None:
-        """As a NATS that came back with an empty volume: revisions begin at 1 again, watches start anew."""
+        """Behave as a NATS that came back with an empty volume: revisions begin at 1 again, watches start anew."""
         self.values.clear()
         self.revision = 0
-        self.repeat()
+        self.restart_watches()
 
-    def repeat(self) -> None:
-        """What a new connection does to the watches."""
+    def restart_watches(self) -> None:
+        """Do to the watches what a new connection does."""
         for watch in self.watches:
-            watch.tell(None)
+            watch.add(None)
 
 
 class MemoryBucket(Bucket[M]):
-    """Passes the same tests as the real one."""
+    """Passes the same tests as the real bucket."""
 
     def __init__(
         self,
         kind: type[M],
-        store: MemoryStore | None = None,
+        data: BucketData | None = None,
         *,
         reachable: Callable[[], bool] = lambda: True,
-        keep: Callable[[Served], Served] = lambda served: served,
+        track: Callable[[Subscription], Subscription] = lambda watch: watch,
     ) -> None:
         self._name = "memory"
         self._kind = kind
-        self._keep = keep
+        self._track = track
         self._reachable = reachable
-        self.store = store if store is not None else MemoryStore()
+        self.data = data if data is not None else BucketData()
 
     async def keys(self) -> list[str]:
         await self._ask()
-        return sorted(key for key, stored in self.store.values.items() if not stored.deleted)
+        return sorted(key for key, stored in self.data.values.items() if not stored.deleted)
 
-    async def watch(self, on_change: OnChange[M], *, on_ready: Callable[[], None] | None = None) -> Served:
-        watcher = Watcher(self._name, self._kind, on_change, on_ready, self.store.counts)
-        return self._keep(_MemoryWatch(self.store, watcher))
+    async def watch(self, on_change: OnChange[M], *, on_ready: Callable[[], None] | None = None) -> Subscription:
+        watcher = Watcher(self._name, self._kind, on_change, on_ready, self.data.counts)
+        return self._track(_MemoryWatch(self.data, watcher))
 
-    async def _store(self, key: str, data: bytes, headers: Mapping[str, str]) -> int:
+    async def _write(self, key: str, data: bytes, headers: Mapping[str, str]) -> int:
         await self._ask()
-        return self.store.write(key, data, headers)
+        return self.data.write(key, data, headers)
 
     async def _find(self, key: str) -> tuple[int, bool, bytes] | None:
         await self._ask()
-        stored = self.store.values.get(key)
+        stored = self.data.values.get(key)
         return (stored.revision, stored.deleted, stored.data) if stored else None
 
     async def _ask(self) -> None:
         await asyncio.sleep(0)
-        if self.store.lost or not self._reachable():
+        if self.data.lost or not self._reachable():
             raise Unavailable("not connected to NATS")
 
 
 class _MemoryWatch:
     """Feeds a watcher from a task of its own; None in the queue means: give the present values again."""
 
-    def __init__(self, store: MemoryStore, watcher: Watcher[M]) -> None:
-        self._store = store
+    def __init__(self, data: BucketData, watcher: Watcher[M]) -> None:
+        self._data = data
         self._watcher = watcher
-        self._queue: asyncio.Queue[tuple[str, _Stored] | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[str, _Value] | None] = asyncio.Queue()
         self._queue.put_nowait(None)
-        store.watches.add(self)
+        data.watches.add(self)
         self._task = asyncio.create_task(self._run())
 
-    def tell(self, key: str | None) -> None:
-        self._queue.put_nowait(None if key is None else (key, self._store.values[key]))
+    def add(self, key: str | None) -> None:
+        self._queue.put_nowait(None if key is None else (key, self._data.values[key]))
 
     async def stop(self) -> None:
-        self._store.watches.discard(self)
+        self._data.watches.discard(self)
         self._task.cancel()
         await asyncio.wait({self._task})
 
@@ -126,18 +126,18 @@ class _MemoryWatch:
         while True:
             change = await self._queue.get()
             if change is None:
-                await self._repeat()
+                await self._give_all()
             else:
                 await self._give(*change)
 
-    async def _repeat(self) -> None:
+    async def _give_all(self) -> None:
         while not self._queue.empty():
             self._queue.get_nowait()  # the present values say it all
         self._watcher.start()
-        for key, stored in list(self._store.values.items()):
+        for key, stored in list(self._data.values.items()):
             await self._give(key, stored)
         await self._watcher.complete()
 
-    async def _give(self, key: str, stored: _Stored) -> None:
+    async def _give(self, key: str, stored: _Value) -> None:
         headers = {OPERATION: "DEL"} if stored.deleted else {}
-        await self._watcher.take(key, Item(key, stored.data, headers, stored.revision, 0, 0))
+        await self._watcher.take(key, StreamMessage(key, stored.data, headers, stored.revision, 0, 0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backup.ports import EpochStore, ObjectStore, Repository
-from shared.bus import Bus, Call, Served
+from shared.bus import Bus, Call, Subscription
 from shared.contracts import subjects
 from shared.contracts.backups import (
     Backups,
@@ -44,7 +44,7 @@ class Handlers:
         self._writer = writer
         self._reader = reader
 
-    async def serve(self, bus: Bus) -> list[Served]:
+    async def serve(self, bus: Bus) -> list[Subscription]:
         """Every replica answers for every session."""
 
         def every(verb: str) -> str:

@@ -1,7 +1,13 @@
-"""Reading a stream in order, for ever: an ordered push consumer that is made again whenever something is missing
-(a gap, silence, a new connection, a stream that lost its data).
+"""A stream of JetStream, read in order and without an end.
 
-The trap: a consumer of a stream that was lost goes silent without an error; only the missing heartbeats tell.
+`OrderedConsumer` makes an ephemeral push consumer without acknowledgements, and makes a new one whenever it cannot be
+sure that it has seen everything (https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-17.md).
+Four signs raise `Gap`: a message whose number is not the next one; a heartbeat that knows more messages than arrived;
+no heartbeat for three intervals; and a new connection to NATS. The caller decides where the next consumer begins
+(`config`), and learns when it has begun (`on_start`) and when everything that was present has been given
+(`on_complete`): a bucket's watch begins with the newest value of each key, the events go on after the last sequence.
+
+The trap: a consumer of a stream that was lost goes silent without an error; only the missing heartbeats show it.
 """
 
 from __future__ import annotations
@@ -18,7 +24,7 @@ from shared.backoff import Backoff
 from shared.contracts.errors import Refused, ServiceError
 
 from . import jetstream
-from .once import Once
+from .repeat_filter import RepeatFilter
 from .serving import where_raised
 from .transport import Incoming, Transport
 
@@ -30,8 +36,9 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Item:
-    """`sequence` in the stream; `pending`: how many more were there when this was sent."""
+class StreamMessage:
+    """`sequence`: the number in the stream. `delivered`: the number in this consumer. `pending`: how many more messages
+    were present when the server sent this one."""
 
     subject: str
     data: bytes
@@ -42,19 +49,18 @@ class Item:
 
 
 class Gap(Exception):
-    """Something is missing: read again."""
+    """Something is missing; a new consumer must read again."""
 
 
-class Replay:
-    """`config` gives the consumer's settings anew for each start (it may ask the server). `on_start` is called before
-    the first item of each start, `on_complete` when all that was there has been given."""
+class OrderedConsumer:
+    """`config` returns the consumer's settings anew for each start, and may ask the server for them."""
 
     def __init__(
         self,
         transport: Transport,
         stream: str,
         config: Callable[[], Awaitable[Mapping[str, Any]]],
-        on_item: Callable[[Item], Awaitable[None]],
+        on_message: Callable[[StreamMessage], Awaitable[None]],
         *,
         on_start: Callable[[], None] = lambda: None,
         on_complete: Callable[[], Awaitable[None]] | None = None,
@@ -62,17 +68,17 @@ class Replay:
         self._transport = transport
         self._stream = stream
         self._config = config
-        self._on_item = on_item
+        self._on_message = on_message
         self._on_start = on_start
         self._on_complete = on_complete
         self._queue: asyncio.Queue[Incoming | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
-        self._once = Once()
+        self._restart = asyncio.Event()
+        self._logged = RepeatFilter()
 
     def start(self) -> None:
-        self._transport.on_back(self._again)
-        self._task = asyncio.create_task(self._run(), name=f"replay-{self._stream}")
+        self._transport.on_back(self._begin_again)
+        self._task = asyncio.create_task(self._run(), name=f"consumer-{self._stream}")
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -80,42 +86,43 @@ class Replay:
             await asyncio.wait({self._task})
 
     async def read_present(self) -> None:
-        """One pass over what is there now, without following. Raises ServiceError, Gap."""
-        await self._pass(follow=False)
+        """Read once what is present now. Raises ServiceError, Gap."""
+        await self._consume(follow=False)
 
-    def _again(self) -> None:
+    def _begin_again(self) -> None:
         self._queue.put_nowait(None)
-        self._wake.set()
+        self._restart.set()
 
     async def _run(self) -> None:
         attempt = 1
         while True:
-            self._wake.clear()
+            self._restart.clear()
             try:
-                await self._pass(follow=True)
+                await self._consume(follow=True)
             except Gap as gap:
                 attempt = 1
-                log.debug("replay_again", stream=self._stream, why=str(gap))
+                log.debug("stream_read_again", stream=self._stream, why=str(gap))
             except Exception as error:
                 self._report(error)
                 attempt += 1
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), RETRY.delay(attempt))
+                await asyncio.wait_for(self._restart.wait(), RETRY.delay(attempt))
 
     def _report(self, error: Exception) -> None:
         what = error.code if isinstance(error, ServiceError) else type(error).__name__
-        if self._once(what):
+        if self._logged.is_new(what):
             level = log.error if isinstance(error, Refused) or not isinstance(error, ServiceError) else log.warning
-            level("replay_waits", stream=self._stream, error=what, where=where_raised(error))
+            level("stream_not_readable", stream=self._stream, error=what, where=where_raised(error))
 
-    async def _pass(self, *, follow: bool) -> None:
+    async def _consume(self, *, follow: bool) -> None:
+        """One consumer's life: until everything present has been read, or with `follow` until Gap or ServiceError."""
         queue = self._queue = asyncio.Queue()
         inbox = self._transport.new_inbox()
 
-        async def take(incoming: Incoming) -> None:
+        async def enqueue(incoming: Incoming) -> None:
             queue.put_nowait(incoming)
 
-        subscription = await self._transport.subscribe(inbox, "", take)
+        subscription = await self._transport.subscribe(inbox, "", enqueue)
         try:
             name, pending = await self._create(inbox)
             try:
@@ -127,7 +134,7 @@ class Replay:
             await subscription.stop()
 
     async def _read(self, queue: asyncio.Queue[Incoming | None], pending: int, *, follow: bool) -> None:
-        self._once.forget()
+        self._logged.clear()
         complete = pending == 0
         if complete and self._on_complete is not None:
             await self._on_complete()
@@ -135,19 +142,20 @@ class Replay:
         while follow or not complete:
             incoming = await _next(queue)
             if "Status" in incoming.headers:
-                await self._control(incoming, delivered)
+                await self._answer_control(incoming, delivered)
                 continue
-            item = read_item(incoming)
-            if item.delivered != delivered + 1:
+            message = read_stream_message(incoming)
+            if message.delivered != delivered + 1:
                 raise Gap("a message is missing")
-            delivered = item.delivered
-            await self._on_item(item)
-            if not complete and item.pending == 0:
+            delivered = message.delivered
+            await self._on_message(message)
+            if not complete and message.pending == 0:
                 complete = True
                 if self._on_complete is not None:
                     await self._on_complete()
 
-    async def _control(self, incoming: Incoming, delivered: int) -> None:
+    async def _answer_control(self, incoming: Incoming, delivered: int) -> None:
+        """Answer flow control and check a heartbeat. Raises Gap."""
         if incoming.reply:
             await self._transport.publish(incoming.reply, b"")
         if stalled := incoming.headers.get("Nats-Consumer-Stalled"):
@@ -156,6 +164,7 @@ class Replay:
             raise Gap("the heartbeat knows more messages")
 
     async def _create(self, inbox: str) -> tuple[str, int]:
+        """The consumer's name, and how many messages are present."""
         config = {
             "deliver_subject": inbox,
             "ack_policy": "none",
@@ -170,12 +179,12 @@ class Replay:
         }
         body = {"stream_name": self._stream, "config": config}
         info = await jetstream.call(self._transport, f"CONSUMER.CREATE.{self._stream}", body)
-        # A fast server has sent messages already when the answer is written: they count as pending too.
+        # A fast server has sent messages already when it writes the answer; those count as present too.
         return str(info["name"]), int(info["num_pending"]) + int(info["delivered"]["consumer_seq"])
 
     async def _delete(self, name: str) -> None:
         if not self._transport.connected:
-            return  # the server removes it by itself
+            return  # the server removes an inactive consumer
         with contextlib.suppress(ServiceError):
             await jetstream.call(self._transport, f"CONSUMER.DELETE.{self._stream}.{name}", {}, timeout=1.0)
 
@@ -191,13 +200,14 @@ async def _next(queue: asyncio.Queue[Incoming | None]) -> Incoming:
     return incoming
 
 
-def read_item(incoming: Incoming) -> Item:
-    """The stream's figures travel in the reply subject; newer servers put the domain and the account in front."""
+def read_stream_message(incoming: Incoming) -> StreamMessage:
+    """The figures travel in the reply subject, behind the domain and the account on newer servers
+    (https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md). Raises Gap."""
     tokens = incoming.reply.split(".")
     tokens = tokens[2:] if len(tokens) == 9 else tokens[4:]
     if len(tokens) < 7:
         raise Gap("a message without its figures")
-    return Item(
+    return StreamMessage(
         subject=incoming.subject,
         data=incoming.data,
         headers=incoming.headers,
