@@ -220,7 +220,7 @@ def test_no_session_of_the_worker_is_in_a_state_that_health_does_not_know() -> N
         assert problem(in_state(state, reason), CheckCode.CONNECTION) != Problem.UNKNOWN_STATE
 
 
-# the other texts that cross a border
+# other free texts of the contracts
 def test_a_reason_of_a_later_version_is_shown_and_names_no_cause() -> None:
     report = verdict(in_state("needs_attention", "terms_banned_proxyblock_of_tomorrow"))
     assert report.checks[0].value == "needs_attention: terms_banned_proxyblock_of_tomorrow"
@@ -230,10 +230,11 @@ def test_a_reason_of_a_later_version_is_shown_and_names_no_cause() -> None:
 @pytest.mark.parametrize("error", ["", "not asked yet", "NoSuchBucket", "healthy", "store ok", "banned"])
 def test_nothing_is_decided_by_the_text_of_the_store_error(error: str) -> None:
     down = BackupReplicaSample("b", ago(2), store_ok=False, store_error=error, store_down_since=ago(60))
-    plain, told = (verdict(replace(WELL, backup_replicas=(each,))) for each in (replace(down, store_error="x"), down))
-    assert [(each.code, each.level) for each in told.checks] == [(each.code, each.level) for each in plain.checks]
-    assert told.issues == plain.issues
-    assert [each.id for each in told.recommendations] == [each.id for each in plain.recommendations]
+    other = replace(down, store_error="another error")
+    one, two = (verdict(replace(WELL, backup_replicas=(each,))) for each in (down, other))
+    assert [(each.code, each.level) for each in one.checks] == [(each.code, each.level) for each in two.checks]
+    assert one.issues == two.issues
+    assert [each.id for each in one.recommendations] == [each.id for each in two.recommendations]
 
 
 @pytest.mark.parametrize("code", ["epoch_not_claimed", "fenced", "healthy", "code_of_tomorrow"])

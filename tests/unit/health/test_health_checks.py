@@ -83,16 +83,20 @@ def _connection() -> list[Example]:
         example("profile in use", "critical", in_state("failed", "profile_in_use"), "profile_in_use"),
         example("dialog", "critical", in_state("needs_attention", "unknown_dialog"), "dialog"),
         example("a state of the future", "warning", in_state("levitating"), "unknown_state"),
-        example("stopped though wanted", "warning", in_state("stopped", "lease_lost"), "should_run"),
-        example("stopped though wanted, long", "critical", in_state("stopped", for_seconds=61), "should_run_long"),
+        example("should run and is stopped", "warning", in_state("stopped", "lease_lost"), "should_run"),
+        example(
+            "should run and is stopped for long", "critical", in_state("stopped", for_seconds=61), "should_run_long"
+        ),
         example("not taken yet", "warning", claimed_by_nobody, "unclaimed"),
         example("never taken", "critical", replace(WELL, status=None, record=record(asked=61)), "unclaimed"),
         example("never started", "warning", unstarted, "never_started"),
         example("cleared", "warning", replace(WELL, status=None, record=record("cleared")), "cleared"),
         example("stopped", "warning", replace(in_state("stopped"), record=record("stopped")), "stopped"),
         example("stopping", "warning", replace(WELL, record=record("stopped")), "stopping"),
-        example("not seen yet", "warning", replace(unstarted, listening_since=ago(1)), "not_heard_yet"),
-        example("wanted, not seen yet", "warning", replace(claimed_by_nobody, listening_since=ago(1)), "not_heard_yet"),
+        example("not heard yet", "warning", replace(unstarted, listening_since=ago(1)), "not_heard_yet"),
+        example(
+            "should run, not heard yet", "warning", replace(claimed_by_nobody, listening_since=ago(1)), "not_heard_yet"
+        ),
         example("owner not heard yet", "warning", replace(FRESH, workers=()), "not_heard_yet"),
         example("owner silent", "unknown", replace(WELL, workers=(worker(worker="other"),)), ""),
         example("bus lost", "unknown", BUS_LOST, ""),
@@ -204,11 +208,9 @@ def _browser() -> list[Example]:
     ]
 
 
-def _system() -> list[Example]:
+def _worker() -> list[Example]:
     silent = worker(seen_at=ago(7))
     busy = (worker(free_capacity=0),)
-    replica_without_store = backup_replica(store_ok=False, store_down_since=ago(60))
-    full = NatsSample(seen_at=NOW, storage_bytes=90, storage_limit_bytes=100)
     return [
         Example("none", "WA-WORKER", "critical", replace(WELL, workers=()), "no_worker"),
         Example("all silent", "WA-WORKER", "critical", replace(WELL, workers=(silent,)), "no_worker"),
@@ -234,8 +236,14 @@ def _system() -> list[Example]:
         Example(
             "owner never heard", "WA-WORKER", "critical", replace(WELL, workers=(worker(worker="b"),)), "silent_owner"
         ),
-        Example("no room", "WA-WORKER", "warning", replace(WELL, status=None, workers=busy), "no_capacity"),
+        Example("no capacity", "WA-WORKER", "warning", replace(WELL, status=None, workers=busy), "no_capacity"),
         Example("bus lost", "WA-WORKER", "unknown", BUS_LOST),
+    ]
+
+
+def _backup_service() -> list[Example]:
+    replica_without_store = backup_replica(store_ok=False, store_down_since=ago(60))
+    return [
         Example("no service", "WA-STORE", "critical", replace(WELL, backup_replicas=()), "no_backup_service"),
         Example(
             "service silent",
@@ -269,6 +277,11 @@ def _system() -> list[Example]:
             replace(WELL, backup_replicas=(replica_without_store, backup_replica(instance="2"))),
         ),
         Example("bus lost", "WA-STORE", "unknown", BUS_LOST),
+    ]
+
+
+def _owners() -> list[Example]:
+    return [
         Example(
             "same epoch twice",
             "WA-OWNERS",
@@ -310,6 +323,11 @@ def _system() -> list[Example]:
             replace(WELL, record=record("stopped"), duplicate_owners=(DuplicateOwner("b", ago(9), True),)),
             "two_owners",
         ),
+    ]
+
+
+def _disk() -> list[Example]:
+    return [
         Example(
             "little", "WA-DISK", "warning", replace(WELL, workers=(worker(disk_free_bytes=1023 * MB),)), "little_disk"
         ),
@@ -320,7 +338,13 @@ def _system() -> list[Example]:
             "healthy",
             replace(WELL, workers=(worker(), worker(worker="b", disk_free_bytes=0, holding_since=None))),
         ),
-        Example("nobody told", "WA-DISK", "unknown", replace(WELL, workers=())),
+        Example("nobody reported", "WA-DISK", "unknown", replace(WELL, workers=())),
+    ]
+
+
+def _nats() -> list[Example]:
+    full = NatsSample(seen_at=NOW, storage_bytes=90, storage_limit_bytes=100)
+    return [
         Example("lost", "WA-NATS", "critical", BUS_LOST, "bus_lost"),
         Example("no monitor", "WA-NATS", "healthy", replace(WELL, nats=None)),
         Example(
@@ -345,7 +369,18 @@ def _system() -> list[Example]:
     ]
 
 
-EXAMPLES = [*_connection(), *_page(), *_profile(), *_copies(), *_browser(), *_system()]
+EXAMPLES = [
+    *_connection(),
+    *_page(),
+    *_profile(),
+    *_copies(),
+    *_browser(),
+    *_worker(),
+    *_backup_service(),
+    *_owners(),
+    *_disk(),
+    *_nats(),
+]
 
 
 @pytest.mark.parametrize("code", [each.code for each in CHECKS])
@@ -396,11 +431,15 @@ def test_each_state_has_an_answer() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("wanted", ["stopped", "cleared"])
+@pytest.mark.parametrize("desired", ["stopped", "cleared"])
 @pytest.mark.parametrize("state", [state.value for state in State])
-def test_a_session_that_is_not_meant_to_run_is_never_critical(wanted: str, state: str) -> None:
+def test_a_session_that_is_not_meant_to_run_is_never_critical(desired: str, state: str) -> None:
     seen = replace(
-        in_state(state, for_seconds=99999), record=record(wanted), workers=(), backup_replicas=(), status_seen_at=ago(9)
+        in_state(state, for_seconds=99999),
+        record=record(desired),
+        workers=(),
+        backup_replicas=(),
+        status_seen_at=ago(9),
     )
     assert verdict(seen).overall == "warning"
 
@@ -414,8 +453,8 @@ def test_the_first_seconds_raise_no_critical_alarm() -> None:
     assert verdict(nothing).overall == "warning"
     assert [issue.code for issue in verdict(nothing).issues] == ["WA-CONNECTION"]
     assert "heard" in verdict(nothing).issues[0].text
-    wanted = replace(nothing, record=record(asked=9999))
-    assert verdict(wanted).overall == "warning"
+    should_run = replace(nothing, record=record(asked=9999))
+    assert verdict(should_run).overall == "warning"
 
 
 def test_a_status_from_before_the_restart_is_not_believed_without_its_worker() -> None:

@@ -12,7 +12,7 @@ from .domain.session_tracker import SessionTracker
 
 
 class JudgeHandler:
-    """Answers from what the tracker remembers. A session that nobody knows is one that was never started."""
+    """Answers from what the tracker remembers. A session that nobody knows was never started."""
 
     def __init__(self, tracker: SessionTracker, clock: Clock) -> None:
         self._tracker = tracker

@@ -131,7 +131,7 @@ _CAUSE_RULES: tuple[Rule, ...] = (
         None,
         LocalizedText(
             "Update Persistent Session: WhatsApp no longer serves this version of its page. The login is kept.",
-            "حدّث النظام: لم يعد واتساب يدعم هذا الإصدار من صفحته. يبقى تسجيل الدخول محفوظًا.",
+            "حدّث نظام الجلسة الدائمة: لم يعد واتساب يدعم هذا الإصدار من صفحته. يبقى تسجيل الدخول محفوظًا.",
         ),
         _caused_by(Cause.PAGE_OUTDATED),
     ),
@@ -141,7 +141,7 @@ _CAUSE_RULES: tuple[Rule, ...] = (
         None,
         LocalizedText(
             "Run the worker on another network or without a proxy. The login is kept.",
-            "شغّل المشغّل على شبكة أخرى أو دون خادم وكيل. يبقى تسجيل الدخول محفوظًا.",
+            "انقل المشغّل إلى شبكة أخرى أو شغّله دون خادم وكيل. يبقى تسجيل الدخول محفوظًا.",
         ),
         _caused_by(Cause.NETWORK),
     ),
@@ -151,7 +151,7 @@ _CAUSE_RULES: tuple[Rule, ...] = (
         None,
         LocalizedText(
             "Answer the dialog that WhatsApp shows, on the phone or in WhatsApp Web.",
-            "أجب عن النافذة التي يعرضها واتساب، على الهاتف أو في واتساب ويب.",
+            "استجب للنافذة التي يعرضها واتساب، على الهاتف أو في واتساب ويب.",
         ),
         _caused_by(Cause.DIALOG),
     ),
@@ -203,7 +203,9 @@ _SYSTEM_RULES: tuple[Rule, ...] = (
         "mend-worker",
         (CheckCode.WORKER,),
         None,
-        LocalizedText("Start or add a browser worker, and read its log.", "شغّل مشغّلًا أو أضف آخر، وراجع سجله."),
+        LocalizedText(
+            "Start or add a browser worker, and read its log.", "ابدأ تشغيل مشغّل متصفح أو أضف آخر، وراجع سجله."
+        ),
         lambda found: found.bad(CheckCode.WORKER),
     ),
     Rule(
@@ -368,7 +370,7 @@ _RESOURCE_RULES: tuple[Rule, ...] = (
         None,
         LocalizedText(
             "Update Persistent Session: WhatsApp has changed its page. The login is kept; do not clear the session.",
-            "حدّث النظام: غيّر واتساب صفحته. يبقى تسجيل الدخول محفوظًا، فلا تحذف الجلسة.",
+            "حدّث نظام الجلسة الدائمة: غيّر واتساب صفحته. يبقى تسجيل الدخول محفوظًا، فلا تحذف الجلسة.",
         ),
         lambda found: found.bad(CheckCode.SELFCHECK),
     ),

@@ -72,13 +72,14 @@ CHECKS = (
         CheckCode.SELFCHECK,
         LocalizedText("Page can be driven", "إمكان التحكم بالصفحة"),
         LocalizedText(
-            "The lookups in WhatsApp's page answer. Without reading the check is critical, without sending it is a "
-            "warning.",
-            "تستجيب الأسماء المطلوبة في صفحة واتساب. تعذُّر القراءة حرج، وتعذُّر الإرسال تحذير.",
+            "The internal parts of WhatsApp's page that the worker uses are available. If the state cannot be read, "
+            "the check is critical; if messages cannot be sent, it is a warning.",
+            "الأجزاء الداخلية التي يستخدمها المشغّل في صفحة واتساب متاحة. تعذُّر قراءة الحالة حرج، وتعذُّر إرسال الرسائل "
+            "تحذير.",
         ),
         LocalizedText(
             "Update Persistent Session to a release with a newer wa-js. The login is kept; do not clear the session.",
-            "حدّث النظام إلى إصدار فيه wa-js أحدث. يبقى تسجيل الدخول محفوظًا، فلا تحذف الجلسة.",
+            "حدّث نظام الجلسة الدائمة إلى إصدار فيه wa-js أحدث. يبقى تسجيل الدخول محفوظًا، فلا تحذف الجلسة.",
         ),
         lambda _: "reading lost: critical; sending lost: warning",
         examine_selfcheck,

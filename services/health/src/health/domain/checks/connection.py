@@ -34,7 +34,9 @@ SYNCING = LocalizedText("The session is linked and is syncing.", "رُبطت ا�
 RECONNECTING = LocalizedText(
     "The session has lost its connection and is reconnecting.", "فقدت الجلسة اتصالها وتعيد الاتصال الآن."
 )
-LONG = LocalizedText("{what} This has taken {duration}, which is too long.", "{what} استغرق ذلك {duration}، وهذا طويل.")
+LONG = LocalizedText(
+    "{what} This has lasted {duration}, which is too long.", "{what} استمر ذلك {duration}، وهي مدة أطول من اللازم."
+)
 CONFLICT = LocalizedText(
     "WhatsApp Web is open elsewhere with the same login.", "واتساب ويب مفتوح في مكان آخر بتسجيل الدخول نفسه."
 )

@@ -94,7 +94,7 @@ LATE_OWNER = LocalizedText(
 )
 MANY_TAKEOVERS = LocalizedText(
     "The session has changed its owner {count} times within {duration}.",
-    "انتقلت الجلسة بين المشغّلات {count} مرات خلال {duration}.",
+    "عدد انتقالات الجلسة بين المشغّلات خلال {duration}: {count}.",
 )
 
 
@@ -135,7 +135,7 @@ LITTLE_DISK = LocalizedText(
 def examine_disk(case: Case) -> Finding:
     samples = (case.owner,) if case.owner else case.seen.workers
     if not case.listening or not samples:
-        return unknown("no worker has told")
+        return unknown("no worker has reported")
     free = min(w.disk_free_bytes for w in samples)
     warning, critical = case.limits.disk_warning_mb * MEGABYTE, case.limits.disk_critical_mb * MEGABYTE
     level = graded(-free, -warning, -critical)
@@ -194,7 +194,8 @@ CHECKS = (
             "يوجد مشغّل يعمل، وخصوصًا المسؤول عن الجلسة، ويتسع للجلسة.",
         ),
         LocalizedText(
-            "Start a worker, or read the log of the worker that stopped.", "شغّل مشغّلًا، أو راجع سجل المشغّل المتوقف."
+            "Start a worker, or read the log of the worker that stopped.",
+            "ابدأ تشغيل مشغّل، أو راجع سجل المشغّل المتوقف.",
         ),
         lambda t: (
             f"critical when no worker was heard for {duration(t.worker_silent_seconds).en}; owner silent: warning, "
@@ -225,7 +226,7 @@ CHECKS = (
         LocalizedText(
             "Two workers never run one session. Signs of it: one epoch from two workers, two holders, a late owner, "
             "many takeovers.",
-            "لا يشغّل مشغّلان جلسة واحدة أبدًا. علامات ذلك: حقبة واحدة من مشغّلين، أو حائزان للجلسة، أو تقرير متأخر من "
+            "لا يشغّل مشغّلان جلسة واحدة أبدًا. علامات ذلك: الحقبة نفسها من مشغّلَين، أو حائزان للجلسة، أو تقرير متأخر من "
             "مشغّل سابق، أو انتقالات كثيرة.",
         ),
         LocalizedText(
