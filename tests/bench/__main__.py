@@ -16,7 +16,14 @@ from pathlib import Path
 from tests.bench.goals import OUTCOMES_FILE, Outcome, table
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("start_to_connected", "snapshot_pause", "browser_memory", "status_rps", "backup_throughput")
+BENCHMARKS = (
+    "start_to_connected",
+    "snapshot_pause",
+    "browser_memory",
+    "status_rps",
+    "backup_throughput",
+    "resting_cpu",
+)
 
 
 def main(names: list[str]) -> int:

@@ -69,6 +69,10 @@ RESTORE = Goal(what="restoring a backup, against a plain copy by boto3", at_leas
 """A restore takes each chunk over the bus, one request for each; a quarter of the rate of a plain copy brings 500 MB
 back within seconds, so that the browser's start and not the restore decides how long a person waits."""
 
+RESTING_STORE = Goal(what="CPU of the resting object store, against itself with GOMEMLIMIT=192MiB", at_most=0.3)
+"""A limit below what the store needs at rest keeps Go's garbage collector running."""
+RESTING_SHARE = Goal(what="share of the object store in the CPU of the resting system", at_most=0.4)
+
 
 def ratio(measured: float, peer: float) -> float:
     """NaN, which misses every goal, where the peer measured nothing."""

@@ -68,7 +68,6 @@ class S3Server:
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "S3_BUCKET": self.bucket,
-            "GOMEMLIMIT": "192MiB",
             "GOGC": "50",
         }
         self._process = Process(command, log_file=self._folder / "weed.log", env=env)
