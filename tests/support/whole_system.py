@@ -87,7 +87,7 @@ class System:
         return httpx.post(f"{self.url}{OLD_API}", json={"action": action, **fields}, headers=headers, timeout=8)
 
     def state(self) -> str:
-        """Of a living worker: what a killed one said last is no news."""
+        """The state that a running worker reports; "" while none does, whatever a killed worker reported last."""
         try:
             status = self.get()["status"]
             return str(status["state"]) if status["workerAlive"] else ""

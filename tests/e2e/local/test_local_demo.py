@@ -28,13 +28,14 @@ NUMBER = "201234567890"
 
 
 class Demo:
-    """A demo in a folder of its own, with everything it said."""
+    """A demo in a folder of its own, with everything that it printed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data" / "demo"
         self.out = folder / "out.txt"
         self.port = free_port()
+        self.environment: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -47,17 +48,17 @@ class Demo:
 
     def _started(self) -> bool:
         assert self._process
-        assert self._process.poll() is None, self.said()
-        return "Ctrl-C stops" in self.said()
+        assert self._process.poll() is None, self.printed()
+        return "Ctrl-C stops" in self.printed()
 
     def _command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "persistent_session", *arguments]
 
     def _env(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        return {**kept, "GATEWAY_PORT": str(self.port), "COLUMNS": "120"}
+        return {**kept, "GATEWAY_PORT": str(self.port), "COLUMNS": "120", **self.environment}
 
-    def said(self) -> str:
+    def printed(self) -> str:
         return self.out.read_text()
 
     def stack(self) -> RunningStack:
@@ -70,7 +71,7 @@ class Demo:
             self._command(*arguments), cwd=self.folder, env=self._env(), capture_output=True, text=True, timeout=90,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
-        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}\n{self.said()}"
+        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}\n{self.printed()}"
         return done.stdout + done.stderr
 
     def link(self) -> None:
@@ -81,6 +82,13 @@ class Demo:
         """The worker that says that the session is connected; "" when none does."""
         status = json.loads(self.cli("status", "--json"))["status"]
         return str(status["worker"]) if status["isConnected"] else ""
+
+    def listening(self) -> set[tuple[str, int]]:
+        """The address and port of each socket that a process of the system listens on."""
+        pids = self.stack().processes.values()
+        processes = [each for pid in pids for each in (psutil.Process(pid), *psutil.Process(pid).children(True))]
+        sockets = [each for process in processes for each in process.net_connections("inet")]
+        return {(each.laddr.ip, each.laddr.port) for each in sockets if each.status == psutil.CONN_LISTEN}
 
     def signal(self, number: int) -> None:
         assert self._process
@@ -107,11 +115,11 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 def test_from_one_command_to_a_message_sent_and_back_after_a_restart(demo: Demo) -> None:
     demo.start()
     key = (demo.data / "keys" / "api-key").read_text().strip()
-    assert demo.said().count(key) == 1, "the key is shown once"
-    assert f"http://127.0.0.1:{demo.port}/persistent-session" in demo.said()
+    assert demo.printed().count(key) == 1, "the key is shown once"
+    assert f"http://127.0.0.1:{demo.port}/persistent-session" in demo.printed()
     standin = demo.stack().standin
     assert standin
-    assert f"virtual phone  {standin.phone_url}   (or: persistent-session demo link)" in demo.said()
+    assert f"virtual phone  {standin.phone_url}   (or: persistent-session demo link)" in demo.printed()
     assert httpx.get(standin.phone_url, trust_env=False).status_code == 200
 
     assert "█" in demo.cli("qr", "--once")
@@ -129,20 +137,24 @@ def test_from_one_command_to_a_message_sent_and_back_after_a_restart(demo: Demo)
     demo.signal(signal.SIGINT)
     assert demo.wait(timeout=25) == 0
     assert clock.monotonic() - began < 20
-    order = re.findall(r"✓ (\S+)\s+stopped", demo.said())
+    order = re.findall(r"✓ (\S+)\s+stopped", demo.printed())
     assert order == ["gateway", "browser-worker", "health", "backup", "s3", "nats", "stand-in"]
     assert stale_processes.find(DataFolder(demo.data)) == []
 
     demo.start()
-    assert key not in demo.said(), "the key is shown only when it is made"
+    assert key not in demo.printed(), "the key is shown only when it is made"
     demo.cli("wait", "--connected", "--timeout", "60")
     assert demo.cli("demo", "phone").count("linked ") >= 1
-    assert NUMBER not in demo.said()
+    assert NUMBER not in demo.printed()
 
 
-def test_everything_secret_or_personal_on_disk_is_for_its_owner_alone(demo: Demo) -> None:
+def test_nothing_secret_is_open_to_others_on_disk_or_beyond_this_machine(demo: Demo) -> None:
+    demo.environment = {"GATEWAY_HOST": "0.0.0.0", "HTTP_HOST": "0.0.0.0"}
     demo.start()
     demo.link()
+    listening = demo.listening()
+    assert len(listening) > 10
+    assert {port for address, port in listening if address != "127.0.0.1"} == {demo.port}
     open_to_others = [
         path
         for path in (demo.data / "keys", demo.data / "run", demo.data / "logs")
@@ -210,7 +222,7 @@ def test_a_second_ctrl_c_hurries(demo: Demo) -> None:
     clock = SystemClock()
     began = clock.monotonic()
     demo.signal(signal.SIGINT)
-    eventually_sync(lambda: "Stopping" in demo.said())
+    eventually_sync(lambda: "Stopping" in demo.printed())
     demo.signal(signal.SIGINT)
     demo.wait(timeout=15)
     assert clock.monotonic() - began < 10

@@ -107,7 +107,7 @@ def test_a_process_that_left_its_group_is_found_by_its_mark(supervised: Supervis
     assert [process.pid for process in stale_processes.find(DataFolder(supervised.folder))] == [child]
 
 
-def test_the_orphans_of_a_killed_service_are_buried_while_the_system_runs(supervised: Supervised) -> None:
+def test_the_orphans_of_a_killed_service_are_ended_while_the_system_runs(supervised: Supervised) -> None:
     supervised.start(f"a:{free_port()}:orphan")
     (child,) = supervised.children()
     os.kill(supervised.pids()["a"], signal.SIGKILL)

@@ -16,7 +16,7 @@ from supervised import fake, journal, quiet
 from persistent_session.errors import CliError
 from persistent_session.stack import supervised_process, supervisor
 from persistent_session.stack.plan import ProcessSpec
-from persistent_session.stack.supervised_process import restart_delay
+from persistent_session.stack.supervised_process import RESTARTS
 from persistent_session.stack.supervisor import Supervisor
 from shared.clock import SystemClock
 from shared.testing import eventually, free_port
@@ -71,8 +71,8 @@ async def test_a_service_that_died_is_started_again_with_the_same_name_and_a_new
 
 
 def test_the_delay_doubles_up_to_half_a_minute() -> None:
-    assert [restart_delay(attempt) for attempt in range(1, 9)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    assert restart_delay(10_000) == 30
+    assert [RESTARTS.delay(attempt) for attempt in range(1, 9)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert RESTARTS.delay(10_000) == 30
 
 
 async def test_a_service_with_wrong_settings_ends_the_start_at_once_with_its_own_words(tmp_path: Path) -> None:

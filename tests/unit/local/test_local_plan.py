@@ -1,4 +1,4 @@
-"""The plan: which process is told what. A secret in the wrong environment is a fault that no user would notice."""
+"""The plan: what each process receives. No user would notice a secret in the wrong environment."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import assert_never
 
 import psutil
 
@@ -37,7 +38,22 @@ class Severity(Enum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, kw_only=True)
+def sign(severity: Severity) -> tuple[str, str]:
+    """The sign by which a terminal shows a severity, and its colour."""
+    match severity:
+        case Severity.GOOD:
+            return "✓", "green"
+        case Severity.NOTE:
+            return "·", "dim"
+        case Severity.WARNING:
+            return "!", "yellow"
+        case Severity.MISSING:
+            return "✗", "red"
+        case _:
+            assert_never(severity)
+
+
+@dataclass(frozen=True)
 class DoctorResult:
     severity: Severity
     subject: str
@@ -65,16 +81,16 @@ def examine(settings: StackSettings, environ: Mapping[str, str]) -> list[DoctorR
 
 def _python() -> Iterator[DoctorResult]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield DoctorResult(severity=Severity.GOOD, subject="python", text=version)
+    yield DoctorResult(Severity.GOOD, "python", version)
 
 
 def _program(name: str, argument: str) -> Iterator[DoctorResult]:
     path = find_program(name)
     text = _version(path, argument) if path else ""
     if not text:
-        yield DoctorResult(severity=Severity.MISSING, subject=name, text="is missing or does not start", fix=SET_UP)
+        yield DoctorResult(Severity.MISSING, name, "is missing or does not start", SET_UP)
         return
-    yield DoctorResult(severity=Severity.GOOD, subject=name, text=text)
+    yield DoctorResult(Severity.GOOD, name, text)
 
 
 def _version(program: str, argument: str) -> str:
@@ -93,37 +109,35 @@ def _browser(environ: Mapping[str, str]) -> Iterator[DoctorResult]:
     except NoBrowser as missing:
         fix = "as root: apt-get install chromium-headless-shell; elsewhere: .venv/bin/playwright install chromium"
         text = str(missing).partition(":")[0]
-        yield DoctorResult(severity=Severity.MISSING, subject="browser", text=text, fix=fix)
+        yield DoctorResult(Severity.MISSING, "browser", text, fix)
         return
     version = _version(str(path), "--version")
     if not version:
         fix = "as root: .venv/bin/playwright install-deps chromium"
-        yield DoctorResult(severity=Severity.MISSING, subject="browser", text=f"{path} does not start", fix=fix)
+        yield DoctorResult(Severity.MISSING, "browser", f"{path} does not start", fix)
         return
-    yield DoctorResult(severity=Severity.GOOD, subject="browser", text=f"{version} ({path})")
+    yield DoctorResult(Severity.GOOD, "browser", f"{version} ({path})")
     if not is_headless_shell(path):
         fix = "as root: apt-get install chromium-headless-shell"
         text = "the headless shell needs 40 % less memory"
-        yield DoctorResult(severity=Severity.NOTE, subject="browser", text=text, fix=fix)
+        yield DoctorResult(Severity.NOTE, "browser", text, fix)
 
 
 def _wa_js(environ: Mapping[str, str]) -> Iterator[DoctorResult]:
     path = environ.get("WA_JS_PATH") or find_wa_js()
     if path and Path(path).is_file():
-        yield DoctorResult(severity=Severity.GOOD, subject="wa-js", text=path)
+        yield DoctorResult(Severity.GOOD, "wa-js", path)
     else:
-        yield DoctorResult(severity=Severity.MISSING, subject="wa-js", text="is not installed", fix=SET_UP)
+        yield DoctorResult(Severity.MISSING, "wa-js", "is not installed", SET_UP)
 
 
 def _node() -> Iterator[DoctorResult]:
     path = shutil.which("node")
     text = _version(path, "--version") if path else ""
     if text:
-        yield DoctorResult(severity=Severity.GOOD, subject="node", text=text)
+        yield DoctorResult(Severity.GOOD, "node", text)
     else:
-        yield DoctorResult(
-            severity=Severity.NOTE, subject="node", text="absent; only the set-up and the tests need it, and bring it"
-        )
+        yield DoctorResult(Severity.NOTE, "node", "absent; only the set-up and the tests need it, and bring it")
 
 
 def _memory() -> Iterator[DoctorResult]:
@@ -131,9 +145,9 @@ def _memory() -> Iterator[DoctorResult]:
     text = f"{free / GIGABYTE:.1f} GB available"
     if free < LEAST_MEMORY:
         fix = "a session needs about 0.7 GB with everything: close other programs or add memory"
-        yield DoctorResult(severity=Severity.WARNING, subject="memory", text=text, fix=fix)
+        yield DoctorResult(Severity.WARNING, "memory", text, fix)
     else:
-        yield DoctorResult(severity=Severity.GOOD, subject="memory", text=text)
+        yield DoctorResult(Severity.GOOD, "memory", text)
 
 
 def _disk(settings: StackSettings) -> Iterator[DoctorResult]:
@@ -141,12 +155,14 @@ def _disk(settings: StackSettings) -> Iterator[DoctorResult]:
     for folder in sorted({_existing(folder) for folder in folders}):
         free = shutil.disk_usage(folder).free
         text = f"{free / GIGABYTE:.1f} GB free at {folder}"
-        severity = (
-            Severity.MISSING if free < LEAST_FREE_DISK else Severity.WARNING if free < GOOD_FREE_DISK else Severity.GOOD
-        )
-        yield DoctorResult(
-            severity=severity, subject="disk", text=text, fix="" if severity is Severity.GOOD else "make room"
-        )
+        severity = _disk_severity(free)
+        yield DoctorResult(severity, "disk", text, "" if severity is Severity.GOOD else "make room")
+
+
+def _disk_severity(free: int) -> Severity:
+    if free < LEAST_FREE_DISK:
+        return Severity.MISSING
+    return Severity.WARNING if free < GOOD_FREE_DISK else Severity.GOOD
 
 
 def _existing(folder: Path) -> Path:
@@ -157,27 +173,25 @@ def _existing(folder: Path) -> Path:
 def _port(settings: StackSettings) -> Iterator[DoctorResult]:
     port = settings.gateway_port
     if is_locked(settings.data):
-        yield DoctorResult(severity=Severity.NOTE, subject="port", text=f"a system runs on {settings.data.path}")
+        yield DoctorResult(Severity.NOTE, "port", f"a system runs on {settings.data.path}")
     elif ports.is_free(port, settings.gateway_host):
-        yield DoctorResult(severity=Severity.GOOD, subject="port", text=f"{port} is free")
+        yield DoctorResult(Severity.GOOD, "port", f"{port} is free")
     else:
-        who = ports.holder(port) or "another program"
-        fix = f"stop it, or choose another: GATEWAY_PORT={ports.next_free(port, settings.gateway_host)}"
-        yield DoctorResult(
-            severity=Severity.MISSING, subject="port", text=f"GATEWAY_PORT {port} is taken by {who}", fix=fix
-        )
+        program = ports.holder(port) or "another program"
+        fix = f"stop that program, or choose another port: GATEWAY_PORT={ports.next_free(port, settings.gateway_host)}"
+        yield DoctorResult(Severity.MISSING, "port", f"GATEWAY_PORT {port} is taken by {program}", fix)
 
 
 def _folders(settings: StackSettings) -> Iterator[DoctorResult]:
     for folder in (settings.data.path, settings.session_path, settings.backup_session_path):
         if not _writable(_existing(folder)):
             fix = f"give yourself the right to write there: chown -R $(id -un) {folder}"
-            yield DoctorResult(severity=Severity.MISSING, subject="folder", text=f"{folder} cannot be written", fix=fix)
+            yield DoctorResult(Severity.MISSING, "folder", f"{folder} cannot be written", fix)
         elif folder.exists() and _open_to_others(folder):
             yield DoctorResult(
-                severity=Severity.WARNING,
-                subject="folder",
-                text=f"{folder} is open to others",
+                Severity.WARNING,
+                "folder",
+                f"{folder} is open to others",
                 fix=f"chmod 700 {folder}",
             )
 
@@ -193,33 +207,23 @@ def _open_to_others(path: Path) -> bool:
 def _keys(settings: StackSettings) -> Iterator[DoctorResult]:
     folder = settings.data.keys
     if not folder.is_dir():
-        yield DoctorResult(
-            severity=Severity.NOTE, subject="keys", text=f"none yet; the first start makes them in {folder}"
-        )
+        yield DoctorResult(Severity.NOTE, "keys", f"none yet; the first start makes them in {folder}")
         return
     loose = [path for path in sorted(folder.iterdir()) if path.is_file() and _open_to_others(path)]
     for path in loose:
-        yield DoctorResult(
-            severity=Severity.WARNING, subject="keys", text=f"{path} can be read by others", fix=f"chmod 600 {path}"
-        )
+        yield DoctorResult(Severity.WARNING, "keys", f"{path} can be read by others", f"chmod 600 {path}")
     empty = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.stat().st_size]
     for path in empty:
-        yield DoctorResult(
-            severity=Severity.MISSING, subject="keys", text=f"{path} is empty", fix="put it back from a copy"
-        )
+        yield DoctorResult(Severity.MISSING, "keys", f"{path} is empty", "put it back from a copy")
     if not loose and not empty:
-        yield DoctorResult(
-            severity=Severity.GOOD, subject="keys", text=f"in {folder}; keep a copy of master-key elsewhere"
-        )
+        yield DoctorResult(Severity.GOOD, "keys", f"in {folder}; keep a copy of master-key elsewhere")
 
 
 def _fonts() -> Iterator[DoctorResult]:
     lister = shutil.which("fc-list")
     found = bool(_version(lister, ":lang=ar")) if lister else False
     if found:
-        yield DoctorResult(severity=Severity.GOOD, subject="fonts", text="Arabic letters can be drawn")
+        yield DoctorResult(Severity.GOOD, "fonts", "Arabic letters can be drawn")
     else:
         fix = "as root: apt-get install fontconfig fonts-noto-core"
-        yield DoctorResult(
-            severity=Severity.NOTE, subject="fonts", text="none for Arabic; only screenshots need them", fix=fix
-        )
+        yield DoctorResult(Severity.NOTE, "fonts", "none for Arabic; only screenshots need them", fix)

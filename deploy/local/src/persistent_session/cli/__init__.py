@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    epilog="ExitCode codes: 0 done · 1 no (refused, not connected, missing) · 2 wrong command or setting · "
+    epilog="Exit codes: 0 done · 1 failed (refused, not connected, missing) · 2 wrong command or setting · "
     "3 no system answers · 4 API key wrong or absent · 5 port or data folder taken · 130 interrupted.",
 )
 running.add_to(app)

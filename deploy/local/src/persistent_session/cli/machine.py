@@ -22,21 +22,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(demo: options.Demo = False) -> None:
-    """Show what is missing on this machine and how to get it; exit code 1 when something needed is missing."""
+    """Show what this machine lacks, and how to get it. Exit code 1 when something that is needed is missing."""
     # Imported here because psutil and the checks would slow down every other command.
-    from persistent_session.doctor import Severity, examine
+    from persistent_session.doctor import Severity, examine, sign
 
     settings = read_settings(os.environ, demo=demo, here=Path.cwd())
     console = Console(highlight=False, soft_wrap=True)
-    marks = {
-        Severity.GOOD: ("✓", "green"),
-        Severity.NOTE: ("·", "dim"),
-        Severity.WARNING: ("!", "yellow"),
-        Severity.MISSING: ("✗", "red"),
-    }
     results = examine(settings, os.environ)
     for result in results:
-        mark, colour = marks[result.severity]
+        mark, colour = sign(result.severity)
         console.print(Text.assemble((f"{mark} ", colour), (f"{result.subject:<14}", "bold"), result.text))
         if result.fix:
             console.print(Text.assemble(("  → ", "dim"), result.fix))

@@ -40,7 +40,7 @@ def unlink() -> None:
 
 
 def phone() -> None:
-    """Show the virtual phone's linked devices and the messages that arrived."""
+    """Show the virtual phone's devices and messages."""
     standin = _standin()
     virtual_phone = VirtualPhone(standin.control_url)
     table = Table("device", "state", "linked at", "logins", "at once, most")

@@ -10,7 +10,7 @@ import typer
 from persistent_session.settings import read_settings
 
 demo_app = typer.Typer(
-    help="Start the system against a local stand-in of WhatsApp Web; the commands use its virtual phone.",
+    help="Start the system with a local stand-in of WhatsApp Web. The commands below use its virtual phone.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def up() -> None:
-    """Start the whole system against the real WhatsApp Web, and stay until Ctrl-C."""
+    """Start the system with the real WhatsApp Web. Ctrl-C stops everything."""
     raise SystemExit(_run(demo=False))
 
 

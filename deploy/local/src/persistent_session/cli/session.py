@@ -71,8 +71,8 @@ def wait(
     url: options.Url = "",
     demo: options.Demo = False,
 ) -> None:
-    """Wait until a running worker reports that the session is connected; workers report every few seconds. Exit code 0,
-    or with the reason 1 (3: nothing answers) when the time is over."""
+    """Wait until the session is connected. Only a report that a worker makes while the command waits counts; workers
+    report every few seconds. When the time is over: exit code 1, or 3 if no system answers, and the reason."""
     sign = answers.SignOfLife()
     why = CliError("no system answers", code=ExitCode.NOT_RUNNING)
     for _ in _attempts(timeout):
@@ -109,7 +109,7 @@ def qr(
     url: options.Url = "",
     demo: options.Demo = False,
 ) -> None:
-    """Draw the QR code in the terminal, and each new code, until a phone is linked."""
+    """Draw the QR code until a phone is linked. Each new code replaces the code before it."""
     console = Console()
     with options.gateway(url, demo) as gateway:
         if once:
@@ -156,7 +156,7 @@ def link_code(
 
 
 def initialize(url: options.Url = "", demo: options.Demo = False) -> None:
-    """Start the session; the answer says whether a phone has to be linked."""
+    """Start the session. The answer says whether a phone must be linked."""
     _act(url, demo, "initialize")
 
 
@@ -175,7 +175,7 @@ def send_test(
     url: options.Url = "",
     demo: options.Demo = False,
 ) -> None:
-    """Send a test message, and wait until WhatsApp acknowledges it."""
+    """Send a test message. The command waits until WhatsApp acknowledges the message."""
     with options.gateway(url, demo) as gateway:
         answer = gateway.action("send-test-message", phoneNumber=number, message=text)
     Console(highlight=False).print(f"{answer.get('message')} (ack {answer.get('ack')})")
@@ -207,7 +207,7 @@ def restore(
     url: options.Url = "",
     demo: options.Demo = False,
 ) -> None:
-    """Replace the profile by a backup; the present profile is kept aside until the session is connected."""
+    """Replace the profile by a backup. The present profile is kept aside until the session is connected."""
     with options.gateway(url, demo) as gateway:
         which = f"the backup {backup_id}" if backup_id else "the newest good backup"
         _confirm(f"Close the browser and restore {which}?", yes)
@@ -216,7 +216,8 @@ def restore(
 
 
 def clear(yes: options.Yes = False, url: options.Url = "", demo: options.Demo = False) -> None:
-    """Unlink the device and delete the session: profile, local saves, and after a grace period the off-site backups."""
+    """Unlink the device and delete the session. The profile and local saves go at once, the off-site backups after a
+    grace period."""
     with options.gateway(url, demo) as gateway:
         _confirm("Unlink the device and delete the session with its saves and backups?", yes)
         answer = gateway.action("clear")

@@ -66,11 +66,11 @@ def one_line(answer: Json) -> str:
 def why_not_connected(answer: Json) -> str:
     """The reason that a wait without success gives."""
     status = part(answer, "status")
-    said = str(status.get("detail") or status.get("reason") or "")
+    why = str(status.get("detail") or status.get("reason") or "")
     if not status.get("workerAlive", True):
-        said = "no browser worker answers"
+        why = "no browser worker answers"
     elif is_connected(answer):
-        said = "but its worker gave no sign of life while this command waited"
+        why = "but its worker gave no sign of life while this command waited"
     elif state(answer) == "pairing":
-        said = "no phone is linked: scan the code of `persistent-session qr`"
-    return f"the session is {state(answer)}" + (f": {said}" if said else "")
+        why = "no phone is linked: scan the code of `persistent-session qr`"
+    return f"the session is {state(answer)}" + (f": {why}" if why else "")

@@ -1,4 +1,4 @@
-"""What the table says about one process. Pure data: no path, port number or address of any machine.
+"""The columns of the table of services. Pure data: no path, port number or address of any machine.
 
 A platform (the local supervisor, a compose file) reads these descriptions and fills in what only it knows: the value
 of each secret, the number of each port, the place of each volume.
@@ -85,7 +85,7 @@ class HealthAddress:
     seconds: float
     """How long a start may take."""
     required: bool = True
-    """False: a process that is late is only reported, because it waits for others by itself."""
+    """False: a late process is only reported. It waits for other processes and becomes ready once they are."""
 
 
 @dataclass(frozen=True, kw_only=True)

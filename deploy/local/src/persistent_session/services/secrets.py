@@ -1,6 +1,6 @@
-"""The secrets of the system. Which process receives which of them says the table.
+"""The secrets of the system, one each. The table says which process receives which secret.
 
-The users of NATS have one more secret each (`table.NKEY_SEEDS`).
+Each user of NATS has one more secret (`table.NKEY_SEEDS`).
 """
 
 from __future__ import annotations

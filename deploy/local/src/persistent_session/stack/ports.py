@@ -1,4 +1,4 @@
-"""Ports of this machine: which are free, which the earlier run chose, which program holds one.
+"""Ports of this machine: free ports, the ports of the earlier run, the program that listens on a port.
 
 The chosen ports lie below the range that the kernel gives to outgoing connections, so a stopped server finds its port
 free when it starts again. The trap: a free port is only likely to be free until a server listens on it.

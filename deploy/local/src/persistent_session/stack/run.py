@@ -162,7 +162,7 @@ class _Run:
             output.fact("API key", f"in {path}   (persistent-session key --show)")
         else:
             output.fact("API key", f"{self._api_key()}   (shown this once)")
-            output.fact("", f"kept in {path}")
+            output.fact("", f"stored in {path}")
             shown.touch(mode=0o600)
 
     async def _watch(self) -> None:

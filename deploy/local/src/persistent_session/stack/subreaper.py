@@ -1,7 +1,7 @@
 """Orphaned processes: those whose parent died while the system runs, such as the browser of a killed worker.
 
 The supervisor is their subreaper (`PR_SET_CHILD_SUBREAPER`): the kernel makes it their new parent. It gives an orphan a
-moment to end by itself, because a watchdog may be at work, then kills it. Only Linux knows subreapers; on another
+moment to end, because a watchdog may be ending it already, then kills it. Only Linux knows subreapers; on another
 system the next start finds the orphans by their mark (`stale_processes`).
 """
 

@@ -19,10 +19,11 @@ from persistent_session.stack import logs
 from persistent_session.stack.child import Child
 from persistent_session.stack.console_output import ConsoleOutput
 from persistent_session.stack.plan import ProcessSpec
+from shared.backoff import Backoff
 from shared.clock import Clock
 
-FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
-"""Seconds between the end of a process and its restart."""
+RESTARTS = Backoff(first=0.5, longest=30.0)
+"""The delay between the end of a process and its restart."""
 STEADY_SECONDS = 60.0
 """A process that lived this long starts with the shortest delay again."""
 TRIES_BEFORE_READY = 3
@@ -32,11 +33,6 @@ _ASK_SECONDS = 2.0
 _ASK_INTERVAL_SECONDS = 0.05
 
 Hook = Callable[[], Awaitable[None]]
-
-
-def restart_delay(attempt: int) -> float:
-    """Seconds before restart number `attempt` (from 1)."""
-    return float(min(FIRST_DELAY * 2 ** min(attempt - 1, 16), LONGEST_DELAY))
 
 
 class SupervisedProcess:
@@ -101,7 +97,7 @@ class SupervisedProcess:
             if self._cannot_be_started(code):
                 self._give_up(f"cannot be started ({_ending(code)})")
                 return
-            delay = restart_delay(self._failures)
+            delay = RESTARTS.delay(self._failures)
             self._output.warn(self.name, f"ended ({_ending(code)}); starting again in {delay:g} s")
             await self._clock.sleep(delay)
 
