@@ -21,8 +21,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 THREADS = 64
+"""Enough for the default number of event streams, for all commands at once, and for reading the status."""
 GREENLETS = 1000
 GRACEFUL_SECONDS = 6
+"""Longer than any answer takes, so that a command under way is answered before the process ends."""
 STALLED_SECONDS = 5
 KEEP_ALIVE_SECONDS = {"gthread": 15, "gevent": 2}
 """Short for gevent, which waits for idle connections when it stops; gthread closes them."""

@@ -19,7 +19,7 @@ from gateway.usecases.follow_status import Changed, FollowStatus
 
 HEARTBEAT_SECONDS = 5.0
 STREAM_SECONDS = 14 * 60.0
-STALLED_SECONDS = 10.0
+UNREAD_SECONDS = 10.0
 """A client that takes no bytes for so long is gone."""
 RETRY_MS = 2000
 PROCESS_ID = uuid.uuid4().hex[:8]
@@ -89,6 +89,6 @@ def event_response(stream: EventStream) -> Response:
     """The HTTP answer that sends the stream, on a socket that gives up a client which takes no bytes."""
     socket = request.environ.get("gunicorn.socket")
     if socket is not None:
-        socket.settimeout(STALLED_SECONDS)
+        socket.settimeout(UNREAD_SECONDS)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Response(stream, mimetype="text/event-stream", headers=headers)

@@ -10,11 +10,14 @@ from gateway.domain.request_errors import Busy
 from gateway.ports import View
 from shared.contracts.errors import Unavailable
 
+MOST_COMMANDS = 16
+"""At once. Each holds a thread of the server until its answer, some seconds at most."""
+
 
 class Admission:
     """Counts the commands that are under way; `most` may be at once."""
 
-    def __init__(self, view: View, most: int = 16) -> None:
+    def __init__(self, view: View, most: int = MOST_COMMANDS) -> None:
         self._view = view
         self._slots = threading.BoundedSemaphore(most)
 
