@@ -6,7 +6,6 @@ that part; `tests/contract/shared/test_shared_documents.py` fails when a file di
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +18,6 @@ from shared.contracts import asyncapi
 from shared.contracts.metrics_document import metrics_document
 
 FOLDER = Path(__file__).parent
-_RAILWAY = ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME")
-"""The defaults of some settings differ on Railway; the documents show those of a plain machine."""
 
 
 _STATES_HEAD = """\
@@ -70,8 +67,6 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
 
 
 def write(folder: Path) -> None:
-    for name in _RAILWAY:
-        os.environ.pop(name, None)
     for name, text in DOCUMENTS.items():
         (folder / name).write_text(text(), encoding="utf-8")
 

@@ -9,21 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from shared.runtime.settings import RAILWAY_VARIABLES
+
 DOCS = Path(__file__).parents[3] / "docs"
 SCRIPT = DOCS / "generate.py"
 DOCUMENTS = runpy.run_path(str(SCRIPT))["DOCUMENTS"]
 MARK = "ritten by `make docs`"
 
 
-@pytest.fixture(autouse=True)
-def plain_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_document_is_not_stale(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == DOCUMENTS[name](), f"docs/{name} is stale: run `make docs`"
+
+
+def test_the_settings_are_documented_as_on_a_plain_machine_also_on_railway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RAILWAY_VARIABLES[1], "shop")
+    text = DOCUMENTS["configuration.md"]()
+    assert "`./persistent-session`; on Railway `/app/persistent-session`" in text
+    assert text == (DOCS / "configuration.md").read_text(encoding="utf-8")
 
 
 def test_every_document_that_says_it_is_generated_is_in_the_table() -> None:

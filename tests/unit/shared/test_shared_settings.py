@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import Field, SecretStr
 
-from shared.runtime import Milliseconds, ServiceSettings, load_settings
+from shared.runtime import Milliseconds, ServiceSettings, load_settings, on_railway
 from shared.runtime.redaction import clean
+from shared.runtime.settings import RAILWAY_VARIABLES, default_backup_session_path, default_session_path
 
 
 class ShopSettings(ServiceSettings):
@@ -131,3 +133,26 @@ def test_the_bus_options_carry_the_seed_but_never_show_it(monkeypatch: pytest.Mo
     assert options.nkey_seed == "SUAEXAMPLEEXAMPLE"
     assert "EXAMPLE" not in repr(options)
     assert options.inbox == "_INBOX.gateway"
+
+
+@pytest.mark.parametrize("variable", RAILWAY_VARIABLES)
+def test_each_of_railways_variables_tells_that_we_run_there(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    for name in RAILWAY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert not on_railway()
+    assert (default_session_path(), default_backup_session_path()) == ("./persistent-session", "./session-backup")
+    monkeypatch.setenv(variable, "shop")
+    assert on_railway()
+    assert (default_session_path(), default_backup_session_path()) == (
+        "/app/persistent-session",
+        "/tmp/session-backup",
+    )
+
+
+def test_railway_is_known_in_one_module() -> None:
+    root = Path(__file__).parents[3]
+    known = re.compile(r"RAILWAY_PROJECT|/app/persistent-session|/tmp/session-backup")
+    folders = ("shared/src", "services", "deploy/local/src", "docs")
+    files = [path for folder in folders for path in (root / folder).rglob("*.py")]
+    spelled = [path.relative_to(root) for path in files if known.search(path.read_text(encoding="utf-8"))]
+    assert spelled == [Path("shared/src/shared/runtime/settings.py")]

@@ -1,10 +1,11 @@
 """docs/configuration.md, from the table of services and the settings classes that the table names.
 
-Some defaults are computed where a service runs (host, Railway); the document shows those of a plain machine.
+Some defaults differ on Railway; the document computes and shows both.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -16,6 +17,7 @@ from persistent_session.services.settings_classes import settings_class
 from persistent_session.services.table import SERVICES
 from persistent_session.settings import SETTINGS
 from shared.runtime import ServiceSettings
+from shared.runtime.settings import RAILWAY_VARIABLES
 
 _HEAD = """\
 # Configuration
@@ -34,12 +36,7 @@ _COMMON = {
     "http_port": "Port of these addresses; 0 takes a free port.",
     "instance": "Name of this instance in metrics, leases and telemetry.",
 }
-_COMPUTED = {
-    "instance": "host name and process id",
-    "trusted_proxies": "`0`; on Railway `1`",
-    "session_path": "`./persistent-session`; on Railway `/app/persistent-session`",
-    "backup_session_path": "`./session-backup`; on Railway `/tmp/session-backup`",
-}
+_INSTANCE = "host name and process id"
 
 
 def document() -> str:
@@ -89,11 +86,24 @@ def _meaning(field: FieldInfo, meaning: str) -> str:
 
 
 def _default(name: str, field: FieldInfo) -> str:
-    if name in _COMPUTED:
-        return _COMPUTED[name]
+    if name == "instance":
+        return _INSTANCE
     if field.is_required():
         return "required"
-    return _value(field.get_default(call_default_factory=True, validated_data={}))
+    plain, railway = _default_where(field, railway=False), _default_where(field, railway=True)
+    return plain if plain == railway else f"{plain}; on Railway {railway}"
+
+
+def _default_where(field: FieldInfo, *, railway: bool) -> str:
+    """The default on a plain machine or on Railway, wherever this runs."""
+    before = {name: os.environ.pop(name, None) for name in RAILWAY_VARIABLES}
+    try:
+        if railway:
+            os.environ[RAILWAY_VARIABLES[0]] = "any"
+        return _value(field.get_default(call_default_factory=True, validated_data={}))
+    finally:
+        os.environ.pop(RAILWAY_VARIABLES[0], None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def _value(value: Any) -> str:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, PositiveInt, model_validator
 
 from shared.runtime import ServiceSettings
-
-
-def on_railway() -> bool:
-    return bool(os.environ.get("RAILWAY_PROJECT_ID") or os.environ.get("RAILWAY_PROJECT_NAME"))
-
-
-def _session_path() -> Path:
-    return Path("/app/persistent-session" if on_railway() else "./persistent-session")
-
-
-def _saves_path() -> Path:
-    return Path("/tmp/session-backup" if on_railway() else "./session-backup")  # noqa: S108 (the old system's place)
+from shared.runtime.settings import default_backup_session_path, default_session_path
 
 
 class WorkerSettings(ServiceSettings):
     client_id: str = Field("whatsapp-automation-pro-v2", description="Id of the default session.")
     session_path: Path = Field(
-        default_factory=_session_path, description="Where profiles live (a volume that outlives a redeploy)."
+        default_factory=lambda: Path(default_session_path()),
+        description="Where profiles live (a volume that outlives a redeploy).",
     )
-    backup_session_path: Path = Field(default_factory=_saves_path, description="Where local saves are kept.")
+    backup_session_path: Path = Field(
+        default_factory=lambda: Path(default_backup_session_path()), description="Where local saves are kept."
+    )
     whatsapp_web_url: str = Field("https://web.whatsapp.com", description="The page that is driven.")
     browser: Literal["headless-shell", "chromium"] = Field(
         "headless-shell", description="headless-shell takes about half of the memory; chromium is the full browser."

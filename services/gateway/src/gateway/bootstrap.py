@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from flask import Flask
 
 from shared.clock import Clock, SystemClock
-from shared.runtime import Metrics, OpsServer, configure_logging, get_logger, load_settings
+from shared.runtime import Metrics, OpsServer, configure_logging, get_logger, load_settings, on_railway
 
 from .adapters import process_memory
 from .adapters.bus_thread import BusThread
@@ -21,7 +21,7 @@ from .handlers import app
 from .handlers.dependencies import GatewayDependencies
 from .handlers.guard import Guard
 from .handlers.rate_limits import RateLimits
-from .settings import GatewaySettings, on_railway
+from .settings import GatewaySettings
 from .usecases import UseCases
 from .usecases.admission import Admission
 from .usecases.back_up import BackUp

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
 from shared.contracts.identifiers import SESSION_ID
-from shared.runtime import ServiceSettings
+from shared.runtime import ServiceSettings, on_railway
+from shared.runtime.settings import default_backup_session_path, default_session_path
 
 from .domain.auth import MIN_KEY_CHARACTERS
 
 HOW_TO_MAKE_A_KEY = "make one with: openssl rand -hex 32"
-
-
-def on_railway() -> bool:
-    """Whether the process runs on Railway, which sets these variables in every service."""
-    return bool(os.environ.get("RAILWAY_PROJECT_ID") or os.environ.get("RAILWAY_PROJECT_NAME"))
 
 
 class GatewaySettings(ServiceSettings):
@@ -41,11 +36,11 @@ class GatewaySettings(ServiceSettings):
         description="How many proxies in front of the gateway write X-Forwarded-For and -Host.",
     )
     session_path: str = Field(
-        default_factory=lambda: "/app/persistent-session" if on_railway() else "./persistent-session",
+        default_factory=default_session_path,
         description="Shown as systemInfo.sessionPath until a worker reports its own.",
     )
     backup_session_path: str = Field(
-        default_factory=lambda: "/tmp/session-backup" if on_railway() else "./session-backup",  # noqa: S108
+        default_factory=default_backup_session_path,
         description="Shown as systemInfo.backupPath until a worker reports its own.",
     )
     login_per_minute: int = Field(10, ge=1, description="Logins to the page, for each address and minute.")

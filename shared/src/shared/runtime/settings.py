@@ -1,5 +1,8 @@
-"""Settings from environment variables named like the fields. Every fault at once, each in one sentence with the
-variable's name; a value is never shown, for it may be a secret."""
+"""Settings from environment variables that are named like the fields.
+
+All faults are reported at once, each in one sentence that begins with the name of the variable. A fault never shows the
+value, because the value may be a secret.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,26 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 S = TypeVar("S", bound="ServiceSettings")
 
 
+RAILWAY_VARIABLES = ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME")
+"""Railway sets both in every service (https://docs.railway.com/reference/variables)."""
+
+
+def on_railway() -> bool:
+    return any(os.environ.get(name) for name in RAILWAY_VARIABLES)
+
+
+def default_session_path() -> str:
+    """Where the old system keeps the profiles."""
+    return "/app/persistent-session" if on_railway() else "./persistent-session"
+
+
+def default_backup_session_path() -> str:
+    """Where the old system keeps the saves."""
+    return "/tmp/session-backup" if on_railway() else "./session-backup"  # noqa: S108
+
+
 def default_instance() -> str:
-    """Host and process, as one token of a subject."""
+    """Host and process id, as one token of a subject."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", f"{socket.gethostname()}-{os.getpid()}")
 
 
@@ -38,7 +59,7 @@ class BadSecretFile(ValueError):
 
 
 class ServiceSettings(BaseSettings):
-    """What every service takes. A SecretStr field `name` is also read from the file that NAME_FILE names; an empty
+    """The settings of every service. A SecretStr field `name` is also read from the file that NAME_FILE names. An empty
     variable counts as unset."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
@@ -62,7 +83,7 @@ class ServiceSettings(BaseSettings):
         return init_settings, env_settings, SecretFiles(settings_cls)
 
     def bus_options(self, service: str) -> BusOptions:
-        """How `service` (gateway, browser-worker, backup, health) reaches NATS."""
+        """How `service` (the name of its user on the bus) reaches NATS."""
         return BusOptions(url=self.nats_url, nkey_seed=self.nats_nkey_seed.get_secret_value(), name=service)
 
 
@@ -79,7 +100,7 @@ class SecretFiles(PydanticBaseSettingsSource):
         try:
             return _read_secret(field_name.upper(), Path(path)), field_name, False
         except BadSecretFile:
-            return None, field_name, False  # told by `secret_file_faults`
+            return None, field_name, False  # `secret_file_faults` reports it
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -87,7 +108,7 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 def load_settings(kind: type[S]) -> S:
-    """The settings, or the end of the process (code 2) with one line a fault on stderr."""
+    """Return the settings, or end the process with code 2 and one line on stderr for each fault."""
     faults, settings = read_settings(kind)
     if settings is None:
         for fault in faults:
@@ -97,12 +118,12 @@ def load_settings(kind: type[S]) -> S:
 
 
 def read_settings(kind: type[S]) -> tuple[list[str], S | None]:
-    """(faults, None) or ([], settings). Every secret that is read is kept out of the logs from here on."""
+    """(faults, None) or ([], settings). The logs redact every secret that was read from here on."""
     faults = secret_file_faults(kind)
     try:
         settings = kind()
     except ValidationError as error:
-        return [*faults, *_sentences(error, told=faults)], None
+        return [*faults, *_sentences(error, reported=faults)], None
     except SettingsError as error:
         return [*faults, f"{_field_in(str(error))} cannot be read: it must be JSON."], None
     if faults:
@@ -134,7 +155,7 @@ def _read_secret(variable: str, path: Path) -> str:
     try:
         text = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise BadSecretFile(f"{variable}_FILE names a file that cannot be read: {reason}.") from None
     if not text:
         raise BadSecretFile(f"{variable}_FILE names an empty file.")
@@ -145,10 +166,10 @@ def _is_secret(field: FieldInfo) -> bool:
     return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
 
 
-def _sentences(error: ValidationError, *, told: list[str]) -> list[str]:
+def _sentences(error: ValidationError, *, reported: list[str]) -> list[str]:
     sentences = [_sentence(dict(fault)) for fault in error.errors(include_input=False, include_url=False)]
-    spoken = {fault.split(" ")[0].removesuffix("_FILE") for fault in told}
-    return [text for text in sentences if text.split(" ")[0] not in spoken]
+    variables = {fault.split(" ")[0].removesuffix("_FILE") for fault in reported}
+    return [text for text in sentences if text.split(" ")[0] not in variables]
 
 
 def _sentence(fault: dict[str, Any]) -> str:
