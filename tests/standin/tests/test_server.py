@@ -12,7 +12,7 @@ import pytest
 
 from standin.client import RefusedError
 from standin.process import StandInProcess
-from standin.settings import Faults, Settings, updated
+from standin.settings import InjectedFaults, PageSettings, updated
 
 
 def test_the_ready_file_says_where_everything_is(standin: StandInProcess, tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ def test_a_device_that_is_not_linked_cannot_be_unlinked(standin: StandInProcess)
 
 
 def test_an_update_keeps_what_it_does_not_name() -> None:
-    faults = updated(updated(Faults(), {"ack": "late"}), {"modules": {"drop": ["A"]}})
+    faults = updated(updated(InjectedFaults(), {"ack": "late"}), {"modules": {"drop": ["A"]}})
     faults = updated(faults, {"modules": {"hide": ["B"]}})
     assert (faults.ack, faults.modules.drop, faults.modules.hide) == ("late", ("A",), ("B",))
-    settings = updated(updated(Settings(), {"history": {"target_mb": 5}}), {"history": {"rate_per_s": 2}})
+    settings = updated(updated(PageSettings(), {"history": {"target_mb": 5}}), {"history": {"rate_per_s": 2}})
     assert (settings.history.target_mb, settings.history.rate_per_s) == (5, 2)
 
 

@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 
 from standin.server import Options, serve
-from standin.settings import History, Settings
+from standin.settings import History, PageSettings
 
 PORT_HELP = "port of the {}; 0 (default) takes a free one"
 
@@ -19,7 +19,7 @@ def main() -> None:
 def _options() -> Options:
     parser = _parser()
     given = parser.parse_args()
-    settings = Settings(
+    settings = PageSettings(
         version=given.wa_version,
         ref_seconds=given.ref_seconds,
         refs=given.refs,
@@ -40,7 +40,7 @@ def _options() -> Options:
 
 
 def _parser() -> argparse.ArgumentParser:
-    usual = Settings()
+    usual = PageSettings()
     parser = argparse.ArgumentParser(
         prog="standin",
         description="A local WhatsApp Web with a virtual phone, on loopback. Stops at SIGTERM; keeps its state.",

@@ -1,6 +1,6 @@
 """A self-signed certificate for web.whatsapp.com, made once per state folder.
 
-For clients whose address of WhatsApp Web is fixed; their browser is told to resolve it to this machine.
+Clients with a fixed address of WhatsApp Web need it; their browser resolves that address to this machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HOSTS = ("web.whatsapp.com", "localhost")
 
 
 def server_context(state_dir: Path, now: datetime) -> ssl.SSLContext:
-    """The TLS context of the page's second door."""
+    """The TLS context of the page's TLS port."""
     path = state_dir / "certificate.pem"
     if not path.exists():
         _write(path, now)

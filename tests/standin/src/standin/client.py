@@ -37,15 +37,15 @@ class LinkedDevice(msgspec.Struct, frozen=True, kw_only=True):
     simultaneous: int
     """Sockets logged in now."""
     max_simultaneous: int
-    """Most sockets ever logged in at one time, a stopped browser's included; 1 proves that it never ran twice."""
+    """Most sockets ever logged in at one time, a stopped browser's included; 1 proves that no session ran twice."""
     max_active: int
     """The same without the sockets of a stopped (SIGSTOP) browser, which could neither read nor write."""
     foreign_logins: int
-    """Conflicts made by `conflict()`; in no other count."""
+    """Conflicts made by `conflict()`, which no other count contains."""
 
 
 class PageState(msgspec.Struct, frozen=True, kw_only=True):
-    """A connected page: what the server thinks of it, and what it says of itself (`socket`, `stream`, `info`)."""
+    """A connected page: its state as the server sees it, and what the page reports (`socket`, `stream`, `info`)."""
 
     id: str
     since: str
@@ -135,7 +135,7 @@ class Phone:
         return list(self._post("/phone/unlink", {"device": device})["unlinked"])
 
     def write(self, text: str, *, sender: str = "201234567890", count: int = 1) -> list[str]:
-        """Someone writes to the account; returns the message ids, one a linked device."""
+        """Someone writes to the account. Returns the message ids, one for each linked device and message."""
         return list(self._post("/incoming", {"from": sender, "text": text, "count": count})["ids"])
 
     def receipt(self, id_: str, kind: Literal["delivery", "read", "played"] = "read") -> None:
@@ -157,7 +157,7 @@ class Phone:
         return int(self._post("/socket/drop", {})["dropped"])
 
     def conflict(self) -> int:
-        """A foreign machine logs in with the same identity; returns how many pages lost theirs."""
+        """A foreign machine logs in with the same identity. Returns how many pages were evicted."""
         return int(self._post("/conflict", {})["conflicts"])
 
     def hang_pages(self, milliseconds: int) -> int:

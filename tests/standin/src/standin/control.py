@@ -1,4 +1,4 @@
-"""The control API of the tests: the phone's hand, the world's messages, the faults. See README.md."""
+"""The control API of the tests: what the phone does, messages to the account, injected faults. See README.md."""
 
 from __future__ import annotations
 

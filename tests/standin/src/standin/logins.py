@@ -1,8 +1,10 @@
-"""Who is logged in with which device, and the proof that nobody was twice.
+"""Which page is logged in with which device, and the proof that no device was ever logged in twice.
 
-A second login with one identity raises CONFLICT in the first page. Both counts are kept: `simultaneous` counts open
-sockets, `active` leaves out those of a stopped browser, which can neither read nor write.
-Trap: a reload opens the new socket when the old one may not yet be seen as closed, so each is probed before it counts.
+A second login with one identity raises CONFLICT in the first page. There are two counts: `simultaneous` counts open
+sockets; `active` leaves out the sockets of a stopped browser, which can neither read nor write.
+
+The trap: a reload opens the new socket before the server sees the old one as closed. Each earlier page is therefore
+probed before its socket counts.
 """
 
 from __future__ import annotations
@@ -11,17 +13,17 @@ import asyncio
 from collections import defaultdict
 
 from standin.page_socket import PageSocket
-from standin.store import Store
+from standin.state_file import StateFile
 
-PATIENCE = 1.0
-"""Seconds that an earlier page may take to answer a probe before it counts as frozen."""
+PROBE_SECONDS = 1.0
+"""An earlier page that has not answered a probe within this time counts as frozen."""
 
 
 class Logins:
     """The pages logged in now, by device."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, state: StateFile) -> None:
+        self._state = state
         self._pages: dict[int, list[PageSocket]] = defaultdict(list)
         self._turns: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -29,22 +31,22 @@ class Logins:
         return [page for page in self._pages[device] if page.open]
 
     async def enter(self, device: int, page: PageSocket) -> None:
-        """Count this login, and put out whoever was there."""
+        """Count this login, and evict the pages that were logged in before."""
         async with self._turns[device]:
             others = [other for other in self.now(device) if other is not page]
-            found = await asyncio.gather(*(other.probe(PATIENCE) for other in others))
-            self._store.count_login(
+            found = await asyncio.gather(*(other.probe(PROBE_SECONDS) for other in others))
+            self._state.count_login(
                 device,
                 simultaneous=1 + sum(state != "closed" for state in found),
                 active=1 + found.count("alive"),
             )
             for other in others:
-                self.put_out(other)
+                self.evict(other)
             self._pages[device] = [page]
             page.device, page.state = device, "main"
 
-    def put_out(self, page: PageSocket) -> None:
-        """Tell a page that its identity is used elsewhere."""
+    def evict(self, page: PageSocket) -> None:
+        """Tell a page that its identity is used elsewhere, and close its socket."""
         self.leave(page)
         page.state = "conflict"
         page.send("stream_error", code="conflict")

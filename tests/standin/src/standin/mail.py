@@ -1,6 +1,7 @@
-"""Messages both ways: what devices send and how it is acknowledged, what waits for them.
+"""Messages both ways: what devices send, how the server acknowledges it, and what waits for a device.
 
-Trap: a page sends a message again after a reconnect, with the same id; it is recorded once and acknowledged each time.
+After a reconnect a page sends an unanswered message again, with the same id. The message is recorded once and
+acknowledged each time.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from typing import Any
 
 from shared.clock import Clock
 from standin.page_socket import PageSocket
-from standin.settings import Faults
-from standin.store import Store
+from standin.settings import InjectedFaults
+from standin.state_file import StateFile
 
 DELIVERY_SECONDS = 0.05
 
 
 class Mail:
-    """The post office between the devices and the world."""
+    """Records and acknowledges what devices send; queues and delivers what is written to them."""
 
-    def __init__(self, store: Store, clock: Clock, faults: Callable[[], Faults]) -> None:
-        self._store = store
+    def __init__(self, state: StateFile, clock: Clock, faults: Callable[[], InjectedFaults]) -> None:
+        self._state = state
         self._clock = clock
         self._faults = faults
         self._later: set[asyncio.Task[None]] = set()
@@ -42,14 +43,14 @@ class Mail:
             self._soon(self._acknowledge(page, id_, str(message["to"]), wait))
 
     def arrive(self, device: int, *, sender: str, text: str) -> str:
-        """Someone writes to a device; returns the id. It waits in the queue until the page has confirmed it."""
+        """Queue a message for a device until the page has confirmed it. Returns the message's id."""
         id_ = f"false_{sender}_3A{secrets.token_hex(9).upper()}"
-        self._store.queue_incoming(device, id_=id_, sender=sender, body=text, at=self._at())
+        self._state.queue_incoming(device, id_=id_, sender=sender, body=text, at=self._at())
         return id_
 
     def deliver(self, page: PageSocket, device: int, *, offline: bool) -> None:
-        """Hand a page everything that waits for it."""
-        waiting = self._store.undelivered(device)
+        """Send a page everything that waits for its device."""
+        waiting = self._state.undelivered(device)
         if waiting:
             page.send("messages", messages=waiting, offline=offline)
         if offline:
@@ -58,10 +59,10 @@ class Mail:
     def confirm(self, page: PageSocket, ids: list[str]) -> None:
         if page.device is not None:
             for id_ in ids:
-                self._store.delivered(page.device, id_, at=self._at())
+                self._state.delivered(page.device, id_, at=self._at())
 
     def _record(self, page: PageSocket, message: dict[str, Any]) -> None:
-        self._store.add_message(
+        self._state.add_message(
             page.device or 0,
             id_=str(message["id"]),
             recipient=str(message["to"]),

@@ -1,7 +1,7 @@
-"""One connected page: its websocket, what it shows, and whether anyone is still behind it.
+"""One connected page: its websocket, what it shows, and whether a living browser is still behind it.
 
-Trap: a killed browser's socket is closed by the kernel at once, a stopped one's (SIGSTOP) stays open for ever; only a
-probe tells a living page from a frozen one.
+The trap: the kernel closes the socket of a killed browser at once, but the socket of a stopped browser (SIGSTOP) stays
+open. Only a probe tells a living page from a frozen one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ State = Literal["connecting", "qr", "idle", "linking", "main", "conflict", "bloc
 
 
 class PageSocket:
-    """Messages go out in order through a queue of its own, so that a stopped browser never blocks the server."""
+    """Sends messages in order through its own queue, so that a stopped browser never blocks the server."""
 
     def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         self.id = secrets.token_hex(4)
@@ -49,18 +49,18 @@ class PageSocket:
         self._queue.put_nowait(None)
 
     def abort(self) -> None:
-        """Cut the connection as a network would, without a closing frame."""
+        """Cut the connection as a broken network does, without a closing frame."""
         if self._request.transport is not None:
             self._request.transport.abort()
 
     def answered(self) -> None:
         self._pong.set()
 
-    async def probe(self, patience: float) -> Found:
-        """`alive` when the browser answers a ping within `patience` seconds."""
+    async def probe(self, timeout: float) -> Found:
+        """`alive` when the browser answers a ping within `timeout` seconds."""
         self._pong.clear()
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 await self._socket.ping(b"probe")
                 while self.open and not self._pong.is_set():
                     with contextlib.suppress(TimeoutError):
@@ -72,7 +72,7 @@ class PageSocket:
         return "alive" if self._pong.is_set() and self.open else "closed"
 
     async def finish(self) -> None:
-        """Called once, when the reading side has ended."""
+        """Call once, when the reading side has ended."""
         self.state = "closed"
         self._writer.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -1,6 +1,6 @@
 """How a page becomes a linked device: QR refs that expire, codes for a phone number, the phone's scan.
 
-Knows which page shows what. Must not know logins or messages.
+The module knows which page shows what. It knows neither logins nor messages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from shared.clock import Clock
 from standin.page_socket import PageSocket
-from standin.settings import Settings
+from standin.settings import PageSettings
 
 CODE_LETTERS = "123456789ABCDEFGHJKLMNPQRSTVWXYZ"
 
@@ -24,7 +24,7 @@ class NotDisplayedError(Exception):
 class Pairing:
     """The codes on display and the pages they belong to."""
 
-    def __init__(self, clock: Clock, settings: Callable[[], Settings]) -> None:
+    def __init__(self, clock: Clock, settings: Callable[[], PageSettings]) -> None:
         self._clock = clock
         self._settings = settings
         self._rotations: dict[PageSocket, asyncio.Task[None]] = {}
@@ -32,7 +32,7 @@ class Pairing:
         self._order: list[PageSocket] = []
 
     def show(self, page: PageSocket) -> None:
-        """Start handing out refs to a page, from the first."""
+        """Start to send refs to a page, from the first one."""
         self.forget(page)
         self._order.append(page)
         self._rotations[page] = asyncio.create_task(self._rotate(page))

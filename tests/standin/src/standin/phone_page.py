@@ -1,8 +1,9 @@
 """`/phone`: the virtual phone in a browser's window, so that a person can scan, unlink, read and write.
 
-Knows the phone's page and what it may ask for. Must not know tests' faults: those belong to the control API.
-Trap: it acts without a password, so it answers to its own page alone, under a loopback name, and never to another site
-that a browser on this machine has open.
+The module knows the phone's page and what the page may ask for. It knows no faults, which belong to the control API.
+
+The trap: the phone acts without a password. It therefore answers only its own page, under a loopback name, and never
+another site that a browser on this machine has open.
 """
 
 from __future__ import annotations

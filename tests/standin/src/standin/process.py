@@ -44,7 +44,7 @@ class StandInProcess:
         return self.ready.web_url
 
     def start(self) -> Self:
-        """Returns when it serves. The first start takes free ports; later ones take the same. Raises `RuntimeError`."""
+        """Returns when the stand-in serves. Later starts take the ports of the first. Raises `RuntimeError`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         ready_file = self._folder / "ready.json"
         ready_file.unlink(missing_ok=True)
@@ -64,7 +64,7 @@ class StandInProcess:
         self._end(kill=False)
 
     def kill(self) -> None:
-        """SIGKILL: what it knew must be on disk already."""
+        """SIGKILL. What the stand-in knew is on disk already."""
         self._end(kill=True)
 
     def __enter__(self) -> Self:

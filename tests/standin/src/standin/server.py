@@ -1,4 +1,4 @@
-"""Starts the page's server and the control API, says so in the ready file, and stops at SIGTERM."""
+"""Starts the page's server and the control API, writes the ready file, and stops at SIGTERM."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from aiohttp import web
 from shared.clock import SystemClock
 from standin.certificate import server_context
 from standin.control import control_app
-from standin.settings import Settings
-from standin.store import Store
+from standin.settings import PageSettings
+from standin.state_file import StateFile
 from standin.web import page_app
 from standin.world import World
 
@@ -35,15 +35,15 @@ class Options:
     tls: bool
     tls_port: int
     number: str
-    settings: Settings
+    settings: PageSettings
 
 
 async def serve(options: Options) -> None:
     """Run until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.WARNING)
     clock = SystemClock()
-    store = Store(options.state_dir)
-    world = World(store, clock, number=options.number, defaults=options.settings)
+    state = StateFile(options.state_dir)
+    world = World(state, clock, number=options.number, defaults=options.settings)
     runners: list[web.AppRunner] = []
     try:
         port = await _listen(runners, page_app(world), options.port)
@@ -57,7 +57,7 @@ async def serve(options: Options) -> None:
     finally:
         world.drop_sockets()
         await asyncio.gather(*(runner.cleanup() for runner in runners))
-        store.close()
+        state.close()
 
 
 async def _listen(
@@ -73,7 +73,7 @@ async def _listen(
 
 
 def _write_ready(path: Path, port: int, control_port: int, tls_port: int | None) -> None:
-    """Whole or not at all: whoever sees the file can use what it says."""
+    """Write the file whole or not at all, so that a reader can use what it says."""
     ready = {
         "pid": os.getpid(),
         "web_url": f"http://{HOST}:{port}",

@@ -1,6 +1,7 @@
-"""What can be chosen while the stand-in runs: its pace, its faults, the size of the history.
+"""What can be chosen while the stand-in runs: the pace of the page, the injected faults, the size of the history.
 
-Knows the values and their limits, nothing of sockets. Trap: an update is partial, what is not named keeps its value.
+The module knows the values and their limits, and nothing of sockets. An update is partial: a field that is not named
+keeps its value.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ class ModuleFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     hide: tuple[str, ...] = ()
     """Absent from the list of modules, still found by name."""
     late_ms: dict[str, Milliseconds] = {}
-    """Registered that much later."""
+    """Registered so many milliseconds later."""
 
 
-class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the server misbehaves."""
+class InjectedFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the server misbehaves on purpose."""
 
     ack: AckFault = "normal"
     """`blackhole`: the message never arrives; `lost`: it arrives and its ack does not."""
@@ -41,7 +42,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     http: HttpFault = "normal"
     modules: ModuleFaults = ModuleFaults()
     dialog: str | None = None
-    """Text of a modal dialog that every page shows until it is taken back."""
+    """Text of a modal dialog that every page shows; None takes the dialog away."""
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,10 +50,10 @@ class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     target_mb: Annotated[float, msgspec.Meta(ge=0, le=4096)] = 0
     rate_per_s: Annotated[float, msgspec.Meta(ge=0, le=2000)] = 0
-    """Records written each second, each in a transaction of its own, once the size is reached."""
+    """Records written each second, each in its own transaction, once the size is reached."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The pace and the shape of the page."""
 
     version: str = "2.3000.1045220589"

@@ -1,6 +1,6 @@
 """The page's own server: the HTML with its strict policy, the scripts, the QR matrix, the websocket.
 
-Trap: under the nonce policy only script tags of our own run; nothing may be written inline without the nonce.
+Under the nonce policy only script tags with the nonce run, so no script is written inline.
 """
 
 from __future__ import annotations
@@ -81,12 +81,12 @@ def _faulty(world: World) -> Middleware:
 
 
 def _is_site(path: str) -> bool:
-    """The site's pages feel the HTTP faults; its websocket has faults of its own, and a phone is not the site."""
+    """HTTP faults apply to the site's pages. The websocket has its own faults, and the phone is not the site."""
     return path not in ("/ws/chat", PHONE) and not path.startswith(f"{PHONE}/")
 
 
 async def _fresh(request: web.Request, response: web.StreamResponse) -> None:
-    """A restarted stand-in keeps its origin; a browser must not run an earlier version's scripts."""
+    """A restarted stand-in keeps its origin, and a browser must not run the scripts of an earlier version."""
     response.headers.setdefault("Cache-Control", "no-cache")
 
 
@@ -117,7 +117,7 @@ class _PageServer:
         return web.Response(text=text, content_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
 
     async def qr(self, request: web.Request) -> web.Response:
-        """The matrix of a QR code as rows of 0 and 1; the text comes in the body, so that no log has it."""
+        """The matrix of a QR code as rows of 0 and 1. The text comes in the body, which no log shows."""
         code = segno.make((await request.text())[:2000], error="l", micro=False)
         rows = ["".join(str(module) for module in row) for row in code.matrix]
         return web.json_response(rows)
@@ -156,7 +156,7 @@ class _PageServer:
             elif message.type == WSMsgType.PING:
                 await socket.pong(message.data)
             elif message.type == WSMsgType.TEXT:
-                # A login probes an earlier page and may wait; this page says nothing before it has the answer.
+                # A login waits for the probe of an earlier page; this page sends nothing before it has the answer.
                 await self._world.hear(page, json.loads(message.data))
 
 

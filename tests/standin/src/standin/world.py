@@ -1,7 +1,7 @@
-"""The account: its phone, its linked devices, the pages connected to it, and the faults in force.
+"""The account: its phone, its linked devices, the connected pages, and the injected faults in force.
 
-The only place where pairing, logins and mail meet. Must not know HTTP.
-Trap: every answer to a page goes through its queue, so nothing here waits for a page except a login's probe.
+Pairing, logins and messages meet only here. The module knows no HTTP. Every answer to a page goes through the page's
+queue, so that nothing here waits for a page except the probe at a login.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from standin.logins import Logins
 from standin.mail import Mail
 from standin.page_socket import PageSocket
 from standin.pairing import Pairing
-from standin.settings import Faults, Settings, updated
-from standin.store import Device, Store
+from standin.settings import InjectedFaults, PageSettings, updated
+from standin.state_file import Device, StateFile
 
 LINKED_DEVICES_SHOWN_AS = "Stand-in"
 
@@ -31,19 +31,19 @@ class UnknownDeviceError(Exception):
 
 
 class World:
-    """Everything the page's server and the control API act on."""
+    """What the page's server and the control API act on."""
 
-    def __init__(self, store: Store, clock: Clock, *, number: str, defaults: Settings) -> None:
-        self._store = store
+    def __init__(self, state: StateFile, clock: Clock, *, number: str, defaults: PageSettings) -> None:
+        self._state = state
         self._clock = clock
         self.number = number
         self._defaults = defaults
-        self.faults = updated(Faults(), store.chosen("faults"))
-        self.settings = updated(defaults, store.chosen("settings"))
+        self.faults = updated(InjectedFaults(), state.chosen("faults"))
+        self.settings = updated(defaults, state.chosen("settings"))
         self._pages: list[PageSocket] = []
         self._pairing = Pairing(clock, lambda: self.settings)
-        self._logins = Logins(store)
-        self._mail = Mail(store, clock, lambda: self.faults)
+        self._logins = Logins(state)
+        self._mail = Mail(state, clock, lambda: self.faults)
 
     # What pages do
 
@@ -88,7 +88,7 @@ class World:
             self._pairing.show(page)
 
     async def _login(self, page: PageSocket, token: str, signature: str) -> None:
-        device = self._store.device_of(token)
+        device = self._state.device_of(token)
         if device is None or not device.linked or not _signed(device, page.nonce, signature):
             page.state = "logged_out"
             page.send("failure", code=401)
@@ -136,7 +136,7 @@ class World:
     def _link(self, page: PageSocket) -> Device:
         self._pairing.forget(page)
         page.state = "linking"
-        device = self._store.link(
+        device = self._state.link(
             token=secrets.token_urlsafe(32),
             identity_key=page.keys["identity"],
             platform=page.keys["platform"],
@@ -148,11 +148,11 @@ class World:
 
     def unlink(self, device: int | None = None, *, reason: str = "unlinked on the phone") -> list[int]:
         """Unlink one device, or all. Raises `UnknownDeviceError` when that one is not linked."""
-        wanted = [d.id for d in self._store.devices() if d.linked and device in (None, d.id)]
+        wanted = [d.id for d in self._state.devices() if d.linked and device in (None, d.id)]
         if device is not None and not wanted:
             raise UnknownDeviceError(f"device {device} is not linked")
         for id_ in wanted:
-            self._store.unlink(id_, at=self._at(), reason=reason)
+            self._state.unlink(id_, at=self._at(), reason=reason)
             for page in self._logins.now(id_):
                 self._logins.leave(page)
                 page.state = "logged_out"
@@ -175,16 +175,16 @@ class World:
                 "max_active": device.max_active,
                 "foreign_logins": device.foreign_logins,
             }
-            for device in self._store.devices()
+            for device in self._state.devices()
         ]
 
     # What the world does
 
     def incoming(self, *, sender: str, text: str, count: int) -> list[str]:
-        """Someone writes to the account; each linked device gets a copy, now or at its next login."""
+        """Someone writes to the account. Each linked device gets a copy, now or at its next login."""
         wid = sender if "@" in sender else f"{sender}@c.us"
         ids: list[str] = []
-        for device in (device for device in self._store.devices() if device.linked):
+        for device in (device for device in self._state.devices() if device.linked):
             bodies = [text if count == 1 else f"{text} {number + 1}" for number in range(count)]
             ids += [self._mail.arrive(device.id, sender=wid, text=body) for body in bodies]
             for page in self._logins.now(device.id):
@@ -192,17 +192,17 @@ class World:
         return ids
 
     def receipt(self, id_: str, kind: str) -> int:
-        """The recipient has read a message: tell the pages. Returns how many were told."""
-        told = [page for page in self._pages if page.state == "main"]
-        for page in told:
+        """The recipient has read a message. Returns the number of pages that get the receipt."""
+        pages = [page for page in self._pages if page.state == "main"]
+        for page in pages:
             page.send("receipt", ids=[id_], kind=kind)
-        return len(told)
+        return len(pages)
 
     def messages(self, *, last: int | None = None) -> list[dict[str, Any]]:
-        return self._store.messages(last)
+        return self._state.messages(last)
 
     def queue(self, *, last: int | None = None) -> list[dict[str, Any]]:
-        return self._store.incoming(last)
+        return self._state.incoming(last)
 
     def pages(self) -> list[dict[str, Any]]:
         return [
@@ -219,12 +219,12 @@ class World:
             if page.open
         ]
 
-    # Faults
+    # Injected faults and settings
 
-    def set_faults(self, changes: Mapping[str, Any]) -> Faults:
+    def set_faults(self, changes: Mapping[str, Any]) -> InjectedFaults:
         """Raises `ValueError`. A change of `mode` takes effect at once on every page."""
         before, self.faults = self.faults, updated(self.faults, changes)
-        self._store.choose("faults", _plain(self.faults))
+        self._state.choose("faults", _plain(self.faults))
         if self.faults.mode != before.mode:
             self._apply_mode()
         if self.faults.dialog != before.dialog:
@@ -232,10 +232,10 @@ class World:
                 page.send("dialog", text=self.faults.dialog)
         return self.faults
 
-    def set_settings(self, changes: Mapping[str, Any]) -> Settings:
+    def set_settings(self, changes: Mapping[str, Any]) -> PageSettings:
         """Raises `ValueError`. The history's size and rate reach open pages at once, the rest with their next load."""
         self.settings = updated(self.settings, changes)
-        self._store.choose("settings", _plain(self.settings))
+        self._state.choose("settings", _plain(self.settings))
         for page in self._pages:
             page.send("history", **self._history())
         return self.settings
@@ -248,15 +248,15 @@ class World:
         return len(pages)
 
     def foreign_login(self) -> int:
-        """Another machine logs in with the identity of each connected device. Returns how many pages lost theirs."""
+        """Another machine logs in with the identity of each connected device. Returns how many pages were evicted."""
         pages = [page for page in self._pages if page.state == "main" and page.device is not None]
         for page in pages:
-            self._store.count_foreign_login(page.device or 0)
-            self._logins.put_out(page)
+            self._state.count_foreign_login(page.device or 0)
+            self._logins.evict(page)
         return len(pages)
 
     def hang_pages(self, milliseconds: int) -> int:
-        """Block the main thread of every page for that long."""
+        """Block the main thread of every page."""
         for page in self._pages:
             page.send("hang", ms=milliseconds)
         return len(self._pages)
@@ -264,9 +264,9 @@ class World:
     def reset(self) -> None:
         """Unlink all, forget messages, faults and settings."""
         self.unlink(reason="reset")
-        self._store.clear()
+        self._state.clear()
         self.settings = self._defaults
-        self.set_faults(_plain(Faults()))
+        self.set_faults(_plain(InjectedFaults()))
         for page in list(self._pages):
             if page.device is None and page.state != "connecting":
                 self._pairing.show(page)
@@ -282,13 +282,13 @@ class World:
         return self._clock.now().isoformat(timespec="milliseconds")
 
 
-def _plain(struct: Faults | Settings) -> dict[str, Any]:
+def _plain(struct: InjectedFaults | PageSettings) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(struct)
     return value
 
 
 def _signed(device: Device, nonce: str, signature: str) -> bool:
-    """The device holds the key that it was linked with."""
+    """Whether the device holds the key that it was linked with."""
     try:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(device.identity_key))
         key.verify(base64.b64decode(signature), nonce.encode())

@@ -1,7 +1,7 @@
 /*
  * Old messages in IndexedDB, as many as were asked for, written as fast as was asked for.
  *
- * What always holds, for whoever opens a copy of the profile: sequence numbers follow one another without a gap from
+ * In every copy of the profile the following holds: sequence numbers follow one another without a gap from
  * `meta.firstSeq` to `meta.lastSeq`, each record carries the checksum of its content, and the `meta` record was written
  * in the same transaction as the records that it speaks of.
  */
@@ -39,7 +39,7 @@ __d('StandInHistory', ['StandInStorage'], function (global, require, importDefau
     while (bytesOf(meta) > limit && meta.firstSeq < meta.lastSeq) {
       meta.firstSeq += 1;
     }
-    // Others may move `meta` on before this transaction runs; it must write what was true here.
+    // `meta` may change before this transaction runs; the transaction must write what was true here.
     const now = { ...meta };
     return storage.transact('model-storage', ['history', 'meta'], 'readwrite', (rows, metas) => {
       added.forEach((one) => rows.put(one));
@@ -81,7 +81,7 @@ __d('StandInHistory', ['StandInStorage'], function (global, require, importDefau
     } while (bytesOf(meta) + RECORD_BYTES <= wanted.bytes);
   }
 
-  /** Say how much and how fast; starts the work or changes its course. */
+  /** Set the size and the rate; starts the writing or changes it. */
   function want({ target_mb: megabytes, rate_per_s: rate }) {
     wanted = { bytes: megabytes * (1 << 20), rate };
     working ??= work()

@@ -3,7 +3,7 @@
  *
  * localStorage holds the login as ciphertext (`WANoiseInfo`, `WANoiseInfoIv`) and the own number (`last-wid-md`);
  * IndexedDB holds the key to it, which cannot be exported, and the signal keys that sign the server's challenge.
- * Trap: a page that finds one half missing shows the QR code and writes new keys over the other half.
+ * A page that finds one half missing shows the QR code and writes new keys over the other half.
  */
 __d('StandInIdentity', ['StandInStorage', 'WABase64'], function (global, require, importDefault, importNamespace, requireLazy, module, exports) {
   const storage = require('StandInStorage');

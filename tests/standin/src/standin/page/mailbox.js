@@ -2,7 +2,7 @@
  * Messages that must outlive the page: those in the outbox until the server has answered, and all of them afterwards.
  *
  * An unanswered message stays queued and leaves again after each login, with the same id, as on the real site; its
- * promise does not settle before. An incoming one is confirmed to the server only when it is stored.
+ * promise stays pending until then. An incoming message is confirmed to the server only when it is stored.
  */
 __d('StandInMailbox', ['StandInStorage', 'StandInTransport', 'WAWebMsgKey', 'WAWebMsgCollection'], function (global, require, importDefault, importNamespace, requireLazy, module, exports) {
   const storage = require('StandInStorage');

@@ -1,9 +1,9 @@
 /*
  * The module loader of the page: `__d`, `require`, `importNamespace`, `requireLazy`, `ErrorGuard`, `require('__debug')`.
  *
- * The page's own code requires through an inner resolver and never feels the faults; what others see through the
+ * The page's own code requires through an inner resolver, which no fault affects; what others see through the
  * globals may be dropped, renamed, hidden or late.
- * Trap: a module that assigns `module.exports` has nothing but a default: `require` gives that value itself, and
+ * The trap: a module that assigns `module.exports` has nothing but a default: `require` gives that value itself, and
  * `importNamespace` an object around it, always the same one, so that a patched export stays patched.
  */
 (function () {

@@ -2,7 +2,7 @@
  * The life of the session: from the stored login or the QR code to CONNECTED, and every way out of it.
  * The one place that sets Socket, Stream and Conn.
  *
- * Trap: only the server's 401 or an unlink wipes the login; no lost connection, conflict or block ever does.
+ * Only the server's 401 or an unlink wipes the login; no lost connection, conflict or block ever does.
  */
 __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 'StandInHistory'], function (global, require, importDefault, importNamespace, requireLazy, module, exports) {
   const identity = require('StandInIdentity');
@@ -115,7 +115,7 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
 
   function connected(me) {
     require('WAWebUserPrefsMeUser').setMe(me.wid, me.lid);
-    // Whoever listens to `change:ref` would take an empty one for a QR code.
+    // A listener of `change:ref` would take an empty ref for a QR code.
     Conn.unset('ref').set({
       connected: true, wid: require('WAWebUserPrefsMeUser').getMaybeMePnUser(), pushname: me.pushname, platform: me.platform,
     });
@@ -178,7 +178,7 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
     require('WAWebLogoutReasonUtils').getErrorCodeFromLogoutReason(logoutReason);
     BackendEventBus.trigger('logout');
     Cmd.trigger('logout');
-    // Others hear of it before the page goes.
+    // Listeners are told before the page goes.
     await new Promise((resolve) => setTimeout(resolve, LOGOUT_PAUSE_MS));
     transport.close();
     await identity.wipe();

@@ -39,7 +39,7 @@ __d('StandInTransport', ['WAWebEventEmitter'], function (global, require, import
       };
     }
 
-    /** Called by whoever decides that this connection is worth another try. */
+    /** Try again; the session decides when. */
     connectLater() {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.connect(), this.delay);

@@ -1,6 +1,6 @@
 /*
  * What a person sees, and what a driver finds in the DOM: the loading bar, the QR code in `[data-ref]`, the chats, the
- * "use here" button, dialogs. Follows the models; decides nothing.
+ * "use here" button, dialogs. The UI follows the models and decides nothing.
  */
 __d('StandInUI', ['WAWebSocketModel', 'WAWebStreamModel', 'WAWebConnModel'], function (global, require, importDefault, importNamespace, requireLazy, module, exports) {
   const { Socket } = require('WAWebSocketModel');

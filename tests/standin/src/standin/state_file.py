@@ -1,7 +1,7 @@
 """What the phone and the server remember, in one SQLite file that survives a SIGKILL at any moment.
 
-Knows devices, messages, the offline queue and the chosen settings. Must not know sockets or who is connected now.
-Trap: `max_simultaneous` only grows; it is the proof that no session ever ran twice.
+The module knows devices, messages, the offline queue and the chosen settings. It knows neither sockets nor who is
+connected now. `max_simultaneous` only grows, because it is the proof that no session ever ran twice.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         return self.unlinked_at is None
 
 
-class Store:
+class StateFile:
     """Each method is one transaction."""
 
     def __init__(self, state_dir: Path) -> None:
@@ -65,7 +65,7 @@ class Store:
         self._db.close()
 
     def link(self, *, token: str, identity_key: str, platform: str, at: str) -> Device:
-        """Add a device; its id is never used again, not even after an unlink."""
+        """Add a device. Its id is never used again, not even after an unlink."""
         cursor = self._db.execute(
             "insert into devices (token, identity_key, platform, linked_at) values (?, ?, ?, ?)",
             (token, identity_key, platform, at),
@@ -105,7 +105,7 @@ class Store:
         self._db.execute("update devices set foreign_logins = foreign_logins + 1 where id = ?", (device,))
 
     def add_message(self, device: int, *, id_: str, recipient: str, body: str, at: str) -> bool:
-        """Record a message of a device; false when this id was there already (its copies are counted)."""
+        """Record a message of a device. False when the id was recorded before; then only its copies are counted."""
         row = self._db.execute(
             "insert into messages (device, id, recipient, body, at) values (?, ?, ?, ?, ?)"
             " on conflict do update set copies = copies + 1 returning copies",
@@ -159,13 +159,13 @@ class Store:
         return value
 
     def clear(self) -> None:
-        """Forget messages, queues and choices; devices stay listed, all unlinked, so that no id returns."""
+        """Forget messages, queues and choices. Devices stay listed, all of them unlinked, so that no id returns."""
         for table in ("messages", "incoming", "chosen"):
             self._db.execute(f"delete from {table}")
 
 
 def _limit(last: int | None) -> int:
-    """As SQLite counts: a negative limit is none."""
+    """SQLite takes a negative limit for none."""
     return -1 if last is None else last
 
 
