@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import psutil
-from goals import RESTING_SHARE, RESTING_STORE, conclude, ratio
+from goals import RESTING_SHARE, RESTING_STORE, Outcome, conclude, ratio
 from whole_system import System, link
 
 from persistent_session.data_folder import DataFolder
@@ -59,6 +59,14 @@ def backed_up(system: System) -> bool:
     return bool(system.post("backups").json().get("backups"))
 
 
+def judge(store: float, limited: float, system: float) -> list[Outcome]:
+    """Each figure in percent of a core."""
+    return [
+        RESTING_STORE.judge(ratio(store, limited), beside=f"{limited:.2f} % of a core with the limit"),
+        RESTING_SHARE.judge(ratio(store, system), beside=f"{system:.2f} % of a core for the system"),
+    ]
+
+
 def main(seconds: float) -> int:
     clock = SystemClock()
     with tempfile.TemporaryDirectory() as folder, StandInProcess(Path(folder) / "standin") as standin:
@@ -85,14 +93,7 @@ def main(seconds: float) -> int:
     print(f"system at rest for {took:.0f} s: {percent['system']:.1f} % of a core, {len(groups['system'])} processes")
     print(f"object store: {percent['store']:.2f} % of a core, {memory:.0f} MB")
     print(f"object store with GOMEMLIMIT={LIMIT}: {percent['limited']:.2f} % of a core, {limited_memory:.0f} MB")
-    return conclude([
-        RESTING_STORE.judge(
-            ratio(used["store"], used["limited"]), beside=f"{percent['limited']:.2f} % of a core with the limit"
-        ),
-        RESTING_SHARE.judge(
-            ratio(used["store"], used["system"]), beside=f"{percent['system']:.2f} % of a core for the system"
-        ),
-    ])  # fmt: skip
+    return conclude(judge(percent["store"], percent["limited"], percent["system"]))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ def test_the_help_names_every_command_and_every_exit_code(tmp_path: Path) -> Non
         "backup", "restore", "clear", "doctor", "key",
     ):  # fmt: skip
         assert f"  {command} " in found.out
-    assert "..." not in found.out, "the first sentence of each command fits on its line"
+    commands = found.out.partition("Commands:")[2]
+    assert commands.count("\n") >= 15
+    assert "..." not in commands, "the first sentence of each command fits on its line"
     assert "\n  Exit codes: 0 done" in found.out
     for code in ExitCode:
         assert str(int(code)) in found.out
