@@ -135,7 +135,7 @@ async def test_a_listing_longer_than_one_page_is_whole(store: ObjectStore, prefi
     await asyncio.gather(*(store.delete([key]) for key in keys))
 
 
-async def test_of_many_that_create_at_once_one_wins(s3: S3Server, prefix: str) -> None:
+async def test_only_one_of_many_that_create_at_once_wins(s3: S3Server, prefix: str) -> None:
     stores = [s3_store(s3) for _ in range(3)]
 
     async def try_to_create(number: int) -> bool:
@@ -154,7 +154,7 @@ async def test_of_many_that_create_at_once_one_wins(s3: S3Server, prefix: str) -
         store.close()
 
 
-async def test_the_bucket_is_made_at_the_start_and_the_probe_object_is_removed(s3: S3Server) -> None:
+async def test_the_bucket_is_created_at_the_start_and_the_probe_object_is_removed(s3: S3Server) -> None:
     options = S3Options(
         endpoint=s3.endpoint,
         bucket=f"made-{uuid4().hex[:12]}",
@@ -190,7 +190,7 @@ async def test_a_server_that_ignores_conditions_is_found_at_the_start_and_epochs
 
 
 async def test_a_claim_whose_answer_was_lost_gets_its_own_epoch(s3: S3Server) -> None:
-    """As when boto3 repeats a conditional write that had succeeded: 412 for its own success."""
+    """boto3 repeats a conditional write that has succeeded, and the store answers 412."""
     store = s3_store(s3)
 
     class Repeating:

@@ -81,7 +81,7 @@ async def test_a_backup_restores_bit_by_bit(replica: Replica) -> None:
     assert listed.stored_bytes >= stored.stored_bytes > 0
 
 
-async def test_twenty_stores_with_changing_files_restore_each_as_it_was(replica: Replica) -> None:
+async def test_twenty_backups_with_changing_files_restore_each_as_it_was(replica: Replica) -> None:
     await replica.claim(SESSION)
     chance = random.Random(7)
     tree = dict(TREE)
@@ -137,7 +137,7 @@ async def test_the_same_offer_again_gives_the_same_answer(replica: Replica) -> N
     assert len((await replica.backups(SESSION)).backups) == 1
 
 
-async def test_the_same_offer_while_it_is_being_stored_joins_it(replica: Replica) -> None:
+async def test_the_same_offer_during_its_backup_joins_it(replica: Replica) -> None:
     await replica.claim(SESSION)
     offer = replica.owner.offer(SESSION, TREE)
     answers = await asyncio.gather(*(replica.writer.write(SESSION, offer) for _ in range(5)))
@@ -184,7 +184,7 @@ async def test_claimants_that_race_get_different_epochs_and_the_highest_may_stor
     assert (await replica.back_up(SESSION, TREE, epoch=max(epochs))).backup
 
 
-async def test_an_owner_that_lost_the_session_in_the_middle_of_its_store_leaves_no_backup(replica: Replica) -> None:
+async def test_an_owner_that_lost_the_session_during_its_backup_leaves_no_backup(replica: Replica) -> None:
     epoch = await replica.claim(SESSION)
 
     async def overtaken(reads: int) -> None:
@@ -220,7 +220,7 @@ async def test_a_lost_or_damaged_head_is_rebuilt_from_the_backups(replica: Repli
     assert await replica.claim(SESSION, nonce="next") == 42
 
 
-async def test_a_store_of_a_store_wiped_by_others_goes_on(replica: Replica) -> None:
+async def test_backups_go_on_after_others_wiped_the_store(replica: Replica) -> None:
     await replica.claim(SESSION, at_least=3)
     await replica.back_up(SESSION, TREE, epoch=3)
     await replica.store.delete([item.key for item in await replica.store.list_objects(layout.ROOT)])
@@ -228,7 +228,7 @@ async def test_a_store_of_a_store_wiped_by_others_goes_on(replica: Replica) -> N
     assert await replica.restore(SESSION, stored.backup) == {**TREE, "x": b"1"}
 
 
-async def test_a_failed_store_leaves_nothing_to_see_and_the_next_works(replica: Replica) -> None:
+async def test_a_failed_backup_leaves_nothing_to_see_and_the_next_works(replica: Replica) -> None:
     await replica.claim(SESSION)
 
     async def gone(reads: int) -> None:
@@ -333,7 +333,7 @@ async def test_a_new_generation_starts_each_day_and_the_old_ones_go_with_their_l
         fake.advance(days(1).total_seconds())
     listed = (await quick.backups(SESSION)).backups
     assert len({entry.generation for entry in listed}) == len(listed) == 24 - 4
-    # a daily policy with few slots lets the older ones go, generation by generation
+    # A policy with few slots removes the older backups, generation by generation.
     few = Replica(memory, fake, quick.owner, retention=RetentionPolicy(five_minute=1, hourly=1, daily=3))
     await few.maintenance.maintain_all()
     left = (await few.backups(SESSION)).backups
@@ -380,7 +380,7 @@ async def test_a_generation_that_is_half_unreferenced_is_not_continued(
     assert len({entry.generation for entry in (await replica.backups(SESSION)).backups}) == 1
 
 
-async def test_what_a_failed_store_left_behind_goes_after_a_day(
+async def test_orphans_of_a_failed_backup_are_removed_after_a_day(
     quick: Replica, memory: MemoryObjectStore, fake: FakeClock
 ) -> None:
     await quick.claim(SESSION)
@@ -400,7 +400,7 @@ async def test_what_a_failed_store_left_behind_goes_after_a_day(
     assert len((await quick.backups(SESSION)).backups) == 1
 
 
-async def test_a_tombstone_clears_fences_and_after_its_grace_time_removes(
+async def test_a_tombstone_clears_and_fences_and_its_backups_are_removed_after_the_grace_time(
     quick: Replica, memory: MemoryObjectStore, fake: FakeClock
 ) -> None:
     epoch = await quick.claim(SESSION)
@@ -429,7 +429,7 @@ async def test_a_tombstone_clears_fences_and_after_its_grace_time_removes(
     assert await quick.restore(SESSION, new.backup) == {**TREE, "x": b"1"}
 
 
-async def test_a_cleared_session_leaves_only_its_head_and_tombstone_in_the_end(
+async def test_only_the_head_and_the_tombstone_of_a_cleared_session_remain(
     quick: Replica, memory: MemoryObjectStore, fake: FakeClock
 ) -> None:
     await quick.claim(SESSION)
@@ -473,7 +473,7 @@ async def test_another_master_key_is_unknown_not_damage_and_the_previous_one_hel
     assert await rotating.restore(SESSION, stored.backup) == TREE
     second = await rotating.back_up(SESSION, {**TREE, "x": b"1"})
     assert second.new_chunks == 1
-    # the key's object is now under the new master, so that both backups open without the old one
+    # The key's object is now under the new master key, so both backups decrypt without the old one.
     after = Replica(memory, fake, quick.owner, master=new)
     assert await after.restore(SESSION, stored.backup) == TREE
     assert await after.restore(SESSION, second.backup) == {**TREE, "x": b"1"}

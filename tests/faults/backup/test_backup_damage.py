@@ -1,5 +1,4 @@
-"""One flipped byte, or a lost object, anywhere in the bucket: found at the restore or harmless, and an older backup is
-whole."""
+"""A flipped byte or a lost object anywhere in the bucket is found or harmless, and an older backup is whole."""
 
 from __future__ import annotations
 
@@ -64,7 +63,8 @@ async def fill(store: MemoryObjectStore | S3Store, fake: FakeClock) -> dict[str,
 
 
 async def walk(replica: Replica, trees: dict[str, Tree]) -> tuple[str, list[str]]:
-    """As a worker restores: newest first, past bad and cleared ones, until one is whole. That one, and what failed."""
+    """Restores as a worker does: newest first, past bad and cleared backups, until one is whole. Returns its id and the
+    ids that failed."""
     failed = []
     for entry in (await replica.backups(SESSION)).backups:
         if entry.state in ("bad", "cleared"):
@@ -125,7 +125,7 @@ async def test_any_object_may_be_lost_or_emptied_and_something_is_restored(
         assert blob is not None
         for broken in (None, b"", blob.data[: len(blob.data) // 2]):
             if item.key == layout.tombstone(SESSION) and broken is None:
-                continue  # without it nothing says that the session was cleared
+                continue  # nothing else says that the session was cleared
             if broken is None:
                 await store.delete([item.key])
             else:
@@ -212,7 +212,7 @@ async def test_a_lost_key_object_is_written_anew_from_a_manifest(fake: FakeClock
     assert (await Replica(store, fake, replica.owner).back_up(SESSION, OLD)).backup
 
 
-async def test_with_all_copies_of_the_key_lost_the_next_store_makes_a_new_one(fake: FakeClock) -> None:
+async def test_with_all_copies_of_the_key_lost_the_next_backup_makes_a_new_one(fake: FakeClock) -> None:
     store = MemoryObjectStore(fake)
     replica = Replica(store, fake, Owner(fake))
     await replica.claim(SESSION)

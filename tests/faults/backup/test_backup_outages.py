@@ -1,4 +1,4 @@
-"""The store lost, refusing, silent or cut off; the service, the store or the bus killed in the middle."""
+"""The store is lost, refuses, is silent or cuts off; the service, the store or the bus is killed at work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ QUICK = {
 
 
 class Site:
-    """A service behind a proxy before its store, and a worker."""
+    """A backup service with a proxy before its store, and a worker."""
 
     def __init__(self, folder: Path, nats: NatsServer, s3: S3Server, bus: Bus) -> None:
         self.proxy = FaultProxy(s3.endpoint).start()
@@ -64,7 +64,7 @@ async def site(tmp_path: Path, nats: NatsServer, s3: S3Server, own_bus: Bus) -> 
 
 
 @pytest.mark.parametrize("mode", ["refuse", "hang", "403", "cut"])
-async def test_a_store_that_cannot_be_asked_is_unavailable_and_comes_back_by_itself(site: Site, mode: str) -> None:
+async def test_a_store_that_cannot_be_asked_is_unavailable_until_it_is_back(site: Site, mode: str) -> None:
     await serving(site.worker)
     await site.worker.claim()
     stored = await site.worker.back_up(TREE)
@@ -109,7 +109,7 @@ async def test_it_starts_and_lives_without_a_store_and_serves_once_it_is_there(
 
 
 @pytest.mark.parametrize("mode", ["refuse", "hang", "403", "cut"])
-async def test_a_store_lost_in_the_middle_of_an_upload_leaves_nothing_to_see(site: Site, mode: str) -> None:
+async def test_a_store_lost_during_an_upload_leaves_nothing_to_see(site: Site, mode: str) -> None:
     await serving(site.worker)
     await site.worker.claim()
 
@@ -142,7 +142,7 @@ async def test_a_restore_that_is_cut_off_fails_as_unavailable_and_can_be_repeate
     assert [entry.state for entry in (await site.worker.backups()).backups] == ["scrubbed"]
 
 
-async def test_the_service_killed_in_the_middle_of_a_store_leaves_nothing_to_see(site: Site) -> None:
+async def test_the_service_killed_during_a_backup_leaves_nothing_to_see(site: Site) -> None:
     await serving(site.worker)
     await site.worker.claim()
     first = await site.worker.back_up(TREE)
@@ -189,14 +189,14 @@ async def test_a_second_replica_takes_over_when_one_is_killed(
 
 
 async def stored_if_it_can_be(site: Site, tree: dict[str, bytes]) -> Stored | None:
-    """A server that has only just started may still answer 500."""
+    """None while the server, which has just started, still answers 500."""
     try:
         return await site.worker.back_up(tree)
     except Unavailable:
         return None
 
 
-async def test_the_s3_server_killed_during_a_store_loses_nothing_that_was_stored(
+async def test_the_s3_server_killed_during_a_backup_loses_nothing_that_was_stored(
     tmp_path: Path, nats: NatsServer, own_bus: Bus
 ) -> None:
     s3 = S3Server().start(tmp_path / "s3")
@@ -231,7 +231,7 @@ async def test_the_s3_server_killed_during_a_store_loses_nothing_that_was_stored
         s3.stop()
 
 
-async def test_an_owner_killed_in_the_middle_of_its_offer_leaves_nothing_to_see(site: Site, nats: NatsServer) -> None:
+async def test_an_owner_killed_during_its_offer_leaves_nothing_to_see(site: Site, nats: NatsServer) -> None:
     await serving(site.worker)
     lone = f"s-{uuid4().hex[:12]}"
     owner_bus = await connect(nats)
@@ -250,7 +250,7 @@ async def test_an_owner_killed_in_the_middle_of_its_offer_leaves_nothing_to_see(
     assert (await worker.backups()).backups == ()
 
 
-async def test_nats_restarted_while_it_serves_is_survived(tmp_path: Path, s3: S3Server) -> None:
+async def test_the_service_survives_a_restart_of_nats(tmp_path: Path, s3: S3Server) -> None:
     nats = NatsServer().start(tmp_path / "nats")
     bus = await connect(nats)
     site = Site(tmp_path / "backup", nats, s3, bus)

@@ -1,4 +1,4 @@
-"""Lets these tests import `backup_support`; a running backup service for those that kill nothing."""
+"""Lets these tests import `backup_support`, and runs one backup service for the tests that kill nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service as a process, over a real nats-server, on a real S3 server."""
+"""The service as a process, with a real nats-server and a real S3 server."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_nothing_readable_of_the_profile_lies_in_the_bucket(client: Client
     raw.close()
 
 
-async def test_twenty_stores_of_random_trees_restore_each_as_it_was(client: Client) -> None:
+async def test_twenty_backups_of_random_trees_restore_each_as_it_was(client: Client) -> None:
     await client.claim()
     chance = random.Random(5)
     tree: dict[str, bytes] = dict(TREE)
@@ -105,7 +105,7 @@ async def test_twenty_stores_of_random_trees_restore_each_as_it_was(client: Clie
         assert await client.restore(name) == expected
 
 
-async def test_errors_arrive_as_what_they_are(client: Client, bus: Bus) -> None:
+async def test_errors_keep_their_class_over_the_bus(client: Client, bus: Bus) -> None:
     epoch = (await client.claim()).epoch
     with pytest.raises(Fenced):
         await client.back_up(TREE, epoch=epoch + 1)
@@ -119,7 +119,7 @@ async def test_errors_arrive_as_what_they_are(client: Client, bus: Bus) -> None:
         await client.claim(nonce="")
 
 
-async def test_an_owner_that_is_not_there_fails_the_store_at_once(client: Client, bus: Bus) -> None:
+async def test_without_its_owner_a_backup_fails_at_once(client: Client, bus: Bus) -> None:
     alone = Client(bus, f"s-{uuid4().hex[:12]}", client.owner)
     epoch = (await alone.claim()).epoch
     with pytest.raises(NotRunning):
@@ -127,7 +127,7 @@ async def test_an_owner_that_is_not_there_fails_the_store_at_once(client: Client
     assert (await alone.backups()).backups == ()
 
 
-async def test_events_tell_of_each_store(client: Client, bus: Bus) -> None:
+async def test_each_backup_and_each_failure_is_an_event(client: Client, bus: Bus) -> None:
     seen: list[tuple[str, bytes]] = []
     await bus.watch_events(lambda data, subject: seen.append((subject, data)), since_seconds=60)
     await client.claim()
@@ -146,7 +146,7 @@ async def test_events_tell_of_each_store(client: Client, bus: Bus) -> None:
     assert decode(await eventually(lambda: told("failed")), BackupFailed).code == "fenced"
 
 
-async def test_it_tells_that_it_lives_and_that_the_store_answers(client: Client, bus: Bus) -> None:
+async def test_the_heartbeat_says_that_the_store_answers(client: Client, bus: Bus) -> None:
     beats: list[BackupHeartbeat] = []
     await bus.subscribe(subjects.BACKUP_HEARTBEATS, BackupHeartbeat, lambda beat, _: beats.append(beat))
     await eventually(lambda: beats, timeout=12)
@@ -154,7 +154,7 @@ async def test_it_tells_that_it_lives_and_that_the_store_answers(client: Client,
     assert beats[0].store_error == ""
 
 
-async def test_its_metrics_and_health_can_be_read(client: Client, service: BackupService) -> None:
+async def test_metrics_and_health_can_be_read(client: Client, service: BackupService) -> None:
     await client.claim()
     stored = await client.back_up(TREE)
     await client.restore(stored.backup)
@@ -233,7 +233,7 @@ async def test_retention_in_a_real_bucket_leaves_what_restores(tmp_path: Path, n
 
         async def only_few() -> tuple[BackupEntry, ...]:
             backups = (await worker.backups()).backups
-            # two when a five-minute border fell between them
+            # Two when a five-minute border fell between them.
             assert len(backups) <= 2
             return backups
 

@@ -102,8 +102,8 @@ class Owner:
         return self.chunks[sha256]
 
     async def serve(self, bus: Bus, session: str) -> None:
-        async def read(ask: ReadChunk, call: Call) -> bytes:
-            return await self.chunk(call.session, ask.snapshot, ask.sha256)
+        async def read(request: ReadChunk, call: Call) -> bytes:
+            return await self.chunk(call.session, request.snapshot, request.sha256)
 
         await bus.serve(subjects.command(subjects.READ_CHUNK, session), ReadChunk, read)
 
@@ -216,8 +216,8 @@ class Client:
             subjects.CLAIM_EPOCH, ClaimEpoch(owner="owner", nonce=nonce, at_least=at_least), EpochClaimed
         )
 
-    async def store(self, ask: StoreSnapshot, *, timeout: float = 60.0) -> Stored:
-        return await self.ask(subjects.STORE, ask, Stored, timeout=timeout)
+    async def store(self, request: StoreSnapshot, *, timeout: float = 60.0) -> Stored:
+        return await self.ask(subjects.STORE, request, Stored, timeout=timeout)
 
     async def back_up(self, tree: Tree, *, epoch: int = 1) -> Stored:
         return await self.store(self.owner.offer(self.session, tree, epoch=epoch))
