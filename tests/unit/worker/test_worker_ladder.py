@@ -51,3 +51,11 @@ def test_an_older_copy_is_tried_only_when_no_browser_connects_on_this_one(
 
 def test_the_slow_attempts_go_on_for_ever_at_a_bounded_pace() -> None:
     assert LONGEST_DELAY / 2 <= slow_delay(0.0) <= slow_delay(1.0) == LONGEST_DELAY
+
+
+@given(st.integers(1, 20), st.integers(0, 30), budgets, jitters)
+def test_no_copy_is_tried_when_every_copy_holds_a_revoked_login(
+    attempt: int, launches: int, budget: Budget, jitter: float
+) -> None:
+    step = climb(Fault.BROWSER, attempt, budget, jitter, launches_since_connected=launches, may_restore=False)
+    assert step is None or step.rung is Rung.NEW_BROWSER

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser_worker.domain.details import DETAILS
-from browser_worker.domain.events import Effect, Event
+from browser_worker.domain.events import PAGE_EVENTS, REPAIRS, Effect, Event
 from browser_worker.domain.machine import TABLE, advance
-from browser_worker.domain.session import Session
-from shared.contracts.sessions import State
+from browser_worker.domain.reading import PageState
+from browser_worker.domain.session import DurableRecord, Fact, Session, note, session_of
+from shared.contracts.sessions import Reason, State
 
 LIVE = [state for state in State if state not in (State.UNKNOWN, State.STOPPED)]
 events = st.lists(st.sampled_from(list(Event)), max_size=60)
@@ -114,3 +115,49 @@ def test_every_effect_of_the_table_is_reached_by_some_row_and_every_row_leads_to
 def test_every_reason_has_a_sentence_for_people() -> None:
     reasons = {rule.reason for rule in TABLE.values() if rule.reason}
     assert reasons <= set(DETAILS)
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_no_pair_of_state_and_event_starts_a_second_browser(state: State) -> None:
+    for event in Event:
+        effects = advance(Session(state=state, launched=True), event).effects
+        starts = [index for index, effect in enumerate(effects) if effect in (Effect.LAUNCH, Effect.RESTORE)]
+        assert not starts or Effect.CLOSE in effects[: starts[0]], event
+
+
+def test_every_restore_has_a_cause() -> None:
+    entering = [rule for (state, _), rule in TABLE.items() if rule.state is State.RESTORING is not state]
+    assert entering
+    assert all(rule.restore_cause is not None for rule in entering)
+
+
+@pytest.mark.parametrize("event", [Event.PROFILE_NONE, Event.PROFILE_BAD])
+def test_a_revoked_login_without_a_usable_profile_is_linked_again_and_not_restored(event: Event) -> None:
+    revoked = session_of(DurableRecord(epoch=1, revoked=True), 2)
+    session, effects = run(Event.START, event, Event.QR, session=revoked)
+    assert effects == [Effect.FIND_PROFILE, Effect.SET_ASIDE, Effect.LAUNCH]
+    assert session.state is State.PAIRING
+
+
+def test_a_login_that_was_revoked_here_may_have_been_linked_again_elsewhere() -> None:
+    revoked = session_of(DurableRecord(epoch=1, revoked=True), 3)
+    session, effects = run(Event.START, Event.PROFILE_NONE, session=revoked)
+    assert (session.state, effects[-1]) == (State.RESTORING, Effect.RESTORE)
+
+
+@pytest.mark.parametrize("fault", [Event.BANNED, Event.TERMS_NOT_ACCEPTED, Event.NETWORK_REFUSED])
+@pytest.mark.parametrize("repair", sorted(REPAIRS))
+def test_a_refusal_is_left_alone_whatever_the_browser_does(fault: Event, repair: Event) -> None:
+    refused, _ = run(Event.START, Event.PROFILE_GOOD, Event.CONNECTED, fault)
+    assert run(repair, session=refused) == (refused, [])
+
+
+def test_everything_that_the_page_can_show_is_an_event_or_silence() -> None:
+    assert set(PAGE_EVENTS) == set(PageState) - {PageState.UNKNOWN, PageState.LOADING}
+
+
+@pytest.mark.parametrize("fact", list(Fact))
+def test_a_fact_moves_nothing(fact: Fact) -> None:
+    session = Session(state=State.CONNECTED, reason=Reason.CONNECTED)
+    noted = note(session, fact)
+    assert (noted.state, noted.reason, noted.fault) == (session.state, session.reason, session.fault)

@@ -625,3 +625,33 @@ async def test_a_requested_restore_that_failed_once_keeps_the_sound_profile_when
         world.profile_store.restore_backup = restore  # type: ignore[method-assign]
         await until(world, "connected")
     assert "restore_failed" in [change.reason for change in world.status.history]
+
+
+async def test_a_lease_lost_in_doubt_ends_the_session_although_an_event_still_waits_for_the_lease() -> None:
+    """The event that waits is not answered: its browser could already be another worker's."""
+    world = World()
+    connected_profile(world)
+    runner = SessionRunner(world.dependencies(), epoch=1)
+    task = asyncio.create_task(runner.run(1))
+    await until(world, "connected")
+    runner.freeze()
+    runner.post(Event.BROWSER_GONE)
+    await asyncio.sleep(0)
+    runner.lease_lost()
+    async with asyncio.timeout(2):
+        assert await task is Event.LEASE_LOST
+    assert world.browser.calls.count("launch") == 1
+    assert "reconnecting" not in world.states
+
+
+async def test_an_event_that_waited_for_the_lease_is_answered_when_the_lease_is_sure() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        runner.freeze()
+        runner.post(Event.OFFLINE)
+        await asyncio.sleep(0.05)
+        assert world.status.state == "connected"
+        runner.thaw()
+        await eventually(lambda: "reconnecting" in world.states)

@@ -1,0 +1,156 @@
+"""The worker competes for the sessions that are wanted, does what is wanted, and ends within its budget."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from fake_worker import NOW, World
+
+from browser_worker.domain.reading import PageState
+from browser_worker.runner.worker import Worker
+from browser_worker.runner.worker_dependencies import WorkerDependencies
+from shared.clock import SystemClock
+from shared.contracts.errors import Unavailable
+from shared.contracts.sessions import DesiredState, LeaseRecord, SessionRecord
+from shared.contracts.telemetry import WorkerHeartbeat
+from shared.testing import MemoryBucket, eventually
+
+SESSION = "shop"
+
+
+class NoCommands:
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class Stage:
+    """One worker on buckets in memory, with one session's world."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.world = World()
+        self.world.profile_store.exists = True
+        self.world.durable_record.written = type(self.world.durable_record.written)(linked=True)
+        self.world.browser.after_launch = lambda: self.world.browser.shows(PageState.CONNECTED)
+        self.sessions = MemoryBucket(SessionRecord)
+        self.heartbeats: list[WorkerHeartbeat] = []
+        dependencies = self.world.dependencies()
+
+        async def heartbeat(message: WorkerHeartbeat) -> None:
+            self.heartbeats.append(message)
+
+        options: dict[str, Any] = {
+            "worker": "w",
+            "clock": SystemClock(),
+            "sessions": self.sessions,
+            "leases": MemoryBucket(LeaseRecord),
+            "dependencies_of": lambda _: dependencies,
+            "commands_of": lambda *_: NoCommands(),
+            "heartbeat": heartbeat,
+            "resources": lambda: (1, 1),
+            "ttl": 1.0,
+            "stop_seconds": 5.0,
+        }
+        self.worker = Worker(WorkerDependencies(**(options | changes)))
+
+    async def want(self, desired: str, request: int) -> None:
+        record = SessionRecord(session=SESSION, desired=desired, requested_at=NOW, request=request)
+        await self.sessions.put(SESSION, record)
+
+    async def until(self, state: str) -> None:
+        await eventually(lambda: self.world.statuses and self.world.status.state == state, message=state)
+
+
+@asynccontextmanager
+async def started(**changes: Any) -> AsyncIterator[Stage]:
+    stage = Stage(**changes)
+    await stage.worker.start()
+    try:
+        yield stage
+    finally:
+        await stage.worker.stop()
+
+
+async def test_a_session_that_is_wanted_runs_until_it_is_not_wanted_any_more() -> None:
+    async with started() as stage:
+        await stage.want(DesiredState.RUNNING, 1)
+        await stage.until("connected")
+        assert stage.worker.owned == (SESSION,)
+        await stage.want(DesiredState.STOPPED, 2)
+        await stage.until("stopped")
+        await eventually(lambda: stage.worker.owned == ())
+        assert stage.world.durable_record.written.request == 2
+
+
+async def test_a_desired_state_of_a_newer_gateway_starts_nothing() -> None:
+    async with started() as stage:
+        await stage.want("hibernating", 1)
+        with pytest.raises(AssertionError):
+            await eventually(lambda: stage.world.browser.calls or stage.world.statuses, timeout=0.5)
+        assert stage.worker.owned == ()
+        await stage.want(DesiredState.RUNNING, 2)
+        await stage.until("connected")
+
+
+async def test_a_desired_state_of_a_newer_gateway_leaves_a_running_session_alone() -> None:
+    async with started() as stage:
+        await stage.want(DesiredState.RUNNING, 1)
+        await stage.until("connected")
+        before = list(stage.world.states)
+        await stage.want("hibernating", 2)
+        await asyncio.sleep(0.3)
+        assert stage.world.states == before
+        assert stage.worker.owned == (SESSION,)
+        assert stage.world.durable_record.written.request == 1
+        assert "wipe" not in stage.world.profile_store.calls
+
+
+async def test_an_epoch_that_cannot_be_confirmed_at_first_is_confirmed_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("browser_worker.runner.session_owner.ANCHOR_AGAIN_SECONDS", 0.05)
+    stage = Stage()
+    stage.world.backups.error = Unavailable("S3 is down")
+    await stage.worker.start()
+    await stage.want(DesiredState.RUNNING, 1)
+    await stage.until("connected")
+    assert stage.world.backups.stored == []
+    stage.world.backups.error = None
+    await eventually(lambda: stage.world.backups.stored)
+    await stage.worker.stop()
+
+
+async def test_a_worker_stops_although_a_session_does_not_end() -> None:
+    stage = Stage(stop_seconds=0.3)
+    await stage.worker.start()
+    await stage.want(DesiredState.RUNNING, 1)
+    await stage.until("connected")
+
+    close, hangs = stage.world.browser.close, [True]
+
+    async def hangs_once(*, timeout: float) -> None:
+        if hangs:
+            hangs.clear()
+            await asyncio.Event().wait()
+        await close(timeout=timeout)
+
+    stage.world.browser.close = hangs_once  # type: ignore[method-assign]
+    async with asyncio.timeout(3):
+        await stage.worker.stop()
+
+
+async def test_a_worker_without_capacity_takes_no_session_and_stops_at_once() -> None:
+    stage = Stage(capacity=0)
+    await stage.worker.start()
+    await stage.want(DesiredState.RUNNING, 1)
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(2):
+        await stage.worker.stop()
+    assert stage.world.browser.calls == []
+
+
+async def test_the_heartbeat_names_the_sessions_and_the_free_capacity() -> None:
+    async with started(capacity=3) as stage:
+        await eventually(lambda: stage.heartbeats)
+        assert (stage.heartbeats[-1].sessions, stage.heartbeats[-1].free_capacity) == ((), 3)
