@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup.domain.retention import Candidate, RetentionPolicy, judge
+from backup.domain import layout
+from backup.domain.entries import Entry, Listing
+from backup.domain.listing import BackupRef, ListedObject, SessionObjects
+from backup.domain.retention import Candidate, RetentionPolicy, judge, judge_listing
 from shared.contracts.backups import BackupState
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -124,3 +127,17 @@ def test_a_bad_backup_stays_for_examination_and_goes_when_good_ones_are_much_new
     assert "bad" in kept([bad])
     assert "bad" in kept([bad, Candidate("good", (1, 2), NOW - timedelta(days=14))])
     assert "bad" not in kept([bad, Candidate("good", (1, 2), NOW)])
+
+
+def test_a_damaged_copy_of_a_backup_never_removes_its_good_copy() -> None:
+    """Replicas that stored one snapshot at once made one backup in two generations."""
+
+    def entry(days: int, state: BackupState, generation: str) -> Entry:
+        name = layout.BackupName(1, 100 - days, layout.instant(NOW - timedelta(days=days)))
+        return Entry(BackupRef(name, generation, ListedObject(generation, 1, "e", NOW)), state, None)
+
+    newest = entry(0, BackupState.SCRUBBED, "g3")
+    good, bad = entry(20, BackupState.SCRUBBED, "g1"), entry(20, BackupState.BAD, "g2")
+    for copies in ((good, bad), (bad, good)):
+        verdicts = judge_listing(Listing(SessionObjects("shop"), (newest, *copies)), POLICY, NOW)
+        assert verdicts[good.ref.id].kept

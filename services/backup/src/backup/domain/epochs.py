@@ -1,8 +1,8 @@
 """The epoch: which owner may write backups of a session, decided by one number in the object store.
 
 A lease on NATS names one owner at a time, but a paused owner can wake up late and still believe that it holds the
-lease. The object store is the last gate, so the store keeps its own fencing number in `head.json`. An owner claims the
-session once: its epoch becomes larger than the head's, than the lease's and than the tombstone's. `admit` then accepts
+lease. The object store is the last gate, so it keeps a fencing number of its own in `head.json`. An owner claims its
+session once: the claim raises the head's epoch, above the tombstone's and never below the lease's. `admit` then accepts
 a backup only with the epoch that the head holds now, so a claim by a new owner fences the old one out.
 
 Three rules make this safe. The head changes only by conditional write (create if absent, replace if the ETag is

@@ -67,7 +67,6 @@ class SessionObjects:
     session: str
     generations: dict[str, Generation] = field(default_factory=dict)
     keys: dict[str, ListedObject] = field(default_factory=dict)
-    head: ListedObject | None = None
     tombstone: ListedObject | None = None
     bytes: int = 0
 
@@ -109,7 +108,7 @@ def parse_listing(session: str, objects: Iterable[ListedObject]) -> SessionObjec
 def _add(parsed: SessionObjects, proofs: dict[tuple[str, str], set[str]], key: ObjectKey, item: ListedObject) -> None:
     match key.kind:
         case ObjectKind.HEAD:
-            parsed.head = item
+            return  # the epoch store reads the head itself
         case ObjectKind.TOMBSTONE:
             parsed.tombstone = item
         case ObjectKind.DATA_KEY:
