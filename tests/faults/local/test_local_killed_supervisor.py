@@ -1,4 +1,4 @@
-"""The supervisor is killed: nothing survives it, and the next start cleans up what somehow did."""
+"""The supervisor is killed: no process outlives it, and the next start ends any process that does."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ def test_another_systems_processes_are_not_stale(
     other = tmp_path_factory.mktemp("other")
     assert stale_processes.find(DataFolder(other)) == []
     (other / "run").mkdir()
-    somebody = psutil.Process(supervised.pids()["a"])
-    (other / "run" / "processes.json").write_text(json.dumps({str(somebody.pid): somebody.create_time() - 5}))
+    running = psutil.Process(supervised.pids()["a"])
+    (other / "run" / "processes.json").write_text(json.dumps({str(running.pid): running.create_time() - 5}))
     assert stale_processes.find(DataFolder(other)) == [], "the same number, but another process"
 
 

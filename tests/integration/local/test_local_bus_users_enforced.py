@@ -60,7 +60,7 @@ def _is_healthy(monitor_port: int) -> bool:
 
 @pytest.fixture
 async def connect_as(nats_url: str, seeds: dict[str, str]) -> AsyncIterator[As]:
-    """Connects as a service; the streams are there."""
+    """Connects as a user of NATS, once the streams exist."""
     made: list[Bus] = []
 
     async def connect(service: str) -> Bus:

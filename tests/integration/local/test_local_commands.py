@@ -179,7 +179,7 @@ def test_the_doctor_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> No
 
 
 class _Gateway(BaseHTTPRequestHandler):
-    """Says what the class holds; the last answer for ever."""
+    """Gives the answers of `said` one after the other, and the last answer from then on."""
 
     said: ClassVar[list[dict[str, Any]]] = []
 

@@ -182,9 +182,9 @@ def _said(updated_at: str, worker: str = "first", uptime: float = 10.0, *, conne
     ],
 )
 def test_a_worker_lives_when_it_has_said_something_since_the_first_look(later: dict[str, Any], lives: bool) -> None:
-    sign = answers.SignOfLife()
-    assert not sign.seen_in(_said("12:00"))
-    assert sign.seen_in(later) is lives
+    new_report = answers.NewReport()
+    assert not new_report.seen_in(_said("12:00"))
+    assert new_report.seen_in(later) is lives
 
 
 async def test_the_supervisor_tells_connected_only_by_the_word_of_a_worker_of_this_run() -> None:

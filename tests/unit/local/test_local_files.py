@@ -14,9 +14,11 @@ from persistent_session.data_folder import DataFolder
 from persistent_session.errors import CliError, ExitCode
 from persistent_session.services.bus_users import BUS_USERS
 from persistent_session.services.secrets import API_KEY, MASTER_KEY
+from persistent_session.services.table import TABLE
 from persistent_session.stack import logs, ports, running_stack, stale_processes
 from persistent_session.stack.keys import open_keys
 from persistent_session.stack.lock_file import is_locked, locked
+from persistent_session.stack.plan import chosen_ports
 
 
 def test_keys_are_made_once_and_stay(tmp_path: Path) -> None:
@@ -70,6 +72,26 @@ def test_a_key_half_written_by_a_killed_start_is_made_again(tmp_path: Path) -> N
 
 def test_where_the_user_gave_a_key_none_is_made(tmp_path: Path) -> None:
     assert not open_keys(DataFolder(tmp_path), make_api_key=False).path(API_KEY).exists()
+
+
+def test_an_existing_data_folder_is_found_again_by_the_names_that_its_files_have(tmp_path: Path) -> None:
+    keys = open_keys(DataFolder(tmp_path))
+    names = {
+        "api-key", "cookie-secret", "master-key", "s3-access-key", "s3-secret-key", "nkey-backup",
+        "nkey-browser-worker", "nkey-gateway", "nkey-health", "nkey-setup",
+    }  # fmt: skip
+    assert keys.created == names
+    assert {path.name for path in (tmp_path / "keys").iterdir()} == names
+    data = DataFolder(tmp_path)
+    folders = {"nats": tmp_path / "nats", "s3": tmp_path / "s3", "standin": tmp_path / "standin"}
+    volumes = [volume.name for service in TABLE for volume in service.volumes if not volume.variable]
+    assert {name: data.volume(name) for name in volumes} == folders
+    assert data.ports == tmp_path / "run" / "ports.json"
+    assert set(chosen_ports(demo=True)) == {
+        "standin-web", "standin-control", "nats", "nats-monitor", "s3", "s3-grpc", "s3-master", "s3-master-grpc",
+        "s3-volume", "s3-volume-grpc", "s3-filer", "s3-filer-grpc", "s3-admin", "backup-http", "health-http",
+        "worker-http", "gateway-http",
+    }  # fmt: skip
 
 
 def test_a_data_folder_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:

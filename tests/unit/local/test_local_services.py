@@ -18,7 +18,7 @@ from persistent_session.settings import read_settings as read_stack_settings
 from persistent_session.stack.keys import Keys, open_keys
 from persistent_session.stack.plan import MARK, ProcessSpec, Programs, chosen_ports, plan
 from shared.runtime import ServiceSettings
-from shared.runtime.settings import read_settings
+from shared.runtime.settings import RAILWAY_VARIABLES, read_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 PORTS = {name: 20_000 + number for number, name in enumerate(chosen_ports(demo=True))}
@@ -143,7 +143,7 @@ def test_a_service_accepts_the_environment_that_the_plan_gives_it(
 def test_the_launcher_and_the_services_have_the_same_defaults(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME"):
+    for name in RAILWAY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     expected = {
         "client_id": DEFAULT_CLIENT_ID,

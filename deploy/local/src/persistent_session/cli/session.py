@@ -73,7 +73,7 @@ def wait(
 ) -> None:
     """Wait until the session is connected. Only a report that a worker makes while the command waits counts; workers
     report every few seconds. When the time is over: exit code 1, or 3 if no system answers, and the reason."""
-    sign = answers.SignOfLife()
+    new_report = answers.NewReport()
     why = CliError("no system answers", code=ExitCode.NOT_RUNNING)
     for _ in _attempts(timeout):
         try:
@@ -84,7 +84,7 @@ def wait(
                 raise
             why = error
             continue
-        fresh = sign.seen_in(answer) or timeout == 0
+        fresh = new_report.seen_in(answer) or timeout == 0
         if (answers.is_connected(answer) and fresh) or not connected:
             print("connected" if connected else "ready")
             return

@@ -18,7 +18,7 @@ def is_connected(answer: Json) -> bool:
     return part(answer, "status").get("isConnected") is True
 
 
-class SignOfLife:
+class NewReport:
     """Whether the session's worker has reported since the first answer seen here. For some seconds after a worker was
     killed, the gateway still passes on the last status. An answer is compared with the earlier answer and never with
     this machine's clock, because the clocks of two machines may differ."""

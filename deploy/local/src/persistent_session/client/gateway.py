@@ -92,7 +92,7 @@ class AsyncGateway:
         self._http = httpx.AsyncClient(
             base_url=url, headers=_header(key), timeout=SECONDS, trust_env=False, transport=transport
         )
-        self._sign = answers.SignOfLife()
+        self._new_report = answers.NewReport()
 
     async def __aenter__(self) -> AsyncGateway:
         return self
@@ -120,5 +120,5 @@ class AsyncGateway:
         except httpx.HTTPError:
             return ""
         answer = _json(response)
-        fresh = self._sign.seen_in(answer) or not answers.is_connected(answer)
+        fresh = self._new_report.seen_in(answer) or not answers.is_connected(answer)
         return answers.one_line(answer) if response.is_success and fresh else ""
