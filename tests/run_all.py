@@ -6,7 +6,7 @@ first, so that no long file is left over at the end. Both passes always run.
 
 A skipped test counts as a failure unless its reason is one of EXPECTED_SKIPS: a test that is skipped because the set-up
 brought too little would otherwise pass unseen. The exit code is that of the first pass that failed.
-Environment: TEST_WORKERS, the number of workers of each pass (2).
+Environment: TEST_WORKERS, the number of workers of each pass.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTEFACTS = ROOT / "test-artefacts"
-WORKERS = ("-n", os.environ.get("TEST_WORKERS", "2"), "--dist", "loadfile", "--no-loadscope-reorder")
-PASSES = {
-    "parts": ("-m", "not system and not slow", *WORKERS),
-    "system": ("-m", "system and not slow", *WORKERS),
-}
+WORKERS = {"parts": "3", "system": "2"}
+"""More than two cores' worth of workers: the tests of the parts mostly wait for intervals and for processes."""
+PASSES = {"parts": "not system and not slow", "system": "system and not slow"}
+"""Name → which tests, as pytest's -m."""
 EXPECTED_SKIPS = {
     "root may neither mount here nor be refused by a mode": "no package lets the root of such a container mount",
 }
@@ -37,7 +36,7 @@ UNEXPECTED_SKIP = 1
 
 def main() -> int:
     ARTEFACTS.mkdir(exist_ok=True)
-    codes = [_run(name, options) for name, options in PASSES.items()]
+    codes = [_run(name) for name in PASSES]
     reports = [path for path in map(_report, PASSES) if path.exists()]
     skips = list(unexpected_skips(reports))
     for test, reason in skips:
@@ -59,11 +58,15 @@ def unexpected_skips(reports: Iterable[Path]) -> Iterator[tuple[str, str]]:
                     yield f"{case.get('classname')}::{case.get('name')}", reason
 
 
-def _run(name: str, options: tuple[str, ...]) -> int:
+def _run(name: str) -> int:
     print(f"\n# {name}", flush=True)
     report = _report(name)
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", *options, f"--junitxml={report}", *sys.argv[1:]]
+    workers = os.environ.get("TEST_WORKERS", WORKERS[name])
+    command = [
+        sys.executable, "-m", "pytest", "-q", "-m", PASSES[name], "-n", workers, "--dist", "loadfile",
+        "--no-loadscope-reorder", f"--junitxml={report}", *sys.argv[1:],
+    ]  # fmt: skip
     try:
         return subprocess.run(command, cwd=ROOT, check=False).returncode
     except KeyboardInterrupt:

@@ -22,6 +22,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -61,6 +62,8 @@ def main() -> int:
     users = options.users or ["root", "user"]
     if set(users) - {"root", "user"}:
         parser.error(f"no such user: {', '.join(users)}")
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored where a script started this in the background
+        signal.signal(number, signal.default_int_handler)
     try:
         check_machine()
         base = make_base()

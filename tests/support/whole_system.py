@@ -134,11 +134,13 @@ class System:
             self._process = None
 
     def end(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            with suppress(subprocess.TimeoutExpired):
-                self.stop()
-        for process in self.processes():
-            _kill(process)
+        """By SIGKILL, which takes no time. The tests of an orderly stop call `stop`."""
+        while victims := self.processes():
+            for process in victims:
+                _kill(process)
+            psutil.wait_procs(victims, timeout=10)
+        if self._process is not None:
+            self._process.wait(timeout=10)
 
     def cli(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(

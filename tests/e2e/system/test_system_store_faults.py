@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.system, pytest.mark.browser, pytest.mark.timeout(300)]
 def store(tmp_path: Path) -> Iterator[S3Server]:
     server = S3Server().start(tmp_path / "s3")
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ async def test_the_s3_server_killed_during_a_backup_loses_nothing_that_was_store
         assert await site.worker.restore(first.backup) == TREE
     finally:
         site.close()
-        s3.stop()
+        s3.kill()
 
 
 async def test_an_owner_killed_during_its_offer_leaves_nothing_to_see(site: Site, nats: NatsServer) -> None:

@@ -64,7 +64,7 @@ def test_the_run_fails_for_a_skip_although_pytest_passes(
     monkeypatch.setattr(run_all, "ARTEFACTS", tmp_path)
     skip = reason or next(iter(run_all.EXPECTED_SKIPS))
 
-    def run(name: str, options: tuple[str, ...]) -> int:
+    def run(name: str) -> int:
         _report_of(tmp_path, skip).rename(tmp_path / f"tests-{name}.xml")
         return 0
 
