@@ -15,7 +15,7 @@ from browser_worker.domain.debounce import Debounce
 from browser_worker.domain.ladder import Budget
 from browser_worker.domain.reading import LocalStorageExport, PageState, RawReading, Reading, SelfCheck, SendOutcome
 from browser_worker.domain.session import DurableRecord
-from browser_worker.ports import BrowserGone, BrowserMeasure, ProfileDamaged, Save, Snapshot
+from browser_worker.ports import BrowserGone, BrowserMeasure, CopyOutcome, ProfileDamaged, Save, Snapshot
 from browser_worker.runner.dependencies import Dependencies, Times
 from shared.clock import SystemClock
 from shared.contracts.backups import BackupEntry, Backups, BackupTrigger, EpochClaimed, Stored
@@ -298,6 +298,36 @@ class DurableRecordInMemory:
         self.written = replace(record)
 
 
+class FakeMetrics:
+    """Remembers what was counted, such as `launched True`."""
+
+    def __init__(self) -> None:
+        self.counted: list[str] = []
+        self.seconds_frozen: list[float] = []
+        self.seconds_paused: list[float] = []
+
+    def lease_renewed(self, outcome: str) -> None:
+        self.counted.append(f"lease {outcome}")
+
+    def frozen(self, seconds: float) -> None:
+        self.seconds_frozen.append(seconds)
+
+    def launched(self, *, succeeded: bool) -> None:
+        self.counted.append(f"launched {succeeded}")
+
+    def rung_taken(self, rung: str) -> None:
+        self.counted.append(f"rung {rung}")
+
+    def saved(self, outcome: CopyOutcome) -> None:
+        self.counted.append(f"save {outcome}")
+
+    def backed_up(self, outcome: CopyOutcome) -> None:
+        self.counted.append(f"backup {outcome}")
+
+    def snapshot_paused(self, seconds: float) -> None:
+        self.seconds_paused.append(seconds)
+
+
 @dataclass
 class World:
     browser: FakeBrowser = field(default_factory=FakeBrowser)
@@ -305,6 +335,7 @@ class World:
     backups: FakeBackups = field(default_factory=FakeBackups)
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     durable_record: DurableRecordInMemory = field(default_factory=DurableRecordInMemory)
+    metrics: FakeMetrics = field(default_factory=FakeMetrics)
     statuses: list[SessionStatus] = field(default_factory=list)
 
     @property
@@ -329,6 +360,7 @@ class World:
             "backups": self.backups,
             "outbox": self.outbox,
             "durable_record": self.durable_record,
+            "metrics": self.metrics,
             "clock": SystemClock(),
             "publish_status": publish_status,
             "publish_event": publish_event,

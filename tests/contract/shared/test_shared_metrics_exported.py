@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from backup.bootstrap import build
 from backup.settings import Settings
+from browser_worker.adapters.worker_metrics import ServedWorkerMetrics
 from gateway.bootstrap import Gateway
 from gateway.settings import GatewaySettings
 from health.bootstrap import HealthApp
@@ -32,6 +33,7 @@ def gateway(metrics: Metrics) -> Metrics:
 
 
 def browser_worker(metrics: Metrics) -> Metrics:
+    ServedWorkerMetrics(metrics)
     return metrics
 
 

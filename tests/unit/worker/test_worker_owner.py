@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from fake_worker import NOW, World
 
+from browser_worker.adapters.worker_metrics import ServedWorkerMetrics
 from browser_worker.domain.reading import PageState
+from browser_worker.ports import CopyOutcome
 from browser_worker.runner.worker import Worker
 from browser_worker.runner.worker_dependencies import WorkerDependencies
 from shared.clock import SystemClock
 from shared.contracts.errors import Unavailable
 from shared.contracts.sessions import DesiredState, LeaseRecord, SessionRecord
 from shared.contracts.telemetry import WorkerHeartbeat
+from shared.runtime import Metrics
 from shared.testing import MemoryBucket, eventually
 
 SESSION = "shop"
@@ -49,6 +52,7 @@ class Stage:
             "leases": MemoryBucket(LeaseRecord),
             "dependencies_of": lambda _: dependencies,
             "commands_of": lambda *_: NoCommands(),
+            "metrics": self.world.metrics,
             "heartbeat": heartbeat,
             "resources": lambda: (1, 1),
             "ttl": 1.0,
@@ -154,3 +158,35 @@ async def test_the_heartbeat_names_the_sessions_and_the_free_capacity() -> None:
     async with started(capacity=3) as stage:
         await eventually(lambda: stage.heartbeats)
         assert (stage.heartbeats[-1].sessions, stage.heartbeats[-1].free_capacity) == ((), 3)
+
+
+async def test_renewals_of_the_lease_are_counted() -> None:
+    async with started() as stage:
+        await stage.want(DesiredState.RUNNING, 1)
+        await eventually(lambda: stage.world.metrics.counted.count("lease held") > 1)
+
+
+def test_the_metrics_page_shows_what_was_counted() -> None:
+    metrics = Metrics()
+    served = ServedWorkerMetrics(metrics)
+    served.watch_sessions(lambda: 2, 4)
+    served.lease_renewed("unknown")
+    served.launched(succeeded=False)
+    served.rung_taken("reload")
+    served.saved(CopyOutcome.MADE)
+    served.backed_up(CopyOutcome.UNCHANGED)
+    served.frozen(3.0)
+    served.snapshot_paused(0.02)
+    page = metrics.render().decode().splitlines()
+    for line in (
+        "wa_worker_sessions 2.0",
+        "wa_worker_capacity 4.0",
+        'wa_worker_lease_renewals_total{outcome="unknown"} 1.0',
+        'wa_worker_launches_total{outcome="failed"} 1.0',
+        'wa_worker_rungs_total{rung="reload"} 1.0',
+        'wa_worker_copies_total{copy="save",outcome="made"} 1.0',
+        'wa_worker_copies_total{copy="backup",outcome="unchanged"} 1.0',
+        "wa_worker_freeze_seconds_count 1.0",
+        "wa_worker_snapshot_pause_seconds_sum 0.02",
+    ):
+        assert line in page

@@ -655,3 +655,33 @@ async def test_an_event_that_waited_for_the_lease_is_answered_when_the_lease_is_
         assert world.status.state == "connected"
         runner.thaw()
         await eventually(lambda: "reconnecting" in world.states)
+
+
+async def test_launches_rungs_copies_pauses_and_freezes_are_counted() -> None:
+    world = World()
+    connected_profile(world)
+    world.browser.gone_at_launch = 1
+    async with running(world) as runner:
+        await until(world, "connected")
+        await eventually(lambda: world.backups.stored)
+        runner.freeze()
+        runner.thaw()
+        world.backups.error = Unavailable("down")
+        with pytest.raises(Unavailable):
+            await runner.control.back_up()
+    counted = world.metrics.counted
+    assert counted.index("launched False") < counted.index("rung new_browser") < counted.index("launched True")
+    assert counted.index("save made") < counted.index("backup made") < counted.index("backup failed")
+    assert world.metrics.seconds_paused[0] == 0.001
+    assert len(world.metrics.seconds_frozen) == 1
+
+
+async def test_a_freeze_that_ends_with_the_lease_is_counted_too() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        runner.freeze()
+        runner.lease_lost()
+        await eventually(lambda: runner.state == "stopped")
+    assert len(world.metrics.seconds_frozen) == 1

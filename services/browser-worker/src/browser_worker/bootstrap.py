@@ -18,11 +18,12 @@ from browser_worker.adapters.durable_record_file import DurableRecordFile
 from browser_worker.adapters.outbox_sqlite import SqliteOutbox
 from browser_worker.adapters.profile.paths import ProfilePaths
 from browser_worker.adapters.profile.store import DiskProfileStore
-from browser_worker.domain.budgets import STOP_MARGIN, kill_after
+from browser_worker.adapters.worker_metrics import ServedWorkerMetrics
+from browser_worker.domain.budgets import END_SECONDS, STOP_MARGIN, kill_after
 from browser_worker.domain.debounce import Debounce
 from browser_worker.domain.ladder import Budget
 from browser_worker.handlers import SessionCommands
-from browser_worker.ports import SessionControl
+from browser_worker.ports import SessionControl, WorkerMetrics
 from browser_worker.runner.dependencies import Dependencies, Times
 from browser_worker.runner.worker import Worker
 from browser_worker.runner.worker_dependencies import WorkerDependencies
@@ -49,7 +50,9 @@ async def main(shutdown: Shutdown) -> int:
     bus = await Bus.connect(settings.bus_options("browser-worker"), clock=clock, wait_seconds=None)
     metrics.watch_bus(bus)
     guard = Watchdog(limit=_watchdog_limit(settings), clock=clock, age=lambda: worker.doubt())
-    worker = _worker(settings, bus, clock, guard)
+    worker_metrics = ServedWorkerMetrics(metrics)
+    worker = _worker(settings, bus, clock, guard, worker_metrics)
+    worker_metrics.watch_sessions(lambda: len(worker.owned), settings.worker_max_sessions)
     ops = OpsServer(
         metrics,
         host=settings.http_host,
@@ -77,8 +80,8 @@ def _watchdog_limit(settings: WorkerSettings) -> float:
     return kill_after(settings.lease_ttl_ms / 1000, TICK_SECONDS) if settings.lease_policy == "fence" else 0.0
 
 
-def _worker(settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog) -> Worker:
-    sessions = _Sessions(settings, bus, clock, guard)
+def _worker(settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog, metrics: WorkerMetrics) -> Worker:
+    sessions = _Sessions(settings, bus, clock, guard, metrics)
     sessions.check()
 
     async def heartbeat(message: WorkerHeartbeat) -> None:
@@ -92,12 +95,13 @@ def _worker(settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog) -
             leases=bus.bucket(subjects.LEASES_BUCKET, LeaseRecord),
             dependencies_of=sessions.dependencies_of,
             commands_of=sessions.commands_of,
+            metrics=metrics,
             heartbeat=heartbeat,
             resources=lambda: (psutil.Process().memory_info().rss, _free_bytes(settings.session_path)),
             capacity=settings.worker_max_sessions,
             ttl=settings.lease_ttl_ms / 1000,
             fence=settings.lease_policy == "fence",
-            stop_seconds=_stop_seconds(settings),
+            stop_seconds=settings.stop_budget_ms / 1000 + END_SECONDS,
         )
     )
 
@@ -105,7 +109,10 @@ def _worker(settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog) -
 class _Sessions:
     """Builds what one session's runner needs, once: the browser's driver and the outbox outlive a lost lease."""
 
-    def __init__(self, settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog) -> None:
+    def __init__(
+        self, settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog, metrics: WorkerMetrics
+    ) -> None:
+        self._metrics = metrics
         self._settings = settings
         self._guard = guard
         self._bus = bus
@@ -155,6 +162,7 @@ class _Sessions:
             backups=BusBackupService(self._bus, session),
             outbox=SqliteOutbox(paths.outbox, self._clock),
             durable_record=DurableRecordFile(paths.durable_record),
+            metrics=self._metrics,
             clock=self._clock,
             publish_status=publish_status,
             publish_event=publish_event,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -252,6 +253,32 @@ class Outbox(Protocol):
     def find(self, command_id: str) -> SendResult | None: ...
     def open(self) -> list[SendResult]:
         """Those still intended or unknown, oldest first."""
+        ...
+
+
+class CopyOutcome(StrEnum):
+    """What came of a save or a backup."""
+
+    MADE = "made"
+    UNCHANGED = "unchanged"
+    """The newest backup holds the snapshot already."""
+    FAILED = "failed"
+
+
+class WorkerMetrics(Protocol):
+    """Counts what the worker does, for its metrics page."""
+
+    def lease_renewed(self, outcome: str) -> None: ...
+    def frozen(self, seconds: float) -> None:
+        """A browser stood still so long because its lease was in doubt."""
+        ...
+
+    def launched(self, *, succeeded: bool) -> None: ...
+    def rung_taken(self, rung: str) -> None: ...
+    def saved(self, outcome: CopyOutcome) -> None: ...
+    def backed_up(self, outcome: CopyOutcome) -> None: ...
+    def snapshot_paused(self, seconds: float) -> None:
+        """A browser stood still so long for a snapshot."""
         ...
 
 

@@ -172,6 +172,49 @@ GATEWAY_ACTIONS = REGISTRY.counter(
 )
 GATEWAY_STREAMS = REGISTRY.gauge("wa_gateway_streams", "Open event streams.", owner=Owner.GATEWAY)
 
+# Browser worker
+
+WORKER_SESSIONS = REGISTRY.gauge("wa_worker_sessions", "Sessions that this worker runs.", owner=Owner.BROWSER_WORKER)
+WORKER_CAPACITY = REGISTRY.gauge(
+    "wa_worker_capacity", "Sessions that this worker takes at a time.", owner=Owner.BROWSER_WORKER
+)
+WORKER_LEASE_RENEWALS = REGISTRY.counter(
+    "wa_worker_lease_renewals_total",
+    "Renewals of leases: held, lost to another worker, or unknown because NATS did not answer.",
+    owner=Owner.BROWSER_WORKER,
+    labels=("outcome",),
+)
+WORKER_FREEZE_SECONDS = REGISTRY.histogram(
+    "wa_worker_freeze_seconds",
+    "How long a browser stood still because its lease was in doubt.",
+    owner=Owner.BROWSER_WORKER,
+    buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+WORKER_LAUNCHES = REGISTRY.counter(
+    "wa_worker_launches_total",
+    "Launches of a browser: launched or failed.",
+    owner=Owner.BROWSER_WORKER,
+    labels=("outcome",),
+)
+WORKER_RUNGS = REGISTRY.counter(
+    "wa_worker_rungs_total",
+    "Rungs of the recovery ladder that were taken.",
+    owner=Owner.BROWSER_WORKER,
+    labels=("rung",),
+)
+WORKER_COPIES = REGISTRY.counter(
+    "wa_worker_copies_total",
+    "Saves and backups that this worker attempted: made, unchanged or failed.",
+    owner=Owner.BROWSER_WORKER,
+    labels=("copy", "outcome"),
+)
+WORKER_SNAPSHOT_PAUSE_SECONDS = REGISTRY.histogram(
+    "wa_worker_snapshot_pause_seconds",
+    "How long a browser stood still for a snapshot.",
+    owner=Owner.BROWSER_WORKER,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
+)
+
 # Backup
 
 BACKUP_STORED = REGISTRY.counter("wa_backup_stored_total", "Backups stored.", owner=Owner.BACKUP)

@@ -19,7 +19,7 @@ from dataclasses import replace
 import msgspec
 
 from browser_worker.domain.reading import PageState
-from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged, Save, Snapshot
+from browser_worker.ports import BrowserGone, BrowserHangs, CopyOutcome, ProfileDamaged, Save, Snapshot
 from shared.contracts.backups import BackupTrigger, Stored
 from shared.contracts.errors import Fenced, NotConnected, ServiceError, Unavailable
 from shared.contracts.events import SnapshotSaved
@@ -149,6 +149,7 @@ class BackupScheduler:
             browser_version=await deps.browser.version(),
             page_version=self._reporter.status.browser.page_version,
         )
+        deps.metrics.snapshot_paused(snapshot.pause_ms / 1000)
         await self._must_show_login()
         return snapshot
 
@@ -160,6 +161,7 @@ class BackupScheduler:
         """The snapshot at its place as a save."""
         save = await self._deps.profile_store.add_save(snapshot)
         await self._report_save(save, snapshot)
+        self._deps.metrics.saved(CopyOutcome.MADE)
         log.info(
             "saved",
             session=self._deps.session,
@@ -203,8 +205,13 @@ class BackupScheduler:
         epoch = self._epoch()
         if epoch is None:
             raise ServiceError("the object store has not confirmed the session's epoch yet", code="epoch_not_claimed")
-        async with self._deps.profile_store.offer(snapshot) as chunks:
-            stored = await self._deps.backups.store(snapshot, chunks, epoch=epoch, trigger=trigger)
+        try:
+            async with self._deps.profile_store.offer(snapshot) as chunks:
+                stored = await self._deps.backups.store(snapshot, chunks, epoch=epoch, trigger=trigger)
+        except ServiceError:
+            self._deps.metrics.backed_up(CopyOutcome.FAILED)
+            raise
+        self._deps.metrics.backed_up(CopyOutcome.UNCHANGED if stored.unchanged else CopyOutcome.MADE)
         self._last_try_failed = False
         self._backed_up_at = self._deps.clock.monotonic()
         self._report_stored(stored, snapshot)
@@ -239,6 +246,7 @@ class BackupScheduler:
 
     def _report_no_save(self, code: str) -> None:
         """The next save is tried at the pace of a failed backup."""
+        self._deps.metrics.saved(CopyOutcome.FAILED)
         log.warning("no_save_made", session=self._deps.session, code=code)
         self._saved_at = self._deps.clock.monotonic() - self._deps.times.save + self._deps.times.back_up_retry
         self._reporter.set(saves=msgspec.structs.replace(self._reporter.status.saves, last_error=code))

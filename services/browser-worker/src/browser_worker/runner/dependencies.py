@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from browser_worker.domain.debounce import Debounce
 from browser_worker.domain.ladder import Budget
-from browser_worker.ports import BackupService, Browser, DurableRecordStore, Outbox, ProfileStore
+from browser_worker.ports import BackupService, Browser, DurableRecordStore, Outbox, ProfileStore, WorkerMetrics
 from shared.clock import Clock
 from shared.contracts.message import Message
 from shared.contracts.sessions import SessionStatus
@@ -48,6 +48,7 @@ class Dependencies:
     backups: BackupService
     outbox: Outbox
     durable_record: DurableRecordStore
+    metrics: WorkerMetrics
     clock: Clock
     publish_status: Callable[[SessionStatus], Awaitable[None]]
     publish_event: Callable[[str, str, Message], Awaitable[None]]

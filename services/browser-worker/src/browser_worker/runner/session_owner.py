@@ -167,6 +167,7 @@ class SessionOwner:
     def _lease_renewed(self, runner: SessionRunner, outcome: Outcome, since: float) -> None:
         """`since`: seconds since the newest renewal that succeeded was sent."""
         self._renewed_at = self._clock.monotonic() - since
+        self._deps.metrics.lease_renewed(outcome.value)
         match outcome:
             case Outcome.LOST:
                 runner.lease_lost()

@@ -42,6 +42,7 @@ class SessionRunner:
         """Set while the lease is sure, and for ever once the session is ending."""
         self._may_go_on.set()
         self._ending = False
+        self._frozen_at = 0.0
         self._interrupted = False
         self._ended_well = False
         self._work: asyncio.Task[bool] | None = None
@@ -82,6 +83,7 @@ class SessionRunner:
         if not self.frozen:
             if not self._ending:
                 self._may_go_on.clear()
+            self._frozen_at = self._deps.clock.monotonic()
             self._cut_off_work()
         self._context.freeze_guard.hold(Holder.LEASE)
 
@@ -98,6 +100,7 @@ class SessionRunner:
         if not self.frozen:
             return
         self._context.freeze_guard.release(Holder.LEASE)
+        self._count_freeze()
         self._context.polling.look_again()
         self._may_go_on.set()
         if self._interrupted:
@@ -109,8 +112,13 @@ class SessionRunner:
         if self._work is not None:
             self._work.cancel()
         self._kill_browser()
+        if self.frozen:
+            self._count_freeze()
         self._context.reporter.silence()
         self.post(Event.LEASE_LOST)
+
+    def _count_freeze(self) -> None:
+        self._deps.metrics.frozen(self._deps.clock.monotonic() - self._frozen_at)
 
     def _kill_browser(self) -> None:
         self._context.note(Fact.BROWSER_ENDED)

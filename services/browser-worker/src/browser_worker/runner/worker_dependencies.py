@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from browser_worker.ports import SessionControl
+from browser_worker.ports import SessionControl, WorkerMetrics
 from shared.bus import Bucket
 from shared.clock import Clock
 from shared.contracts.sessions import LeaseRecord, SessionRecord
@@ -30,6 +30,7 @@ class WorkerDependencies:
     leases: Bucket[LeaseRecord]
     dependencies_of: Callable[[str], Dependencies]
     commands_of: Callable[[str, SessionControl], Commands]
+    metrics: WorkerMetrics
     heartbeat: Callable[[WorkerHeartbeat], Awaitable[None]]
     resources: Callable[[], tuple[int, int]]
     """Memory of this process and free space on the disk of the profiles, in bytes."""

@@ -35,9 +35,11 @@ class BrowserEffects:
             except (BrowserGone, BrowserHangs) as error:
                 log.warning("launch_failed", session=deps.session, error=str(error) or type(error).__name__)
                 deps.browser.kill()
+                deps.metrics.launched(succeeded=False)
                 context.post(Event.LAUNCH_FAILED)
                 return
             context.note(Fact.LAUNCHED)
+            deps.metrics.launched(succeeded=True)
             context.reporter.set(
                 browser=BrowserStatus(version=await deps.browser.version(), started_at=deps.clock.now())
             )

@@ -50,6 +50,7 @@ class RecoveryEffects:
         log.info("rung", session=deps.session, rung=step.rung.value, attempt=session.attempts, delay=delay)
         await context.reporter.publish()
         await deps.clock.sleep(step.delay)
+        deps.metrics.rung_taken(step.rung.value)
         await self._take(step.rung)
         await deps.clock.sleep(deps.times.connect)
         context.post(Event.STILL_DOWN)
