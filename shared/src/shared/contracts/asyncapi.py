@@ -94,7 +94,7 @@ def _add_command(channels: Json, operations: Json, command: registry.Command) ->
 def _add_fact(channels: Json, operations: Json, fact: registry.Fact) -> None:
     name = ".".join(fact.subject.split(".")[1:-1])
     channels[name] = _channel(fact.subject, fact.message)
-    operations[name] = _sending(name, f"{fact.sender} tells", fact.message)
+    operations[name] = _sending(name, f"{fact.sender} sends", fact.message)
 
 
 def _add_bucket(channels: Json, operations: Json, bucket: registry.KeyValue) -> None:

@@ -1,4 +1,4 @@
-"""Requests to the session's owner and their replies. `Command-Id` and `Deadline` travel in headers (shared.bus)."""
+"""Requests to the session's owner and their replies. `Command-Id` and `Deadline` travel in headers (`shared.bus`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .sessions import SessionStatus
 
 
 class Check(Message, frozen=True, kw_only=True, tag="wa.session.v1.check"):
-    """Probe the page, validate the profile now, and start a save and a backup behind the answer."""
+    """Probe the page and validate the profile now; start a save and a backup that outlast the answer."""
 
     back_up: bool = True
 
@@ -28,22 +28,23 @@ class PairingCode(Message, frozen=True, kw_only=True, tag="wa.session.v1.pairing
 
 
 class SendTest(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_test"):
-    """Send one text, at most once for a Command-Id."""
+    """Send one text, at most once for each Command-Id."""
 
     phone_number: str
     text: str
 
 
 class AskCommand(Message, frozen=True, kw_only=True, tag="wa.message.v1.ask_command"):
-    """What became of a command, by its id."""
+    """Ask what became of the command with this id."""
 
     command_id: str
 
 
 class SendResult(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_result"):
-    """`outcome`: sent (the server acknowledged), failed (it refused), unknown (no acknowledgement in time; do not send
-    again, ask), intended (under way), absent (never seen). `ack` as WhatsApp counts: -1 refused, 0 clock, 1 server,
-    2 device, 3 read. `repeated`: the recorded result of an earlier command with the same id."""
+    """`outcome`: sent (WhatsApp's server acknowledged), failed (the server refused), unknown (no acknowledgement in
+    time: ask again, never send again), intended (under way), absent (the command was never seen). `ack` counts as
+    WhatsApp does: -1 refused, 0 waiting, 1 server, 2 device, 3 read. `repeated`: an earlier command with the same id
+    has this result."""
 
     outcome: str
     command_id: str = ""
@@ -54,7 +55,7 @@ class SendResult(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_res
 
 
 class BackUpNow(Message, frozen=True, kw_only=True, tag="wa.session.v1.back_up"):
-    """Snapshot, save and back up; refused unless connected."""
+    """Snapshot, save and back up. The owner refuses unless the session is connected."""
 
 
 class BackedUp(Message, frozen=True, kw_only=True, tag="wa.session.v1.backed_up"):
@@ -65,12 +66,12 @@ class BackedUp(Message, frozen=True, kw_only=True, tag="wa.session.v1.backed_up"
 
 
 class RestoreNow(Message, frozen=True, kw_only=True, tag="wa.session.v1.restore"):
-    """Put a backup in place of the profile; "" means the newest good one. The present profile is kept beside it."""
+    """Put a backup in place of the profile; "" means the newest good backup. The present profile is set aside."""
 
     backup_id: str = ""
 
 
 class Accepted(Message, frozen=True, kw_only=True, tag="wa.session.v1.accepted"):
-    """The work has begun; the status shows how it goes."""
+    """The work has begun; the status shows its progress."""
 
     detail: str = ""

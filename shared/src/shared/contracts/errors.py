@@ -1,16 +1,16 @@
-"""The error that crosses the bus, and the tree that both sides raise.
+"""The errors that cross the bus, as the tree that both sides raise.
 
 ServiceError
- ├─ Refused          the request cannot be served as it is: trying again will not help
+ ├─ Refused          the request cannot be served as it is; trying again does not help
  │   ├─ Invalid      a field is missing or wrong                               (HTTP 400)
  │   ├─ NotConnected the session is not connected to WhatsApp                   (HTTP 409)
- │   ├─ Conflict     somebody else changed it, or another command is under way  (HTTP 409)
+ │   ├─ Conflict     another writer was faster, or another command is under way  (HTTP 409)
  │   ├─ NotFound     no such session, backup or chunk                           (HTTP 404)
  │   └─ Fenced       an owner with a newer epoch exists                         (HTTP 409)
- └─ TryAgain         it may work later
-     ├─ NotRunning   nobody serves this command now                             (HTTP 503)
-     ├─ Unavailable  something that the service needs is lost (NATS, S3)         (HTTP 503)
-     └─ TimedOut     no answer in time; whether it happened is unknown          (HTTP 504)
+ └─ TryAgain         the same request may succeed later
+     ├─ NotRunning   no process serves this command now                         (HTTP 503)
+     ├─ Unavailable  the service has lost something that it needs (NATS, S3)     (HTTP 503)
+     └─ TimedOut     no answer in time; the outcome is unknown                  (HTTP 504)
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from .message import Message
 
 
 class ServiceError(Exception):
-    """`code` is stable and for programs, `hint` tells an operator what to do; neither holds secrets or numbers."""
+    """`code` is stable and meant for programs; `hint` tells an operator what to do. Neither holds secrets or phone
+    numbers. `retryable`: whether the same request may succeed later."""
 
     code = "internal"
     http_status = 500
@@ -97,12 +98,12 @@ _KINDS: dict[str, type[ServiceError]] = {
 
 
 def to_reply(error: Exception) -> ErrorReply:
-    """Any exception as a reply; one that is not ours says only its class, for its text may hold anything."""
+    """Any exception as a reply. A foreign exception shows only its class, because its text may hold anything."""
     if isinstance(error, ServiceError):
         return ErrorReply(kind=type(error).__name__, code=error.code, message=error.message, hint=error.hint)
     return ErrorReply(kind="ServiceError", code="internal", message=f"unexpected {type(error).__name__}")
 
 
 def from_reply(reply: ErrorReply) -> ServiceError:
-    """The error to raise at the asking side; an unknown kind becomes the base class."""
+    """The error for the asking side to raise; an unknown kind becomes the base class."""
     return _KINDS.get(reply.kind, ServiceError)(reply.message, hint=reply.hint, code=reply.code)

@@ -1,4 +1,4 @@
-"""Facts that are kept in the stream WA_EVENTS."""
+"""Facts that the stream WA_EVENTS holds."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ class Overall(StrEnum):
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`code` such as WA-SIZE; `level` healthy, warning, critical, or unknown (not judged: nothing is known, no alarm);
-    `value` and `limit` for people."""
+    """`code`: such as WA-SIZE. `level`: healthy, warning, critical, or unknown (nothing is known, so no alarm).
+    `value` and `limit` are texts for people."""
 
     code: str
     level: str
@@ -28,7 +28,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Issue(msgspec.Struct, frozen=True, kw_only=True):
-    """Something wrong, by the code of its check. Texts in English (`text`) and Arabic (`text_ar`)."""
+    """A problem, with the code of its check. Texts in English (`text`) and Arabic (`text_ar`)."""
 
     code: str
     level: str
@@ -52,7 +52,7 @@ class Judge(Message, frozen=True, kw_only=True, tag="wa.health.v1.judge"):
 
 
 class HealthReport(Message, frozen=True, kw_only=True, tag="wa.health.v1.report"):
-    """Published on every change and every HEALTH_CHECK_INTERVAL_MS; the reply to Judge too."""
+    """Published at every change and every HEALTH_CHECK_INTERVAL_MS; also the reply to Judge."""
 
     session: str
     at: Instant

@@ -1,4 +1,4 @@
-"""How a message is written: JSON with a `type` tag, instants with a zone, strict types."""
+"""How messages are written: JSON with a `type` tag, instants with a zone, strict types."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class BadMessage(ValueError):
-    """Bytes that are not the message that was expected; the text names the field, never its value."""
+    """The bytes are not the expected message. The text names the field, never its value."""
 
 
 def encode(message: msgspec.Struct) -> bytes:

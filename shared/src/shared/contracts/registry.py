@@ -1,4 +1,4 @@
-"""Every message that travels and where it travels: pure data for the AsyncAPI document and the golden tests."""
+"""Every message and its place on the bus: pure data for the AsyncAPI document and the golden tests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ HEALTH = "health"
 
 @dataclass(frozen=True)
 class Command:
-    """Request and reply (None: raw bytes). Any may be answered by an ErrorReply with the header Wa-Error."""
+    """Request and reply (None: raw bytes). Every command may be answered by an ErrorReply with the header Wa-Error."""
 
     verb: str
     server: str
@@ -58,7 +58,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Fact:
-    """Sent without an answer. `subject` with `{session}` or `{instance}` as its last token."""
+    """A message without an answer. The last token of `subject` is `{session}` or `{instance}`."""
 
     subject: str
     sender: str
@@ -109,7 +109,7 @@ BUCKETS = (
     KeyValue(subjects.LEASES_BUCKET, WORKER, LeaseRecord),
 )
 INSIDE = (ErrorReply, SnapshotManifest)
-"""Messages without a subject of their own: the answer of every failed command, and the file that chunks carry."""
+"""Messages without a subject of their own: the reply of a failed command, and the manifest that chunks carry."""
 
 
 def messages() -> tuple[type[Message], ...]:

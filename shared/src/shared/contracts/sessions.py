@@ -1,4 +1,4 @@
-"""A session as desired (by people) and as observed (by its owner)."""
+"""A session: the desired state that people ask for, and the status that its owner observes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DesiredState(StrEnum):
 
 
 class State(StrEnum):
-    """States of a session; on the bus plain text, read with `State.read`."""
+    """The states of a session; plain text on the bus, read with `State.read`."""
 
     STOPPED = "stopped"
     STARTING = "starting"
@@ -50,7 +50,7 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a session is in its state; on the bus plain text, read with `Reason.read`.
+    """Why a session is in its state; plain text on the bus, read with `Reason.read`.
 
     Readers decide by these names and never by parts of their text.
     """
@@ -124,7 +124,7 @@ INITIALIZING = frozenset({State.STARTING, State.RESTORING, State.PAIRING, State.
 
 
 class SessionRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.record"):
-    """DesiredState state, in the bucket wa-sessions under the session's id."""
+    """The desired state, in the bucket wa-sessions under the session's id. `desired`: a DesiredState."""
 
     session: str
     desired: str
@@ -134,7 +134,7 @@ class SessionRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.recor
 
 
 class LeaseRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.lease"):
-    """Who owns a session, in the bucket wa-leases. `nonce` tells two lives of one worker apart."""
+    """Who owns a session, in the bucket wa-leases. `nonce` distinguishes two processes of the same worker."""
 
     owner: str
     nonce: str
@@ -169,7 +169,7 @@ class Pairing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfileStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The profile on disk. Sizes in bytes, caches included in `bytes`."""
+    """The profile on disk. `bytes` includes the caches."""
 
     exists: bool = False
     valid: bool = False
@@ -182,7 +182,7 @@ class ProfileStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SavesStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The saves under BACKUP_SESSION_PATH. `pause_ms` is how long the browser stood still for the newest."""
+    """The saves under BACKUP_SESSION_PATH. `pause_ms`: how long the browser stood still for the newest save."""
 
     count: int = 0
     newest_at: Instant | None = None
@@ -193,7 +193,7 @@ class SavesStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupsStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The backups off-site, as far as the owner knows; `known` is false until the backup service answered once."""
+    """The backups off-site, as far as the owner knows. `known` is false until the backup service has answered once."""
 
     known: bool = False
     count: int = 0
@@ -206,14 +206,14 @@ class BackupsStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BrowserStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The browser and the page. Memory is PSS in bytes; `tier` tells how the state was read (wa-js, modules, dom)."""
+    """The browser and the page. Memory is PSS in bytes. `tier`: how the state was read (wa-js, modules, dom)."""
 
     version: str = ""
     memory_bytes: int = 0
     processes: int = 0
     started_at: Instant | None = None
     connected_after_ms: float = 0.0
-    """From launching the browser to connected, at the newest start."""
+    """Time from the launch of the browser to connected, at the newest start."""
     page_version: str = ""
     wa_js_version: str = ""
     tier: str = ""
@@ -223,7 +223,8 @@ class BrowserStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionStatus(Message, frozen=True, kw_only=True, tag="wa.session.v1.status"):
-    """Observed state, in the bucket wa-status. A reader drops one whose epoch is older than one it has seen."""
+    """The observed state, in the bucket wa-status. A reader drops a status whose epoch is older than one that it has
+    seen."""
 
     session: str
     state: str
@@ -235,7 +236,7 @@ class SessionStatus(Message, frozen=True, kw_only=True, tag="wa.session.v1.statu
     request: int = 0
     """The newest SessionRecord.request that has been carried out."""
     detail: str = ""
-    """A sentence for people: what happens now, or what to do."""
+    """A sentence for people: what happens now, or what they can do."""
     account: Account | None = None
     pairing: Pairing = Pairing()
     profile: ProfileStatus = ProfileStatus()

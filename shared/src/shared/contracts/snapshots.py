@@ -1,7 +1,7 @@
-"""A snapshot's manifest: which files, which chunks, which hashes. Pure; `join(split(x)) == x`.
+"""A snapshot's manifest: its files, their chunks and hashes. Pure; `join(split(x)) == x`.
 
-The manifest is what a backup stores and what a restore checks, so it holds all that is needed to refuse a bad restore:
-sizes, SHA-256 of every chunk, the browser's version, the owner's epoch.
+A backup stores the manifest and a restore checks it, so the manifest holds everything that is needed to refuse a bad
+restore: sizes, the SHA-256 of every chunk, the browser's version, the owner's epoch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from .message import Instant, Message
 
 CHUNK_BYTES = 512 * 1024
-"""Fixed size of a chunk; the bus takes 1 MiB with headers."""
+"""Size of every chunk but the last. The bus takes messages of 1 MiB, headers included."""
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,18 +37,18 @@ class SnapshotManifest(Message, frozen=True, kw_only=True, tag="wa.snapshot.v1.m
     files: tuple[FileEntry, ...]
     page_version: str = ""
     directories: tuple[str, ...] = ()
-    """Empty directories that must exist (Chromium makes the rest itself)."""
+    """Empty directories that must exist; Chromium makes the others."""
 
     def total_bytes(self) -> int:
         return sum(file.bytes for file in self.files)
 
 
 class BadPath(ValueError):
-    """A path in a manifest that would leave the folder it is restored into."""
+    """A path in a manifest would leave the folder of the restore."""
 
 
 def split(data: bytes) -> Iterator[bytes]:
-    """Chunks of CHUNK_BYTES, the last one shorter; nothing for empty data."""
+    """Chunks of CHUNK_BYTES; the last chunk is shorter, and empty data has no chunks."""
     for start in range(0, len(data), CHUNK_BYTES):
         yield data[start : start + CHUNK_BYTES]
 
@@ -71,5 +71,5 @@ def safe_path(path: str) -> str:
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """`156.0.8078.79` → (156, 0, 8078, 79), for comparing; text that is no number counts as 0."""
+    """`156.0.8078.79` → (156, 0, 8078, 79), for comparisons; a part that is not a number counts as 0."""
     return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))

@@ -1,4 +1,4 @@
-"""Fire-and-forget signs of life and figures."""
+"""Heartbeats: sent often, never acknowledged."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class WorkerHeartbeat(Message, frozen=True, kw_only=True, tag="wa.worker.v1.hear
     at: Instant
     sessions: tuple[str, ...] = ()
     free_capacity: int = 0
-    """How many more sessions it would take."""
+    """How many more sessions the worker takes."""
     memory_bytes: int = 0
     uptime_seconds: float = 0.0
     disk_free_bytes: int = 0
 
 
 class BackupHeartbeat(Message, frozen=True, kw_only=True, tag="wa.backup.v1.heartbeat"):
-    """Every 5 s from each backup replica; `store_ok` is the outcome of its newest look at the store."""
+    """Every 5 s from each backup replica. `store_ok`: whether the object store answered the replica's newest probe."""
 
     instance: str
     at: Instant

@@ -1,4 +1,4 @@
-"""Units of size. The settings in MB, the REST answers and the page all mean the same megabyte."""
+"""Units of size. The settings in MB, the REST answers and the page mean the same megabyte."""
 
 from __future__ import annotations
 

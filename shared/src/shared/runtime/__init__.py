@@ -1,4 +1,4 @@
-"""What a service's process needs beside its work: settings, logs, metrics, supervised tasks, an ordered stop."""
+"""What each service's process needs beside its work: settings, logs, metrics, supervised tasks, an ordered stop."""
 
 from .logging import configure_logging, get_logger
 from .metrics import Metrics

@@ -1,4 +1,4 @@
-"""How log lines look: JSON unless stderr is a terminal; constant event names, data in keys, nothing secret."""
+"""How log lines look: JSON unless stderr is a terminal, constant event names, data in keys, no secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOISY = (
     "aiohttp", "asyncio", "boto3", "botocore", "httpcore", "httpx", "nats", "playwright", "s3transfer", "urllib3",
     "werkzeug",
 )  # fmt: skip
-"""Libraries whose lines below a warning help nobody."""
+"""Libraries whose lines below a warning do not help an operator."""
 
 
 def configure_logging(service: str, level: str) -> None:

@@ -1,5 +1,8 @@
-"""What must never stand in a log: keys, phone numbers, message texts, QR data. Works on what is about to be written, so
-that a forgotten field or a library's own line is covered too."""
+"""Keeps keys, phone numbers, message texts and QR data out of the logs.
+
+Redaction works on the line that is about to be written, so that it also covers a forgotten field and a library's own
+lines.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
-"""Shorter texts would blot out ordinary words."""
+"""Redacting shorter texts would hide ordinary words."""
 
 _SECRET_NAMES = re.compile(
     r"(^|_)(api_?key|master_?key|access_?key(_id)?|private_?key|secret|token|seed|password|passphrase|authorization|cookie"
@@ -31,7 +34,7 @@ _secrets: set[str] = set()
 
 
 def never_log(secret: str) -> None:
-    """From now on this exact text is replaced in every line."""
+    """Redact this exact text in every line from now on."""
     if len(secret) >= SHORTEST_SECRET:
         _secrets.add(secret)
 
@@ -46,7 +49,7 @@ def clean(text: str) -> str:
 
 
 def clean_value(name: str, value: Any) -> Any:
-    """The value of the field `name` as it may be written; numbers and booleans stay, nested values are cleaned."""
+    """The value of the field `name` as the log may show it: numbers and booleans stay, nested values are cleaned."""
     if _SECRET_NAMES.search(name) and value not in (None, "", True, False):
         return REDACTED
     if isinstance(value, str):

@@ -16,14 +16,17 @@ from .shutdown import Shutdown
 FAILED_EXIT_CODE = 1
 CRASHED_EXIT_CODE = 70
 NOTICE_SECONDS = 2.0
-"""How long `main` may take to see that a stop was requested; one that waits for something else is cancelled."""
+"""How long `main` may take to notice a requested stop; after that it is cancelled."""
 
 log = structlog.get_logger()
 
 
 def run_service(name: str, main: Callable[[Shutdown], Awaitable[int]]) -> NoReturn:
-    """Run `main` and end the process with the code it returns. Phases of the shutdown that `main` has not run itself
-    run after it, also when it raises. A ServiceError is one line and code 1, anything else code 70."""
+    """Run `main` and end the process with the code that it returns.
+
+    The phases of the shutdown that `main` has not run run after it, also when it raises. A ServiceError becomes one log
+    line and code 1, every other exception code 70.
+    """
 
     async def run() -> int:
         shutdown = Shutdown()
@@ -34,14 +37,14 @@ def run_service(name: str, main: Callable[[Shutdown], Awaitable[int]]) -> NoRetu
             await shutdown.run()
 
     code = asyncio.run(run())
-    # The watchdog goes on: threads that never end would keep the interpreter from ending.
+    # The watchdog stays on guard, because threads that never end would keep the interpreter from ending.
     sys.exit(code)
 
 
 async def _code_of(main: Callable[[Shutdown], Awaitable[int]], shutdown: Shutdown) -> int:
     try:
         return await main(shutdown)
-    except SystemExit as end:  # load_settings; out of a task it would tear the loop down
+    except SystemExit as end:  # from load_settings; raised out of a task, SystemExit would tear down the loop
         return end.code if isinstance(end.code, int) else FAILED_EXIT_CODE
 
 
@@ -50,7 +53,7 @@ async def _until_requested(main: Callable[[Shutdown], Awaitable[int]], shutdown:
     requested = asyncio.ensure_future(shutdown.requested.wait())
     await asyncio.wait({work, requested}, return_when=asyncio.FIRST_COMPLETED)
     if not work.done() and shutdown.pending_phases == 0 and not shutdown.running:
-        work.cancel()  # still starting: there is nothing to stop in order
+        work.cancel()  # `main` is still starting, so there is nothing to stop in order
     await asyncio.wait({work}, timeout=NOTICE_SECONDS)
     if not work.done() and not shutdown.running:
         work.cancel()

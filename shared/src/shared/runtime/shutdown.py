@@ -1,7 +1,7 @@
-"""Stopping in order: a signal sets `requested`, then the phases run, each within its budget. A thread ends the process
-when even that hangs, for a stuck event loop cannot end itself.
+"""Stopping in order: a signal sets `requested`, then the phases run, each within its budget.
 
-The trap: a coroutine that swallows its cancellation. It is left behind, never waited for.
+A thread ends the process when the stop hangs, because a stuck event loop cannot end anything. A coroutine that swallows
+its cancellation is left behind; the stop never waits for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.clock import Clock, SystemClock
 
 HUNG_EXIT_CODE = 70
 SLACK_SECONDS = 10.0
-"""What the way to the phases and the end of the interpreter may take beyond the budgets."""
+"""Time for reaching the first phase and for the end of the interpreter, beyond the budgets of the phases."""
 HURRIED_SECONDS = 1.0
 """Budget of each phase after a second signal."""
 CANCEL_SECONDS = 0.5
@@ -36,7 +36,7 @@ class Phase:
 
 
 class Shutdown:
-    """First signal: stop in order. Second: hurry. Third: end at once."""
+    """The first signal stops in order, the second hurries, the third ends the process at once."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Shutdown:
         self._watchdog: threading.Thread | None = None
 
     def phase(self, name: str, budget_seconds: float, run: Callable[[], Awaitable[object]]) -> None:
-        """Add a phase; they run in the order in which they were added."""
+        """Add a phase; phases run in the order in which they were added."""
         self._phases.append(Phase(name, budget_seconds, run))
         self._budget_seconds += budget_seconds + CANCEL_SECONDS
 
@@ -70,13 +70,13 @@ class Shutdown:
         return len(self._phases)
 
     def listen(self) -> None:
-        """Take SIGTERM and SIGINT of this process."""
+        """Handle SIGTERM and SIGINT of this process."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.request, signal.Signals(number).name)
 
     def request(self, why: str = "asked") -> None:
-        """What a signal does."""
+        """Do what a signal does."""
         if not self.requested.is_set():
             log.info("stopping", why=why)
             self.requested.set()
@@ -95,11 +95,11 @@ class Shutdown:
             await self._run_phase(self._phases.pop(0))
 
     def ended(self) -> None:
-        """Nothing is left to guard."""
+        """Stop guarding: the process has nothing left to do."""
         self._ended.set()
 
     def guard(self) -> None:
-        """From now on the process ends, one way or the other, within the budgets and the slack."""
+        """End the process within the budgets and the slack, even when the stop hangs."""
         if self._watchdog is None:
             self._watchdog = threading.Thread(target=self._watch, name="shutdown-watchdog", daemon=True)
             self._watchdog.start()
@@ -133,7 +133,7 @@ async def _outcome(work: asyncio.Future[None]) -> str:
     if not work.done():
         work.cancel()
         await asyncio.wait({work}, timeout=CANCEL_SECONDS)
-        return "out of time"
+        return "out_of_time"
     error = None if work.cancelled() else work.exception()
     if error is not None:
         log.error("stop_phase_failed", error=type(error).__name__, exc_info=error)

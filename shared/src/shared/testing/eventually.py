@@ -1,4 +1,4 @@
-"""Waiting for a condition with a deadline, instead of sleeping and hoping."""
+"""Waiting for a condition with a deadline, instead of sleeping for a guessed time."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ T = TypeVar("T")
 async def eventually(
     check: Callable[[], T | Awaitable[T]], *, timeout: float = 10.0, interval: float = 0.05, message: str = ""
 ) -> T:
-    """Call `check` until it gives something true, and return that. An AssertionError in it counts as not yet.
-    Raises AssertionError after `timeout` seconds."""
+    """Call `check` until it returns a true value, and return that value. An AssertionError in `check` counts as "not
+    yet". Raises AssertionError after `timeout` seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
     while True:
@@ -36,7 +36,7 @@ async def eventually(
 
 
 def eventually_sync(check: Callable[[], T], *, timeout: float = 10.0, interval: float = 0.05, message: str = "") -> T:
-    """The same without an event loop."""
+    """As `eventually`, without an event loop."""
     deadline = time.perf_counter() + timeout
     while True:
         last: object

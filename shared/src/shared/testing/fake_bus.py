@@ -1,4 +1,4 @@
-"""A bus in memory: the real bus's own code over a transport without a network. Several buses on one hub are several
+"""A bus in memory: the code of the real bus over a transport without a network. Several buses on one hub act as several
 services."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ M = TypeVar("M", bound=Message)
 
 @dataclass
 class MemoryHub:
-    """What stands in for nats-server."""
+    """Takes the place of nats-server."""
 
     subscriptions: list[_MemorySubscription] = field(default_factory=list)
     buckets: dict[str, BucketData] = field(default_factory=lambda: {name: BucketData() for name in BUCKETS})
@@ -36,7 +36,7 @@ class MemoryHub:
     deliveries: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def deliver(self, incoming: Incoming) -> int:
-        """To every subscription that matches, and to one of each queue group; how many got it."""
+        """Deliver to every matching subscription, and to one member of each queue group. Returns the number reached."""
         groups: dict[tuple[str, str], list[_MemorySubscription]] = {}
         for number, each in enumerate(self.subscriptions):
             if each.transport.connected and matches(each.subject, incoming.subject):
@@ -158,7 +158,7 @@ class _MemorySubscription:
 
 
 class FakeBus(Bus):
-    """`lose()` and `come_back()` are the network's; `hub.buckets[name]` has the buckets' own faults."""
+    """`lose()` and `come_back()` are faults of the network; `hub.buckets[name]` has the buckets' own faults."""
 
     def __init__(self, clock: Clock | None = None, hub: MemoryHub | None = None) -> None:
         self.hub = hub if hub is not None else MemoryHub()
@@ -191,7 +191,7 @@ class FakeBus(Bus):
         return self._track(_EventWatch(self.hub, handler, since))
 
     async def make_streams(self) -> None:
-        """They are there from the start."""
+        """They exist from the start."""
 
 
 class _EventWatch:

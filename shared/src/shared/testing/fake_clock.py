@@ -38,11 +38,11 @@ class FakeClock:
 
     @property
     def sleepers(self) -> int:
-        """How many wait for this clock."""
+        """How many tasks sleep on this clock."""
         return len(self._sleepers)
 
     def advance(self, seconds: float) -> None:
-        """In one jump; the woken run at the next turn of the loop."""
+        """Jump; the woken tasks run at the next turn of the event loop."""
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
         for due, woken in list(self._sleepers):
@@ -50,7 +50,7 @@ class FakeClock:
                 woken.set_result(None)
 
     async def pass_time(self, seconds: float) -> None:
-        """Step from sleeper to sleeper, so that each wakes at its own time and runs before the clock goes on."""
+        """Step from sleeper to sleeper: each wakes at its own time and runs before the clock goes on."""
         end = self._monotonic + seconds
         await run_ready_tasks()
         while (due := self._next_due()) is not None and due <= end:

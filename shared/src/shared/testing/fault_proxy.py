@@ -1,5 +1,7 @@
-"""A TCP proxy in front of a server that fails on command. Runs in a thread of its own, so that blocking clients (boto3)
-and asynchronous ones can both be tested."""
+"""A TCP proxy in front of a server; the proxy fails on command.
+
+The proxy runs in a thread of its own, so that tests of blocking clients (boto3) and of asynchronous clients can use it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from urllib.parse import urlsplit
 MODES = ("pass", "refuse", "hang", "cut", "403")
 CHUNK_BYTES = 16 * 1024
 BODY_LIMIT_BYTES = 64 * 1024 * 1024
-"""Of a refused request: more is not waited for."""
+"""The proxy does not read more of a refused request's body."""
 LINE_END = b"\r\n"
 HEAD_END = b"\r\n\r\n"
 POLL_SECONDS = 0.02
@@ -26,10 +28,10 @@ FORBIDDEN = (
 
 
 class FaultProxy:
-    """`mode` may be set at any time from any thread and acts on open connections too, before the setting returns:
+    """Any thread may set `mode` at any time; the new mode acts on open connections too, before the assignment returns.
 
-    pass · refuse (connections are reset at once) · hang (open, but nothing passes) · cut (reset after
-    `cut_after_bytes` of answer) · 403 (S3's refusal, without asking the server).
+    pass · refuse (connections are reset at once) · hang (connections stay open, but nothing passes) · cut (reset after
+    `cut_after_bytes` of the answer) · 403 (S3's refusal, without asking the server).
     """
 
     def __init__(self, target_url: str, *, mode: str = "pass", cut_after_bytes: int = 4096) -> None:
@@ -98,7 +100,7 @@ class FaultProxy:
             await asyncio.wait(self._clients, timeout=2.0)
 
     async def _end_all(self) -> None:
-        """Until they are closed: a client that asks once more on one of them would see its end, not the new mode."""
+        """Wait until all connections are closed: a request on an old connection would not see the new mode."""
         ending = list(self._open)
         self._abort_all()
         for writer in ending:
@@ -163,7 +165,7 @@ class FaultProxy:
             if writer.can_write_eof():
                 writer.write_eof()
             if not answer:
-                await asyncio.Event().wait()  # the client has said all; the answer ends the connection
+                await asyncio.Event().wait()  # the request is complete; the answer ends the connection
 
     async def _while_hanging(self) -> None:
         while self._mode == "hang":  # noqa: ASYNC110  (set from any thread)
@@ -171,7 +173,7 @@ class FaultProxy:
 
 
 async def _forbid(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers when the client has said all: what lies unread at the end would turn the answer into a reset."""
+    """Answer after the whole request: unread bytes at the end would turn the answer into a reset."""
     head = await reader.readuntil(HEAD_END)
     if b"expect: 100-continue" not in head.lower():
         await _read_body(reader, head)
@@ -199,7 +201,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> None:
 
 
 async def _drop(reader: asyncio.StreamReader, count: int) -> None:
-    """Read up to `count` bytes, fewer when the client ends before."""
+    """Read up to `count` bytes, or to the end of the request."""
     while count > 0 and (chunk := await reader.read(min(count, CHUNK_BYTES))):
         count -= len(chunk)
 

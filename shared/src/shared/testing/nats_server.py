@@ -15,7 +15,7 @@ START_SECONDS = 20.0
 
 
 class NatsServer:
-    """Port and data stay over `restart`; `lose_data` forgets everything, as a lost volume would."""
+    """Port and data survive `restart`; `lose_data` deletes everything, as a lost volume would."""
 
     def __init__(self) -> None:
         self._folder: Path | None = None
@@ -54,12 +54,12 @@ class NatsServer:
             self._process.kill()
 
     def restart(self) -> None:
-        """Stop when it runs, and start on the same port and data."""
+        """Stop the server if it runs, and start it on the same port and data."""
         self.stop()
         self._launch()
 
     def lose_data(self) -> None:
-        """Only while it is stopped."""
+        """Only while the server is stopped."""
         shutil.rmtree(self._home / "store", ignore_errors=True)
 
     @property

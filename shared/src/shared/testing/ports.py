@@ -6,12 +6,12 @@ import socket
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago; somebody else may take it before you do."""
+    """A port of 127.0.0.1 that was free a moment ago; another program may take it first."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ones, all held open until the last is known."""
+    """Different ports; all are held open until the last one is known."""
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
     try:
         for each in sockets:

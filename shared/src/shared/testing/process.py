@@ -1,4 +1,4 @@
-"""A server program under test: started, stopped, killed, frozen; its output kept in a file."""
+"""A server program under test: started, stopped, killed, frozen. Its output goes to a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def program(name: str) -> str:
 
 
 class Process:
-    """Raises nothing on stop and kill, also when it has ended already."""
+    """`stop` and `kill` raise nothing, also when the program has ended already."""
 
     def __init__(self, command: Sequence[str], *, log_file: Path, env: Mapping[str, str] | None = None) -> None:
         self._log_file = log_file
@@ -44,7 +44,7 @@ class Process:
         return self._log_file.read_text(errors="replace")[-2000:]
 
     def freeze(self) -> None:
-        """Returns when it stands still."""
+        """Return when the program stands still."""
         self._process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
 

@@ -1,4 +1,4 @@
-"""A real S3 server (SeaweedFS) for tests. Telemetry is off, every port is chosen, everything lies in one folder."""
+"""A real S3 server (SeaweedFS) for tests, without telemetry, on free ports, with its data in one folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import urllib.request
 from pathlib import Path
 
 from .eventually import eventually_sync
-from .ports import free_port
+from .ports import free_ports
 from .process import Process, program
 
 START_SECONDS = 60.0
 
 
 class S3Server:
-    """`endpoint` and `bucket` are there after `start`; port, keys and data stay over `restart`."""
+    """`endpoint` and `bucket` exist after `start`; port, keys and data survive `restart`."""
 
     bucket = "wa-test"
     region = "us-east-1"
@@ -31,7 +31,7 @@ class S3Server:
     def start(self, folder: Path) -> S3Server:
         self._folder = folder
         (folder / "data").mkdir(parents=True, exist_ok=True)
-        self._ports = {name: free_port() for name in PORT_FLAGS}
+        self._ports = dict(zip(PORT_FLAGS, free_ports(len(PORT_FLAGS)), strict=True))
         self._launch()
         return self
 
