@@ -35,7 +35,7 @@ def fake(
     )
 
 
-def quiet() -> tuple[ConsoleOutput, io.StringIO]:
+def captured_output() -> tuple[ConsoleOutput, io.StringIO]:
     """A console output, and what it showed."""
     shown = io.StringIO()
     return ConsoleOutput(Console(file=shown, width=200, color_system=None)), shown

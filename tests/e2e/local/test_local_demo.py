@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from persistent_session.data_folder import DataFolder
+from persistent_session.errors import ExitCode
 from persistent_session.stack import running_stack, stale_processes
 from persistent_session.stack.running_stack import RunningStack
 from shared.clock import SystemClock
@@ -39,12 +40,15 @@ class Demo:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        self.launch()
+        eventually_sync(self._started, timeout=60, message="the demo did not start")
+
+    def launch(self) -> None:
         with self.out.open("wb") as out:
             self._process = subprocess.Popen(
                 self._command("demo"), cwd=self.folder, env=self._env(), stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        eventually_sync(self._started, timeout=60, message="the demo did not start")
 
     def _started(self) -> bool:
         assert self._process
@@ -213,6 +217,16 @@ def test_two_systems_run_side_by_side(demo: Demo, tmp_path_factory: pytest.TempP
         assert "connected" in demo.cli("status")
     finally:
         other.end()
+
+
+def test_ctrl_c_during_the_start_stops_what_has_started(demo: Demo) -> None:
+    demo.launch()
+    eventually_sync(lambda: "nats " in demo.printed(), timeout=30)
+    demo.signal(signal.SIGINT)
+    assert demo.wait(timeout=25) == ExitCode.INTERRUPTED
+    assert "Ctrl-C stops everything" not in demo.printed(), "the start had not ended"
+    assert re.search(r"✓ nats\s+stopped", demo.printed())
+    assert stale_processes.find(DataFolder(demo.data)) == []
 
 
 def test_a_second_ctrl_c_hurries(demo: Demo) -> None:

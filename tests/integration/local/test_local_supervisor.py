@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from supervised import fake, journal, quiet
+from supervised import captured_output, fake, journal
 
 from persistent_session.errors import CliError
 from persistent_session.stack import supervised_process, supervisor
@@ -24,7 +24,7 @@ from shared.testing import eventually, free_port
 
 @asynccontextmanager
 async def _running(folder: Path, *specs: ProcessSpec, **options: object) -> AsyncIterator[Supervisor]:
-    output, shown = quiet()
+    output, shown = captured_output()
     found = Supervisor(specs, log_dir=folder / "logs", clock=SystemClock(), output=output, **options)  # type: ignore[arg-type]
     found.shown = shown  # type: ignore[attr-defined]
     try:
@@ -34,7 +34,7 @@ async def _running(folder: Path, *specs: ProcessSpec, **options: object) -> Asyn
         assert not any(found.pids().values())
 
 
-def _whats(folder: Path, what: str) -> list[str]:
+def _names_in_journal(folder: Path, what: str) -> list[str]:
     return [line[0] for line in journal(folder) if line[1] == what]
 
 
@@ -43,15 +43,15 @@ async def test_stages_start_one_after_the_other_and_all_stop_in_the_reverse_orde
     async with _running(tmp_path, *processes) as system:
         await system.start()
         assert all(system.pids().values())
-    assert _whats(tmp_path, "start") == ["a", "b", "c"]
-    assert _whats(tmp_path, "stop") == ["c", "b", "a"]
+    assert _names_in_journal(tmp_path, "start") == ["a", "b", "c"]
+    assert _names_in_journal(tmp_path, "stop") == ["c", "b", "a"]
 
 
 async def test_processes_of_one_stage_do_not_wait_for_each_other(tmp_path: Path) -> None:
     slow = fake("slow", free_port(), tmp_path, "mute", required=False, ready_seconds=2.0)
     async with _running(tmp_path, slow, fake("quick", free_port(), tmp_path)) as system:
         starting = asyncio.create_task(system.start())
-        await eventually(lambda: "quick" in _whats(tmp_path, "start"), timeout=1.9)
+        await eventually(lambda: "quick" in _names_in_journal(tmp_path, "start"), timeout=1.9)
         assert not starting.done()
         await starting
 
@@ -62,9 +62,9 @@ async def test_a_service_that_died_is_started_again_with_the_same_name_and_a_new
         first = system.pids()["a"]
         os.kill(first, signal.SIGKILL)
         second = await eventually(lambda: system.pids()["a"] not in (0, first) and system.pids()["a"])
-        await eventually(lambda: len(_whats(tmp_path, "start")) == 2)
+        await eventually(lambda: len(_names_in_journal(tmp_path, "start")) == 2)
         os.kill(second, signal.SIGKILL)
-        await eventually(lambda: len(_whats(tmp_path, "start")) == 3)
+        await eventually(lambda: len(_names_in_journal(tmp_path, "start")) == 3)
         said = system.shown.getvalue()  # type: ignore[attr-defined]
     assert "signal 9" in said
     assert said.index("again in 0.5 s") < said.index("again in 1 s"), "the delay grows"
@@ -79,7 +79,7 @@ async def test_a_service_with_wrong_settings_ends_the_start_at_once_with_its_own
     async with _running(tmp_path, fake("a", free_port(), tmp_path, "exit=2")) as system:
         with pytest.raises(CliError, match="GATEWAY_PORT must be a number") as told:
             await system.start()
-    assert _whats(tmp_path, "start") == ["a"], "trying again cannot help"
+    assert _names_in_journal(tmp_path, "start") == ["a"], "trying again cannot help"
     assert "a.log" in told.value.hint
 
 
@@ -87,7 +87,7 @@ async def test_a_service_that_never_starts_ends_the_start_after_a_few_tries(tmp_
     async with _running(tmp_path, fake("a", free_port(), tmp_path, "exit=1")) as system:
         with pytest.raises(CliError, match="cannot be started"):
             await system.start()
-    assert len(_whats(tmp_path, "start")) == supervised_process.TRIES_BEFORE_READY
+    assert len(_names_in_journal(tmp_path, "start")) == supervised_process.TRIES_BEFORE_READY
 
 
 async def test_what_was_started_before_a_failed_start_is_stopped(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ async def test_what_was_started_before_a_failed_start_is_stopped(tmp_path: Path)
         with pytest.raises(CliError):
             await system.start()
         assert system.pids()["good"]
-    assert _whats(tmp_path, "stop") == ["good"]
+    assert _names_in_journal(tmp_path, "stop") == ["good"]
 
 
 async def test_a_needed_service_that_never_answers_ends_the_start(tmp_path: Path) -> None:
@@ -122,12 +122,12 @@ async def test_a_service_that_does_not_hear_is_killed_when_its_time_is_over(tmp_
         await system.start()
         began = clock.monotonic()
     assert clock.monotonic() - began < 5
-    assert _whats(tmp_path, "stop") == ["a"]
+    assert _names_in_journal(tmp_path, "stop") == ["a"]
 
 
 async def test_whoever_is_in_a_hurry_does_not_wait_for_the_budget(tmp_path: Path) -> None:
     deaf = fake("deaf", free_port(), tmp_path, "deaf", stop_seconds=60)
-    output, _ = quiet()
+    output, _ = captured_output()
     clock = SystemClock()
     system = Supervisor([deaf], log_dir=tmp_path, clock=clock, output=output)
     await system.start()
