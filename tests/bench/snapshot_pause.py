@@ -36,14 +36,14 @@ def plain_pause(browser: BrowserProcesses, profile: Path, place: Path) -> float:
     try:
         shutil.copytree(profile, place, symlinks=True)
     finally:
-        browser.resume()
+        browser.thaw()
     pause = (CLOCK.monotonic() - started) * 1000
     shutil.rmtree(place)
     return pause
 
 
 def freeze(browser: BrowserProcesses) -> None:
-    if not browser.stop():
+    if not browser.freeze():
         print("snapshot_pause a thread did not stop in time", file=sys.stderr)
 
 
@@ -67,7 +67,7 @@ async def measure(root: Path, megabytes: int, url: str) -> list[Outcome]:
             plain.append(await asyncio.to_thread(plain_pause, processes, store.profile, root / "plain"))
             await CLOCK.sleep(0.4)
             snapshot = await store.snapshot(
-                freeze=lambda: freeze(processes), thaw=processes.resume, epoch=1, browser_version="156.0.8078.79"
+                freeze=lambda: freeze(processes), thaw=processes.thaw, epoch=1, browser_version="156.0.8078.79"
             )
             await store.add_save(snapshot)
             ours.append(snapshot.pause_ms)

@@ -10,7 +10,7 @@ from typing import Any
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
 from browser_worker.adapters.browser.driver import Driver
 from browser_worker.adapters.browser.watchdog import Watchdog
-from browser_worker.domain.reading import LocalStorageExport, PageState, Reading
+from browser_worker.domain.reading import PageState, Reading
 from shared.clock import SystemClock
 from shared.testing import eventually
 from standin.client import Phone
@@ -56,13 +56,11 @@ class BrowserStage:
             await part.stop()
 
     @asynccontextmanager
-    async def launched(
-        self, *, carried: LocalStorageExport | None = None, **options: Any
-    ) -> AsyncIterator[ChromiumBrowser]:
+    async def launched(self, **options: Any) -> AsyncIterator[ChromiumBrowser]:
         """A browser on the profile; whatever the test did to it, nothing of it is left."""
         browser = self.browser(**options)
         try:
-            await browser.launch(self.profile, carried)
+            await browser.launch(self.profile, None)
             yield browser
         finally:
             await self.end(browser)

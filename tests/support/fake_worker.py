@@ -46,7 +46,7 @@ class FakeBrowser:
     def shows(self, page: PageState) -> None:
         self.page = page
 
-    async def launch(self, profile: Path, carried: LocalStorageExport | None) -> None:
+    async def launch(self, profile: Path, local_storage: LocalStorageExport | None) -> None:
         self.calls.append("launch")
         if self.gone_at_launch:
             self.gone_at_launch -= 1
@@ -150,7 +150,7 @@ class FakeProfileStore:
     async def local_storage_export(self) -> LocalStorageExport | None:
         return None
 
-    async def write_local_storage_export(self, carried: LocalStorageExport) -> None:
+    async def write_local_storage_export(self, export: LocalStorageExport) -> None:
         self.calls.append("write_local_storage_export")
 
     async def snapshot(

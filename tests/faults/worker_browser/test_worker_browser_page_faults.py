@@ -224,13 +224,13 @@ async def test_an_unreachable_site_reads_as_unknown_and_comes_back(stage: Browse
         await shows(browser, PageState.CONNECTED)
 
 
-async def test_carried_storage_waits_for_a_site_that_comes_later(stage: BrowserStage) -> None:
+async def test_exported_storage_waits_for_a_site_that_comes_later(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.export_local_storage()
+        export = await browser.export_local_storage()
         await browser.close(timeout=5)
         stage.standin.stop()
         (stage.profile / "Default" / "Local Storage").rename(stage.folder / "lost")
-        await browser.launch(stage.profile, carried)
+        await browser.launch(stage.profile, export)
         assert (await browser.read()).state is PageState.UNKNOWN
         stage.standin.start()
         await browser.reload()

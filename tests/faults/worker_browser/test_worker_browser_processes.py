@@ -76,9 +76,9 @@ async def test_a_stop_returns_when_the_last_thread_of_a_busy_browser_stands_stil
         found = BrowserProcesses(stage.profile)
         pids = [process.pid for process in found.refresh()]
         for _ in range(30):
-            assert found.stop(wait_seconds=5)
+            assert found.freeze(wait_seconds=5)
             moving = [state for pid in pids for state in thread_states(pid) if state not in "TXZ"]
-            found.resume()
+            found.thaw()
             assert moving == []
             await asyncio.sleep(0.05)
         await shows(browser, PageState.CONNECTED)
@@ -91,7 +91,7 @@ async def test_a_stop_waits_no_longer_than_it_may_and_says_so(
         monkeypatch.setattr("browser_worker.adapters.browser.processes._state", lambda stat: "D")
         with structlog.testing.capture_logs() as logs:
             browser.freeze()
-        assert "browser_not_still" in [line["event"] for line in logs]
+        assert "browser_still_moving" in [line["event"] for line in logs]
         browser.thaw()
         await shows(browser, PageState.QR)
 
@@ -115,12 +115,12 @@ async def test_a_send_to_a_frozen_browser_fails_without_a_doubt(stage: BrowserSt
 
 async def test_a_frozen_browser_can_be_killed_and_started_again(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.export_local_storage()
+        export = await browser.export_local_storage()
         browser.freeze()
         browser.kill()
         browser.kill()
         await eventually(lambda: not processes(stage.profile))
-        await browser.launch(stage.profile, carried)
+        await browser.launch(stage.profile, export)
         await shows(browser, PageState.CONNECTED)
 
 
@@ -177,7 +177,7 @@ async def test_a_stray_browser_on_the_profile_is_ended_first(stage: BrowserStage
 
 async def test_a_dead_driver_is_replaced(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.export_local_storage()
+        export = await browser.export_local_storage()
         assert browser._driver.pid is not None
         os.kill(browser._driver.pid, signal.SIGKILL)
 
@@ -192,7 +192,7 @@ async def test_a_dead_driver_is_replaced(stage: BrowserStage) -> None:
 
         await eventually(gone)
         browser.kill()
-        await browser.launch(stage.profile, carried)
+        await browser.launch(stage.profile, export)
         await shows(browser, PageState.CONNECTED)
 
 
@@ -261,11 +261,11 @@ async def test_a_watchdog_that_died_is_started_again(stage: BrowserStage) -> Non
 
 async def test_the_watchdog_leaves_the_next_owners_browser_alone(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.export_local_storage()
+        export = await browser.export_local_storage()
         browser.kill()
         other = stage.browser()
         try:
-            await other.launch(stage.profile, carried)
+            await other.launch(stage.profile, export)
             await shows(other, PageState.CONNECTED)
             await stage.stop_driver_and_watchdog(browser)
             assert other.alive

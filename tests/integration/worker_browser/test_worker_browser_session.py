@@ -85,18 +85,18 @@ async def test_killed_with_its_storage_on_disk_it_is_connected_again_without_a_q
     assert stage.phone.device().max_simultaneous == 1
 
 
-async def test_carried_storage_brings_back_a_login_whose_file_was_lost(stage: BrowserStage) -> None:
+async def test_exported_storage_brings_back_a_login_whose_file_was_lost(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.export_local_storage()
-        assert carried.entries["ps:sequence"] == str(carried.sequence)
+        export = await browser.export_local_storage()
+        assert export.entries["ps:sequence"] == str(export.sequence)
         await browser.close(timeout=5)
         shutil.rmtree(stage.profile / "Default" / "Local Storage")
-        await browser.launch(stage.profile, carried)
+        await browser.launch(stage.profile, export)
         await _never_a_qr_until_connected(browser)
-        assert (await browser.export_local_storage()).sequence == carried.sequence + 1
+        assert (await browser.export_local_storage()).sequence == export.sequence + 1
 
 
-async def test_without_carried_storage_the_lost_file_would_have_lost_the_login(stage: BrowserStage) -> None:
+async def test_without_exported_storage_the_lost_file_would_have_lost_the_login(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
         await browser.close(timeout=5)
         shutil.rmtree(stage.profile / "Default" / "Local Storage")
@@ -104,22 +104,22 @@ async def test_without_carried_storage_the_lost_file_would_have_lost_the_login(s
         await shows(browser, PageState.QR)
 
 
-async def test_carried_storage_that_is_not_newer_changes_nothing(stage: BrowserStage) -> None:
+async def test_exported_storage_that_is_not_newer_changes_nothing(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.export_local_storage()
+        export = await browser.export_local_storage()
         await browser.export_local_storage()
         await browser.close(timeout=5)
-        stale = LocalStorageExport(carried.origin, carried.sequence, carried.entries | {"stale": "yes"})
+        stale = LocalStorageExport(export.origin, export.sequence, export.entries | {"stale": "yes"})
         await browser.launch(stage.profile, stale)
         await shows(browser, PageState.CONNECTED)
         assert "stale" not in (await browser.export_local_storage()).entries
 
 
-async def test_carried_storage_is_not_put_back_after_a_logout(stage: BrowserStage) -> None:
+async def test_exported_storage_is_not_put_back_after_a_logout(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
-        carried = await browser.export_local_storage()
+        export = await browser.export_local_storage()
         await browser.close(timeout=5)
-        await browser.launch(stage.profile, carried)
+        await browser.launch(stage.profile, export)
         await shows(browser, PageState.CONNECTED)
         stage.phone.unlink()
         await shows(browser, PageState.LOGGED_OUT)
@@ -128,7 +128,7 @@ async def test_carried_storage_is_not_put_back_after_a_logout(stage: BrowserStag
             await shows(browser, PageState.QR)
             assert "last-wid-md" not in (await browser.export_local_storage()).entries
         await browser.close(timeout=5)
-        await browser.launch(stage.profile, carried)
+        await browser.launch(stage.profile, export)
         await shows(browser, PageState.QR)
         assert "last-wid-md" not in (await browser.export_local_storage()).entries
 

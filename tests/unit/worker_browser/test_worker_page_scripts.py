@@ -8,7 +8,7 @@ import pytest
 from browser_stage import WA_JS
 
 from browser_worker.adapters.browser.executable_version import VersionOf
-from browser_worker.adapters.browser.launch_flags import NEVER_ASKED, arguments, environment, user_agent
+from browser_worker.adapters.browser.launch_flags import BLOCKED_HOSTS, arguments, environment, user_agent
 from browser_worker.adapters.browser.page_scripts import BadBundle, read_bundle
 
 
@@ -50,7 +50,7 @@ def test_resolver_rules_of_the_caller_are_joined_to_the_blocked_hosts() -> None:
     rules = [flag for flag in arguments("156.0.1.2", ["--host-resolver-rules=MAP a b"]) if "resolver" in flag]
     assert len(rules) == 1
     assert "MAP a b" in rules[0]
-    assert all(host in rules[0] for host in NEVER_ASKED)
+    assert all(host in rules[0] for host in BLOCKED_HOSTS)
 
 
 def test_the_user_agent_is_that_of_a_desktop_browser() -> None:

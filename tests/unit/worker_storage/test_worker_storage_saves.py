@@ -176,17 +176,17 @@ async def test_an_offered_snapshot_outlives_newer_ones_and_others_go(store: Disk
     assert [snapshot.folder.exists() for snapshot in snapshots] == [False, False, False, False, True, True]
 
 
-async def test_carried_storage_travels_with_the_snapshot_and_keeps_odd_texts(store: DiskProfileStore) -> None:
-    carried = LocalStorageExport("https://web.whatsapp.com", 3, {"half": "\ud83d", "مفتاح": "قيمة\0", "empty": ""})
-    await store.write_local_storage_export(carried)
-    assert await store.local_storage_export() == carried
+async def test_exported_storage_travels_with_the_snapshot_and_keeps_odd_texts(store: DiskProfileStore) -> None:
+    export = LocalStorageExport("https://web.whatsapp.com", 3, {"half": "\ud83d", "مفتاح": "قيمة\0", "empty": ""})
+    await store.write_local_storage_export(export)
+    assert await store.local_storage_export() == export
     path = store.profile / "Persistent Session/local-storage.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "Persistent Session/local-storage.json" in {entry.path for entry in (await snap(store)).manifest.files}
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"origin": 1}', b"\xff\xfe"])
-async def test_carried_storage_that_cannot_be_read_counts_as_none(store: DiskProfileStore, garbage: bytes) -> None:
+async def test_exported_storage_that_cannot_be_read_counts_as_none(store: DiskProfileStore, garbage: bytes) -> None:
     assert await store.local_storage_export() is None
     await store.write_local_storage_export(LocalStorageExport("o", 1, {}))
     (store.profile / "Persistent Session/local-storage.json").write_bytes(garbage)

@@ -39,7 +39,7 @@ class BrowserMeasure:
 class Browser(Protocol):
     """One browser on one profile. Every call ends within its timeout: BrowserHangs, BrowserGone."""
 
-    async def launch(self, profile: Path, carried: LocalStorageExport | None) -> None:
+    async def launch(self, profile: Path, local_storage: LocalStorageExport | None) -> None:
         """Start the browser on `profile` and open the page. Ends stray browsers on this profile first (the caller holds
         the profile's lock, so they are orphans)."""
         ...
@@ -157,10 +157,10 @@ class ProfileStore(Protocol):
         ...
 
     async def local_storage_export(self) -> LocalStorageExport | None:
-        """The carried localStorage that lies in the profile; None when there is none or it cannot be read."""
+        """The export that lies in the profile; None when there is none or it cannot be read."""
         ...
 
-    async def write_local_storage_export(self, carried: LocalStorageExport) -> None:
+    async def write_local_storage_export(self, export: LocalStorageExport) -> None:
         """Durably (fsync), by rename."""
         ...
 

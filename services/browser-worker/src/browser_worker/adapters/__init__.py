@@ -1,1 +1,1 @@
-"""The worker's hands: the browser, the profile on disk, the outbox, the bus."""
+"""How the worker's ports are fulfilled: the browser, the profile on disk, the outbox, the backup service."""

@@ -1,8 +1,8 @@
-"""The backup service as one session's owner sees it, over the bus.
+"""The backup service as the owner of one session sees it, over the bus.
 
-Errors of the bus pass through: NotRunning, Unavailable and TimedOut mean that nothing is known, never that nothing is
-there. The trap: after a lost answer a chunk may be requested again, but StoreSnapshot may not: the owner offers a new
-snapshot instead.
+Errors of the bus pass through: NotRunning, Unavailable and TimedOut mean that nothing is known about the backups, never
+that there are none. A request for a chunk is repeated after a lost answer. A `StoreSnapshot` is not, because the
+service may have stored the snapshot; the owner offers a new snapshot instead.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 
 
 class BusBackupService:
-    """Fulfils ports.BackupService. `store_seconds` bounds a whole upload."""
+    """Fulfils ports.BackupService. `store_seconds` is how long the upload of one snapshot may take."""
 
     def __init__(self, bus: Bus, session: str, *, store_seconds: float = STORE_SECONDS) -> None:
         self._bus = bus
@@ -81,7 +81,7 @@ class BusBackupService:
 
 
 class BusChunkSource:
-    """Fulfils ports.ChunkSource for one backup; each request is tried three times while trying again can help."""
+    """Fulfils ports.ChunkSource for one backup. A request that fails with TryAgain is repeated twice."""
 
     def __init__(self, bus: Bus, session: str, backup_id: str) -> None:
         self._bus = bus
@@ -89,17 +89,17 @@ class BusChunkSource:
         self._backup_id = backup_id
 
     async def manifest(self) -> SnapshotManifest:
-        """Raises ProfileDamaged when what was stored is no manifest."""
-        packed = bytearray()
-        while part := await _tried(partial(self._manifest_part, len(packed))):
-            packed += part
-            if len(packed) > _MAX_MANIFEST_BYTES:
+        """Raises ProfileDamaged when the stored bytes are no manifest."""
+        compressed = bytearray()
+        while part := await _with_retries(partial(self._manifest_part, len(compressed))):
+            compressed += part
+            if len(compressed) > _MAX_MANIFEST_BYTES:
                 raise ProfileDamaged("the backup's manifest is larger than a manifest can be")
-        return _unpacked(bytes(packed))
+        return _decoded(bytes(compressed))
 
     async def chunk(self, sha256: str) -> bytes:
-        """Raises ProfileDamaged when the bytes are not those asked for."""
-        data = await _tried(lambda: self._chunk(sha256))
+        """Raises ProfileDamaged when the bytes have another hash."""
+        data = await _with_retries(lambda: self._chunk(sha256))
         if digest(data) != sha256:
             raise ProfileDamaged("a chunk of the backup is damaged")
         return data
@@ -115,7 +115,7 @@ class BusChunkSource:
         return await self._bus.request_bytes(subject, message, timeout=CHUNK_SECONDS)
 
 
-async def _tried(request: Callable[[], Awaitable[T]]) -> T:
+async def _with_retries(request: Callable[[], Awaitable[T]]) -> T:
     for _ in range(_TRIES - 1):
         try:
             return await request()
@@ -124,9 +124,9 @@ async def _tried(request: Callable[[], Awaitable[T]]) -> T:
     return await request()
 
 
-def _unpacked(packed: bytes) -> SnapshotManifest:
+def _decoded(compressed: bytes) -> SnapshotManifest:
     try:
-        plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_MAX_MANIFEST_BYTES)
+        plain = zstandard.ZstdDecompressor().decompress(compressed, max_output_size=_MAX_MANIFEST_BYTES)
         return decode(plain, SnapshotManifest)
     except (zstandard.ZstdError, BadMessage) as error:
         raise ProfileDamaged(f"the backup's manifest cannot be read ({type(error).__name__})") from None

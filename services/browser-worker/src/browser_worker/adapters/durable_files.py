@@ -1,6 +1,8 @@
-"""Writing and removing files so that a crash leaves either the old or the new, and nothing outside is touched.
+"""Files that are written, moved and removed so that a crash leaves either the old state or the new one.
 
-Knows nothing of profiles. The trap: a rename is durable only after its folder was synced.
+Knows nothing of profiles. Symbolic links are never followed, so nothing outside of a folder changes. A rename survives
+a power cut only after `fsync` of the folder that holds the name (fsync(2)), so every function here that says "durable"
+syncs the folder too.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 def private_folder(path: Path) -> Path:
-    """Make `path` and what is missing above it, readable by this user alone."""
+    """Make `path` and the folders missing above it, with mode 0700. Gives `path` back."""
     missing = []
     while not path.is_dir():
         missing.append(path)
@@ -29,7 +31,7 @@ def private_folder(path: Path) -> Path:
 
 
 def sync_folder(path: Path) -> None:
-    """Make what was created in, renamed in or removed from `path` durable."""
+    """Make the names in `path` durable: files created, renamed or removed there."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -50,7 +52,7 @@ def sync_tree(path: Path) -> None:
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Replace `path` (mode 0600) by rename; after the return it survives a power cut."""
+    """Replace `path` (mode 0600) by a rename. The new file survives a power cut once this returns."""
     temporary = path.with_name(f".{path.name}.partial")
     temporary.unlink(missing_ok=True)
     try:
@@ -65,6 +67,7 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def move_durably(source: Path, target: Path) -> None:
+    """Rename within one file system; the new name survives a power cut once this returns."""
     source.rename(target)
     sync_folder(target.parent)
     if source.parent != target.parent:
@@ -72,7 +75,7 @@ def move_durably(source: Path, target: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a file, a link or a folder with all in it; links are removed, never followed. Absent is fine."""
+    """Remove a file, a link or a folder with everything in it. Nothing happens when `path` does not exist."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -89,14 +92,14 @@ def _unless_absent(_function: object, _path: str, reason: tuple[type[BaseExcepti
 
 
 def open_new(path: Path) -> FileIO:
-    """A new unbuffered binary file, mode 0600. Raises FileExistsError."""
+    """Create an unbuffered binary file, mode 0600. Raises FileExistsError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     return os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
 
 
 def copy_prefix(source: Path, target: Path, size: int, *, exact: bool = True) -> None:
-    """Copy the first `size` bytes into a new file, sharing blocks where the file system can. Raises OSError; EIO when
-    `exact` and the source is shorter."""
+    """Copy the first `size` bytes into a new file, with shared blocks where the file system can. Raises OSError; EIO
+    when the source is shorter and `exact` is set."""
     with source.open("rb", buffering=0) as reader, open_new(target) as writer:
         left = size - _copy_range(reader.fileno(), writer.fileno(), size)
         while left > 0:
@@ -110,7 +113,7 @@ def copy_prefix(source: Path, target: Path, size: int, *, exact: bool = True) ->
 
 
 def _copy_range(reader: int, writer: int, size: int) -> int:
-    """Bytes copied inside the kernel; fewer than `size` where that is not possible."""
+    """Copy inside the kernel; gives the number of bytes, which is less than `size` where the kernel cannot."""
     copy = getattr(os, "copy_file_range", None)
     done = 0
     while copy is not None and done < size:
@@ -127,13 +130,14 @@ def _copy_range(reader: int, writer: int, size: int) -> int:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
+    """Write until every byte is written: one `write` may take only a part."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def files_under(path: Path) -> Iterator[os.stat_result]:
-    """What `lstat` says of each regular file; files that go meanwhile are skipped."""
+    """The `lstat` of each regular file. A file that vanishes during the walk is skipped."""
     for folder, _, names in os.walk(path):
         for name in names:
             try:
@@ -145,5 +149,5 @@ def files_under(path: Path) -> Iterator[os.stat_result]:
 
 
 def bytes_under(path: Path) -> int:
-    """Bytes of all files; one that has several names is counted once."""
+    """Bytes of all files under `path`. A file with several names counts once."""
     return sum({(status.st_dev, status.st_ino): status.st_size for status in files_under(path)}.values())

@@ -1,4 +1,4 @@
-"""The small record that outlives the process and a wipe: `session.json` beside the profile."""
+"""The durable session record in a file, `session.json` beside the profile. It outlives the process and a wipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from browser_worker.domain.session import DurableRecord
 
 
 class DurableRecordFile:
-    """A damaged file reads as the defaults: everything in it can be learnt again, the epoch from the store."""
+    """Fulfils ports.DurableRecordStore. A damaged file reads as the defaults, because everything in the record can be
+    learnt again: the epoch from the object store, the rest from the page."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,8 +1,11 @@
-"""The journal that makes a command's send happen at most once, in SQLite beside the profile.
+"""The outbox in SQLite, beside the profile: no command sends its message twice.
 
-Holds command ids, message ids and outcomes, never a text. WhatsApp makes the number of the recipient a part of the
-message id, so the file is private and rows go after a week. Each change is on the disk when the call returns.
-The trap: a row that is still `intended` after a restart may have been sent, so it is asked for and never sent again.
+The intention is written durably before the send, and the outcome after it. A row that is still `intended` after a
+restart is a message that may or may not have been sent. The worker then asks the page for that message and never sends
+it again. A command that comes again gets the recorded outcome.
+
+The file holds command ids, message ids and outcomes, never a text. WhatsApp makes the recipient's number a part of the
+message id, so the file is private (0600) and a row goes after a week.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from shared.clock import Clock
 from shared.contracts.commands import SendResult
 from shared.runtime import get_logger
 
-KEPT = timedelta(days=7)
+ROW_LIFETIME = timedelta(days=7)
 _MAX_ERROR_CHARACTERS = 200
 _COLUMNS = "command_id, outcome, message_id, ack, error"
 _TABLE = """
@@ -34,12 +37,12 @@ log = get_logger()
 
 
 class SqliteOutbox:
-    """Fulfils ports.Outbox. Calls take milliseconds; one thread at a time."""
+    """Fulfils ports.Outbox. A change is on the disk when its call returns, after milliseconds. One thread at a time."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
         private_folder(path.parent)
-        self._database = _opened(path, clock)
+        self._database = _open(path, clock)
         self._drop_old()
 
     def intend(self, command_id: str, message_id: str) -> SendResult | None:
@@ -63,7 +66,7 @@ class SqliteOutbox:
         return None
 
     def record_outcome(self, command_id: str, result: SendResult) -> None:
-        """Record the outcome; a message id that is known already stays when `result` has none."""
+        """Record the outcome. A `result` without a message id leaves the recorded message id."""
         with self._database as change:
             change.execute(
                 "UPDATE sends SET outcome = ?, ack = ?, error = ?, message_id = coalesce(nullif(?, ''), message_id) "
@@ -85,7 +88,7 @@ class SqliteOutbox:
         self._database.close()
 
     def _drop_old(self) -> None:
-        limit = (self._clock.now() - KEPT).timestamp()
+        limit = (self._clock.now() - ROW_LIFETIME).timestamp()
         with self._database as change:
             change.execute("DELETE FROM sends WHERE intended_at < ?", (limit,))
 
@@ -95,13 +98,13 @@ def _result(row: tuple[str, str, str, int, str]) -> SendResult:
     return SendResult(outcome=outcome, command_id=command_id, message_id=message_id, ack=ack, error=error)
 
 
-def _opened(path: Path, clock: Clock) -> sqlite3.Connection:
-    """A journal that cannot be read is set aside: a worker that never starts helps nobody."""
+def _open(path: Path, clock: Clock) -> sqlite3.Connection:
+    """A journal that SQLite cannot read is set aside and a new one begun, so that the session can start."""
     try:
         return _connect(path)
     except sqlite3.DatabaseError:
         aside = path.with_name(f"{path.name}.damaged-{clock.now():%Y%m%dT%H%M%SZ}")
-        log.error("outbox_damaged", kept_as=aside.name)
+        log.error("outbox_damaged", set_aside_as=aside.name)
         path.rename(aside)
         for end in ("-wal", "-shm"):
             path.with_name(path.name + end).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Blocking work in a thread, from a coroutine that may be cancelled meanwhile.
+"""Blocking work in a thread, called from a coroutine that may be cancelled.
 
-The trap: a thread cannot be cancelled, so a cancelled caller waits for it; else it would work on behind a released
-lock.
+A thread cannot be cancelled. A cancelled caller therefore waits for the end of the thread; otherwise the thread would
+still write after the caller has released its lock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """What `work` returns or raises. When cancelled, ends only after `work` has ended."""
+    """The result of `work`, or the error that it raises. A cancelled call ends only after `work` has ended."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(running)

@@ -17,8 +17,8 @@ COOKIES = "Default/Cookies"
 ESSENTIAL = (LOCAL_STORAGE, INDEXED_DB)
 """Without these a browser finds no login: half the keys lie in each."""
 
-CARRIED_STORAGE = "Persistent Session/local-storage.json"
-"""The carried localStorage; inside the profile, so that it travels with every copy of it."""
+LOCAL_STORAGE_EXPORT = "Persistent Session/local-storage.json"
+"""The local-storage export; it lies inside the profile, so that every copy of the profile holds it."""
 
 SINGLETONS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
 

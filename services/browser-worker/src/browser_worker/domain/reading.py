@@ -98,10 +98,10 @@ class SendOutcome:
 
 @dataclass(frozen=True)
 class LocalStorageExport:
-    """localStorage carried beside the files.
+    """The localStorage of the page, written beside the profile's files.
 
-    `sequence` grows with each capture and is kept in the page's own localStorage too (key `ps:sequence`), so that a
-    start can tell whether the file is older than the carried copy: only then are the carried entries written back.
+    `sequence` grows with each export and lies in the page's own localStorage too (key `ps:sequence`). A start compares
+    the two and writes the entries back only when the number in the page is lower.
     """
 
     origin: str

@@ -1,1 +1,1 @@
-"""The browser and its page: Chromium, the driver, the scripts in the page, the watchdog."""
+"""The browser and its page: Chromium, the driver, the scripts in the page, the watchdog. Never imports `profile`."""

@@ -1,7 +1,13 @@
 """The browser of one session: Chromium under Playwright, on a profile of its own, with WhatsApp Web open in it.
 
-Knows launching, pages and processes together. The trap: a frozen browser answers nothing, so nothing is asked of it
-until it is thawed; and a browser that hangs is ended through its processes, never by asking it.
+Puts launching, pages and processes together. Two rules hold everywhere. A frozen browser answers nothing, so no call is
+made until the browser is thawed. A browser that hangs is ended through its processes, because a request to close would
+hang too.
+
+localStorage needs care, because Chromium writes it to the disk up to a minute late. `export_local_storage` reads it
+through the page and raises a sequence number inside it. A launch writes the last export back before the site's scripts
+run, but only when the page's own number is lower. The script that does this is removed after its first run: a login
+that ends in this browser must not come back with the next page.
 """
 
 from __future__ import annotations
@@ -20,9 +26,15 @@ from playwright.async_api import TimeoutError as DriverTimeout
 
 from browser_worker.adapters.browser.driver import Driver
 from browser_worker.adapters.browser.executable_version import VersionOf
-from browser_worker.adapters.browser.launch_flags import NOT_WANTED, arguments, environment
-from browser_worker.adapters.browser.page_driver import GRACE_SECONDS, PageBusy, PageDriver, ended
-from browser_worker.adapters.browser.page_scripts import WAKE_BINDING, carried_script, init_script, read_bundle
+from browser_worker.adapters.browser.launch_flags import REMOVED_DEFAULTS, arguments, environment
+from browser_worker.adapters.browser.page_driver import GRACE_SECONDS, PageBusy, PageDriver, answered
+from browser_worker.adapters.browser.page_scripts import (
+    WAKE_BINDING,
+    WRITE_BACK_PUSH,
+    init_script,
+    read_bundle,
+    write_back_script,
+)
 from browser_worker.adapters.browser.processes import BrowserProcesses
 from browser_worker.adapters.browser.watchdog import Watchdog
 from browser_worker.adapters.browsers_on_profile import clear_singletons
@@ -38,21 +50,22 @@ from shared.runtime import get_logger
 log = get_logger()
 
 OPEN_SECONDS = 10.0
-"""How long the page may take to begin to answer; one that does not is read as UNKNOWN and opened again later."""
+"""How long the page may take to begin to answer. A page that takes longer is read as UNKNOWN and opened again later."""
 STRAY_SECONDS = 5.0
+"""How long killed processes may take to be gone."""
 THAW_SECONDS = 0.5
-"""How long a call waits for a frozen browser: a snapshot's pause is far shorter, a lost lease's far longer."""
+"""How long a call waits for a frozen browser: a snapshot freezes it for far less, a lost lease for far longer."""
 NO_SANDBOX = "No usable sandbox"
-"""What Chromium says where the host allows no user namespaces."""
+"""Part of Chromium's message on a host that allows no user namespaces."""
 UNLINK_SECONDS = 10.0
-_OUT = frozenset({PageState.LOGGED_OUT, PageState.QR, PageState.IDLE})
+_UNLINKED = frozenset({PageState.LOGGED_OUT, PageState.QR, PageState.IDLE})
 
 
 class ChromiumBrowser:
-    """Fulfils `ports.Browser`. `timeout`: seconds that any call may take.
+    """Fulfils `ports.Browser`. `timeout` is how many seconds a call may take.
 
-    `driver` and `watchdog` are stopped by whoever made them. The constructor raises BadBundle and NoBrowser, so that a
-    worker that cannot work does not start.
+    Whoever makes `driver` and `watchdog` stops them. The constructor raises BadBundle and NoBrowser, so that a worker
+    without a browser does not start.
     """
 
     def __init__(
@@ -90,11 +103,11 @@ class ChromiumBrowser:
         self._sequence = 0
         self._floor = 0
         self._write_back: Any = None
-        self._taking_away: asyncio.Future[None] | None = None
+        self._removing_write_back: asyncio.Future[None] | None = None
 
     # starting
 
-    async def launch(self, profile: Path, carried: LocalStorageExport | None) -> None:
+    async def launch(self, profile: Path, local_storage: LocalStorageExport | None) -> None:
         await self._end_strays(profile)
         clear_singletons(profile)
         private_folder(profile)
@@ -104,13 +117,13 @@ class ChromiumBrowser:
         self._watchdog.watch(profile)
         try:
             await self._start()
-            await self._prepare(carried)
+            await self._prepare(local_storage)
         except (TimeoutError, BrowserHangs, DriverTimeout) as error:
-            await self._give_up()
+            await self._end_failed_launch()
             await self._driver.replace()
             raise BrowserHangs("the browser did not start in time") from error
         except (Error, OSError, NoBrowser) as error:
-            await self._give_up()
+            await self._end_failed_launch()
             raise BrowserGone(f"the browser did not start: {_reason(error)}") from error
         except BaseException:
             self.kill()
@@ -134,7 +147,7 @@ class ChromiumBrowser:
             executable_path=self._executable,
             headless=True,
             args=arguments(version, self._extra_args),
-            ignore_default_args=list(NOT_WANTED),
+            ignore_default_args=list(REMOVED_DEFAULTS),
             chromium_sandbox=self._sandbox,
             env=dict(environment()),
             handle_sigint=False,
@@ -149,22 +162,22 @@ class ChromiumBrowser:
         if self._processes is not None:
             self._processes.refresh()
 
-    async def _prepare(self, carried: LocalStorageExport | None) -> None:
+    async def _prepare(self, local_storage: LocalStorageExport | None) -> None:
         context = self._running()
-        self._sequence = carried.sequence if carried else 0
+        self._sequence = local_storage.sequence if local_storage else 0
         self._floor = 0
-        await context.expose_binding(WAKE_BINDING, self._told)
+        await context.expose_binding(WAKE_BINDING, self._on_push)
         await context.add_init_script(self._init_script)
-        if carried is not None and carried.origin == self._origin:
-            self._write_back = await context.add_init_script(carried_script(carried))
-        self._adopt(context.pages[0] if context.pages else await context.new_page())
+        if local_storage is not None and local_storage.origin == self._origin:
+            self._write_back = await context.add_init_script(write_back_script(local_storage))
+        self._use(context.pages[0] if context.pages else await context.new_page())
 
     async def _open(self) -> None:
-        """A site that cannot be reached is no fault of the browser: it is read as UNKNOWN."""
+        """A site that cannot be reached is no fault of the browser; the page is read as UNKNOWN."""
         with suppress(PageBusy):
             await self._page_driver().open(self._url, timeout=min(OPEN_SECONDS, self._timeout))
 
-    def _adopt(self, page: Page) -> None:
+    def _use(self, page: Page) -> None:
         self._page = PageDriver(page, timeout=self._timeout)
         self._crashed = False
         page.on("crash", self._page_crashed)
@@ -186,26 +199,27 @@ class ChromiumBrowser:
             await self._clock.sleep(0.02)
             processes.kill()
 
-    async def _give_up(self) -> None:
+    async def _end_failed_launch(self) -> None:
         self.kill()
         with suppress(BrowserHangs):
             await self._end_strays(self._profile)
 
-    # what the page pushes
+    # pushes of the page
 
     def on_wake(self, callback: Callable[[], None]) -> None:
         """The newest callback alone is called."""
         self._on_wake = callback
 
-    def _told(self, _source: Any, what: str) -> None:
-        if what.startswith("carried:"):
+    def _on_push(self, _source: Any, what: str) -> None:
+        """Whatever the page pushes is a reason to read; two pushes say more than that."""
+        if what.startswith(WRITE_BACK_PUSH):
             self._floor = self._sequence
-            log.info("carried_storage", verdict=what.removeprefix("carried:")[:16])
-            self._taking_away = asyncio.ensure_future(self._take_write_back_away())
+            log.info("local_storage_write_back", verdict=what.removeprefix(WRITE_BACK_PUSH)[:16])
+            self._removing_write_back = asyncio.ensure_future(self._remove_write_back())
         self._logged_out = self._logged_out or what == "logout"
         self._wake()
 
-    async def _take_write_back_away(self) -> None:
+    async def _remove_write_back(self) -> None:
         script, self._write_back = self._write_back, None
         if script is not None:
             with suppress(Error):
@@ -225,7 +239,7 @@ class ChromiumBrowser:
         if self._on_wake is not None:
             self._on_wake()
 
-    # what it is
+    # the browser
 
     @property
     def alive(self) -> bool:
@@ -239,95 +253,95 @@ class ChromiumBrowser:
         memory, processes = await asyncio.to_thread(BrowserProcesses(self._profile).memory)
         return BrowserMeasure(version=await self.version(), memory_bytes=memory, processes=processes)
 
-    # what the page shows and does
+    # the page
 
     async def read(self) -> Reading:
         try:
-            page = await self._awake()
+            page = await self._thawed_page()
         except PageBusy:
             return interpret([])
         return await page.read(self._floor)
 
     async def self_check(self) -> SelfCheck:
-        return await (await self._awake()).self_check()
+        return await (await self._thawed_page()).self_check()
 
     async def reload(self) -> None:
         if self._crashed:
             await self.reopen_page()
             return
-        await (await self._awake()).open(self._url, timeout=self._timeout)
+        await (await self._thawed_page()).open(self._url, timeout=self._timeout)
 
     async def reopen_page(self) -> None:
         context, old = self._running(), self._page
-        blank = await ended(context.new_page(), self._timeout)
+        blank = await answered(context.new_page(), self._timeout)
         self._page = None
         if old is not None:
-            await ended(old.page.close(), self._timeout)
-        self._adopt(await ended(context.new_page(), self._timeout))
-        await ended(blank.close(), self._timeout)
+            await answered(old.page.close(), self._timeout)
+        self._use(await answered(context.new_page(), self._timeout))
+        await answered(blank.close(), self._timeout)
         await self._open()
 
     async def refresh_qr(self) -> None:
-        await (await self._awake()).act("refresh_qr")
+        await (await self._thawed_page()).act("refresh_qr")
 
     async def take_over(self) -> None:
-        await (await self._awake()).act("take_over")
+        await (await self._thawed_page()).act("take_over")
 
     async def dismiss_known_dialogs(self) -> None:
-        await (await self._awake()).act("dismiss")
+        await (await self._thawed_page()).act("dismiss")
 
     async def pairing_code(self, number: str) -> str:
-        return await (await self._awake()).pairing_code(number)
+        return await (await self._thawed_page()).pairing_code(number)
 
     async def new_message_id(self, number: str) -> str:
-        """Made by the page; by us, in the same form, while its functions are not ready."""
+        """The page makes it. While the functions of the page are not ready, this worker makes it in the same form."""
         try:
-            made = await (await self._awake()).new_message_id(number)
+            made = await (await self._thawed_page()).new_message_id(number)
         except PageBusy:
             made = ""
         return made or f"true_{number}@c.us_3EB0{secrets.token_hex(9).upper()}"
 
     async def send_text(self, number: str, text: str, message_id: str, *, timeout: float) -> SendOutcome:
         try:
-            page = await self._awake()
+            page = await self._thawed_page()
         except (BrowserGone, BrowserHangs):
             return sending.failed("the browser does not answer; nothing was sent")
         return await page.send(number, text, message_id, timeout=timeout)
 
     async def find_message(self, message_id: str) -> SendOutcome | None:
-        return await (await self._awake()).find_message(message_id)
+        return await (await self._thawed_page()).find_message(message_id)
 
     async def unlink(self) -> bool:
         self._logged_out = False
         deadline = self._clock.monotonic() + min(UNLINK_SECONDS, self._timeout)
-        confirmed = await (await self._awake()).unlink(timeout=min(UNLINK_SECONDS, self._timeout) / 2)
+        confirmed = await (await self._thawed_page()).unlink(timeout=min(UNLINK_SECONDS, self._timeout) / 2)
         while self._clock.monotonic() < deadline:
-            if (await self.read()).state in _OUT:
+            if (await self.read()).state in _UNLINKED:
                 return True
             await self._clock.sleep(0.05)
         return confirmed or self._logged_out
 
     async def export_local_storage(self) -> LocalStorageExport:
-        captured = await (await self._awake()).export_local_storage(self._sequence)
-        if captured.origin != self._origin:
+        export = await (await self._thawed_page()).export_local_storage(self._sequence)
+        if export.origin != self._origin:
             raise PageBusy("the page is not open")
-        self._sequence = self._floor = captured.sequence
-        return captured
+        self._sequence = self._floor = export.sequence
+        return export
 
     async def screenshot(self) -> bytes:
-        return await (await self._awake()).screenshot()
+        return await (await self._thawed_page()).screenshot()
 
-    # its processes
+    # the processes
 
     def freeze(self) -> None:
         if self._processes is not None:
             self._frozen = True
-            if not self._processes.stop():
-                log.warning("browser_not_still", hint="a disk that answers slowly keeps a thread of it busy")
+            if not self._processes.freeze():
+                log.warning("browser_still_moving", hint="a slow disk keeps a thread of the browser in a system call")
 
     def thaw(self) -> None:
         if self._processes is not None:
-            self._processes.resume()
+            self._processes.thaw()
         self._frozen = False
 
     def kill(self) -> None:
@@ -347,8 +361,8 @@ class ChromiumBrowser:
             await self._until_dead(self._processes)
         self._watchdog.forget(self._profile)
 
-    async def _awake(self) -> PageDriver:
-        """The page, after the pause of a snapshot if one is going on. Raises PageBusy when it stays frozen."""
+    async def _thawed_page(self) -> PageDriver:
+        """The page, once the pause of a snapshot is over. Raises PageBusy when the browser stays frozen."""
         deadline = self._clock.monotonic() + THAW_SECONDS
         while self._frozen and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.01)
@@ -376,7 +390,7 @@ def _origin(url: str) -> str:
 
 
 def _may_be_sandboxed() -> bool:
-    """Chromium refuses its sandbox to root; everyone else gets it, or an error that says what the host must allow."""
+    """Chromium refuses its sandbox to root. Other users get it, or an error that says what the host must allow."""
     if os.geteuid() != 0:
         return True
     log.warning("browser_sandbox_off", reason="running as root", hint="run the worker as another user")
@@ -384,5 +398,5 @@ def _may_be_sandboxed() -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The first line: the rest is the browser's whole command line and log."""
+    """The first line of the message. The other lines hold the browser's command line and log."""
     return str(error).strip().partition("\n")[0][:200] or type(error).__name__

@@ -14,14 +14,14 @@ from shared.browsers import NoBrowser
 
 
 class VersionOf:
-    """The version of an executable, asked once for each state of its file."""
+    """The version of an executable, asked once for each state of the file."""
 
     def __init__(self, executable: Path) -> None:
         self._executable = executable
         self._known: tuple[tuple[int, int], str] | None = None
 
     async def ask(self, *, timeout: float) -> str:
-        """Such as 156.0.8078.79. Raises NoBrowser when it cannot tell, TimeoutError."""
+        """Such as 156.0.8078.79. Raises NoBrowser when the program names no version, TimeoutError."""
         stat = self._executable.stat()
         state = (stat.st_mtime_ns, stat.st_size)
         if self._known is None or self._known[0] != state:

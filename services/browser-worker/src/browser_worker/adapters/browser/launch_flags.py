@@ -1,7 +1,7 @@
-"""The command line of the browser: what saves memory, what keeps it quiet, what must never be switched off.
+"""The command line of the browser: flags that save memory and flags that stop requests to other hosts.
 
-Web security, certificate checks and the page's CSP stay as they are. The trap: a later `--enable-features` or
-`--disable-features` replaces Playwright's own list instead of adding to it, so neither is used here.
+Web security, certificate checks and the page's CSP stay as they are. The trap: Chromium takes only the last
+`--enable-features` and `--disable-features`, so either of them here would replace Playwright's own list.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-NEVER_ASKED = (
+BLOCKED_HOSTS = (
     "*.google-analytics.com",
     "*.googletagmanager.com",
     "*.analytics.google.com",
@@ -21,11 +21,12 @@ NEVER_ASKED = (
     "*.gstatic.com",
     "*.gvt1.com",
 )
-"""Hosts to which wa-js would send usage and the addresses in messages, and those that Chromium itself asks for updates
-and accounts. Names that do not resolve cost nothing."""
+"""Hosts to which wa-js would send usage data and the addresses in messages, and hosts that Chromium asks for updates
+and accounts. The browser does not resolve these names."""
 
-NOT_WANTED = ("--enable-automation", "--enable-unsafe-swiftshader")
-"""Playwright's own flags left out: the first shows a bar and sets navigator.webdriver, the second keeps a GPU alive."""
+REMOVED_DEFAULTS = ("--enable-automation", "--enable-unsafe-swiftshader")
+"""Flags of Playwright that are left out: the first shows a bar and sets navigator.webdriver, the second runs a GPU
+process."""
 
 _FLAGS = (
     "--lang=en-US",
@@ -36,7 +37,7 @@ _FLAGS = (
     "--media-cache-size=16777216",
     "--window-size=1280,800",
 )
-_PASSED_ON = (
+_ENVIRONMENT = (
     "PATH",
     "HOME",
     "USER",
@@ -51,8 +52,8 @@ _PASSED_ON = (
 
 
 def arguments(version: str, extra: Iterable[str]) -> list[str]:
-    """Without the profile, which the launcher adds; resolver rules among `extra` are joined to ours."""
-    rules = [f"MAP {host} ~NOTFOUND" for host in NEVER_ASKED]
+    """All flags but the profile, which Playwright adds. Resolver rules in `extra` are joined to ours."""
+    rules = [f"MAP {host} ~NOTFOUND" for host in BLOCKED_HOSTS]
     prefix = "--host-resolver-rules="
     others = []
     for flag in extra:
@@ -64,11 +65,11 @@ def arguments(version: str, extra: Iterable[str]) -> list[str]:
 
 
 def user_agent(version: str) -> str:
-    """What a desktop Chrome of that version sends; WhatsApp Web turns "HeadlessChrome" away."""
+    """The user agent of a desktop Chrome of that version. WhatsApp Web refuses "HeadlessChrome"."""
     major = version.split(".", 1)[0]
     return f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{major}.0.0.0 Safari/537.36"
 
 
 def environment() -> dict[str, str]:
-    """Only what a browser needs: the worker's keys stay out of a process that runs foreign scripts."""
-    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    """Only what a browser needs. The worker's keys stay out of a process that runs scripts of others."""
+    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}

@@ -1,14 +1,15 @@
-"""One page of WhatsApp Web, spoken to through Playwright: every call ends, and every failure has one of two names.
+"""One page of WhatsApp Web, asked through Playwright: every call ends in time, with an answer or a named failure.
 
-Knows the page, nothing of processes or profiles. The trap: the page may navigate in the middle of any call, which is
-neither gone nor hung; such a call answers "busy", and a reading then is UNKNOWN.
+Knows the page, and neither processes nor profiles. BrowserGone: the page is not there any more. BrowserHangs: the page
+is there and does not answer. PageBusy, a kind of BrowserHangs: the page cannot answer this call, because it navigates
+in the middle of the call or shows another site; a reading is UNKNOWN then.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from playwright.async_api import Error, Page
 
@@ -21,29 +22,30 @@ from browser_worker.ports import BrowserGone, BrowserHangs
 from shared.contracts.errors import Refused
 
 T = TypeVar("T")
+Action = Literal["refresh_qr", "take_over", "dismiss"]
 
 GRACE_SECONDS = 2.0
-"""How much longer than the page's own deadline a call may take before the page counts as hung."""
+"""How much longer than the deadline inside the page a call may take before the page counts as hung."""
 READY_SECONDS = 10.0
-"""How long a send waits for the page's functions, which come up to two seconds after the page is connected."""
+"""How long a send waits for the functions of the page, which appear up to two seconds after it is connected."""
 LOOKUP_SECONDS = 5.0
 
 _GONE_SIGNS = ("has been closed", "target closed", "crash", "connection closed", "browser closed", "disconnected")
 
 
 class PageBusy(BrowserHangs):
-    """The page cannot answer now: it is navigating, or it is not WhatsApp Web."""
+    """The page cannot answer now: it navigates, or it shows something other than WhatsApp Web."""
 
 
 class PageDriver:
-    """`timeout`: seconds that any call may take."""
+    """`timeout` is how many seconds a call may take."""
 
     def __init__(self, page: Page, *, timeout: float) -> None:
         self.page = page
         self._timeout = timeout
 
     async def read(self, floor: int) -> Reading:
-        """`floor`: the highest sequence of carried storage known; the page's own is kept from falling below it."""
+        """`floor` is the highest known sequence number of an export; the number of the page is raised to it."""
         try:
             tiers = await self._call("read_state", key=SEQUENCE_KEY, floor=floor)
             return interpret([RawReading(**tier) for tier in tiers])
@@ -55,30 +57,30 @@ class PageDriver:
         return grade(answer["found"], page_version=answer["page_version"], wa_js_version=answer["wa_js_version"])
 
     async def open(self, url: str, *, timeout: float) -> None:
-        """Navigate and return as soon as the answer begins. Raises PageBusy when there is no answer."""
-        await ended(self.page.goto(url, wait_until="commit", timeout=timeout * 1000), timeout + GRACE_SECONDS)
+        """Navigate, and return as soon as the answer begins. Raises PageBusy when the site does not answer."""
+        await answered(self.page.goto(url, wait_until="commit", timeout=timeout * 1000), timeout + GRACE_SECONDS)
 
-    async def act(self, name: str) -> bool:
-        """refresh_qr, take_over or dismiss; whether the page could."""
-        return bool(await self._call("acts", act=name))
+    async def act(self, action: Action) -> bool:
+        """Whether the page did it."""
+        return bool(await self._call("actions", action=action))
 
     async def pairing_code(self, number: str) -> str:
         """Raises Refused when WhatsApp gives none."""
-        answer = await self._call("pairing", number=number, ms=self._timeout * 1000)
+        answer = await self._call("pairing_code", number=number, ms=self._timeout * 1000)
         if code := str(answer.get("code", "")):
             return code
         if answer.get("error") == "not ready":
-            raise PageBusy("the page's linking functions are not ready")
+            raise PageBusy("the linking functions of the page are not ready")
         raise Refused(
-            "WhatsApp Web gave no pairing code", hint="check the number, and wait a while: codes are limited a day"
+            "WhatsApp Web gave no pairing code", hint="check the number, and wait: WhatsApp limits the codes of a day"
         )
 
     async def new_message_id(self, number: str) -> str:
-        """A message key, "" when the page cannot make one now."""
-        return str(await self._call("message_id", number=number, ms=LOOKUP_SECONDS * 1000) or "")
+        """A message key; "" when the page cannot make one now."""
+        return str(await self._call("new_message_id", number=number, ms=LOOKUP_SECONDS * 1000) or "")
 
     async def send(self, number: str, text: str, message_id: str, *, timeout: float) -> SendOutcome:
-        """Raises only before anything can have been sent."""
+        """The outcome of the send. Never raises: a page that does not answer may have sent the message."""
         options = {
             "number": number,
             "body": text,
@@ -87,7 +89,7 @@ class PageDriver:
             "total_ms": timeout * 1000,
         }
         try:
-            answer = await ended(self.page.evaluate(call("send"), options), timeout + GRACE_SECONDS)
+            answer = await answered(self.page.evaluate(call("send"), options), timeout + GRACE_SECONDS)
         except (BrowserGone, BrowserHangs) as error:
             return sending.unknown(f"the page did not answer ({type(error).__name__})")
         return _send_outcome(answer)
@@ -99,43 +101,43 @@ class PageDriver:
         return None if found is None else sending.outcome_of_message(int(found["ack"]))
 
     async def unlink(self, *, timeout: float) -> bool:
-        """True when the page said so itself; it may navigate away first, which is False here."""
+        """True when the page confirms it. The page may navigate before it answers; that is False."""
         try:
             return bool(await self._call("unlink", ms=timeout * 1000))
         except PageBusy:
             return False
 
     async def export_local_storage(self, floor: int) -> LocalStorageExport:
-        answer = await self._call("capture", key=SEQUENCE_KEY, floor=floor)
+        answer = await self._call("export_local_storage", key=SEQUENCE_KEY, floor=floor)
         return LocalStorageExport(
             origin=answer["origin"], sequence=int(answer["sequence"]), entries=dict(answer["entries"])
         )
 
     async def screenshot(self) -> bytes:
         picture = self.page.screenshot(type="png", timeout=self._timeout * 1000)
-        return await ended(picture, self._timeout + GRACE_SECONDS)
+        return await answered(picture, self._timeout + GRACE_SECONDS)
 
     async def _call(self, script: str, **options: Any) -> Any:
-        return await ended(self.page.evaluate(call(script), options), self._timeout)
+        return await answered(self.page.evaluate(call(script), options), self._timeout)
 
 
-async def ended(work: Awaitable[T], timeout: float) -> T:
-    """The result within `timeout` seconds. Raises BrowserHangs, BrowserGone, PageBusy."""
+async def answered(work: Awaitable[T], timeout: float) -> T:
+    """The result of `work` within `timeout` seconds. Raises BrowserHangs, BrowserGone, PageBusy."""
     try:
         return await asyncio.wait_for(work, timeout)
     except TimeoutError as error:
         raise BrowserHangs(f"no answer within {timeout:.0f} s") from error
     except Error as error:
-        raise _named(error) from error
+        raise _translated(error) from error
     except Exception as error:
-        # A driver that died is told by a bare Exception.
+        # Playwright reports a dead driver as a bare Exception.
         if "connection closed" in str(error).lower():
             raise BrowserGone("the browser's driver is gone") from error
         raise
 
 
-def _named(error: Error) -> BrowserGone | BrowserHangs:
-    """The text of a Playwright error may hold anything of the page, so only its kind goes on."""
+def _translated(error: Error) -> BrowserGone | BrowserHangs:
+    """Only the kind of the error is passed on, because the text of a Playwright error may hold contents of the page."""
     words = error.message.lower()
     if any(sign in words for sign in _GONE_SIGNS):
         return BrowserGone("the browser or its page is gone")
@@ -143,9 +145,16 @@ def _named(error: Error) -> BrowserGone | BrowserHangs:
 
 
 def _send_outcome(answer: dict[str, Any]) -> SendOutcome:
-    step = answer.get("step")
-    if step == "sent":
-        return sending.outcome_of_send(int(answer.get("ack", 0)), str(answer.get("result", "")))
-    if step == "doubt":
-        return sending.outcome_of_send(int(answer.get("ack", 0)), "")
-    return sending.failed(sending.STOPPED_AT.get(str(step), "") or f"the page refused ({answer.get('error')})")
+    """`step` is where page/send.js ended. Only a step that is known to come before the send means "failed"."""
+    ack, step = int(answer.get("ack", 0)), str(answer.get("step"))
+    if step in sending.STOPPED_AT:
+        return sending.failed(sending.STOPPED_AT[step])
+    match step:
+        case "sent":
+            return sending.outcome_of_send(ack, str(answer.get("result", "")))
+        case "doubt":
+            return sending.outcome_of_send(ack, "")
+        case "failed":
+            return sending.failed(f"the page refused ({answer.get('error')})")
+        case _:
+            return sending.unknown("the page gave an answer that is not known")

@@ -1,6 +1,6 @@
 """The scripts that run inside the page, put together from the files in `page/`, and the pinned wa-js bundle.
 
-The trap: Playwright promises no order among several init scripts, so guard, configuration, bundle and hooks are one.
+Playwright promises no order among several init scripts, so guard, configuration, bundle and hooks are one script.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ WA_JS_VERSION = "4.6.0"
 WA_JS_SHA256 = "5bfb88027f14a4d8c9e319374e8bb4083201906881cf8c74f75789b32e4106bd"
 SEQUENCE_KEY = "ps:sequence"
 WAKE_BINDING = "__psWake"
+WRITE_BACK_PUSH = "write-back:"
+"""Begins the push that says what became of the write-back."""
 WPP_CONFIG = {"disableGoogleAnalytics": True, "linkPreviewApiServers": [], "poweredBy": "-"}
 
 
 class BadBundle(Exception):
-    """The wa-js bundle is missing or is not the pinned one; nothing else may be injected into a logged-in page."""
+    """The wa-js bundle is missing or is another than the pinned one, which alone may enter a logged-in page."""
 
 
 def read_bundle(path: Path) -> str:
@@ -42,7 +44,7 @@ def read_bundle(path: Path) -> str:
 
 
 def init_script(origin: str, bundle: str) -> str:
-    """Guard, configuration, bundle and hooks: runs at each load, and does nothing outside the top frame of `origin`."""
+    """Guard, configuration, bundle and hooks. The script runs at each load, in the top frame of `origin` alone."""
     return "\n".join(
         [
             f"if ({_guard(origin)}) {{",
@@ -57,15 +59,15 @@ def init_script(origin: str, bundle: str) -> str:
     )
 
 
-def carried_script(carried: LocalStorageExport) -> str:
-    """Writes carried localStorage back where the page's own is older; to be taken away after its first run."""
-    given = {"key": SEQUENCE_KEY, "sequence": carried.sequence, "entries": carried.entries}
-    return f"if ({_guard(carried.origin)}) {{ ((carried) => {{\n{_source('carried')}\n}})({json.dumps(given)}); }}"
+def write_back_script(export: LocalStorageExport) -> str:
+    """Writes the export back where the localStorage of the page is older. Remove the script after its first run."""
+    given = {"key": SEQUENCE_KEY, "push": WRITE_BACK_PUSH, "sequence": export.sequence, "entries": export.entries}
+    return f"if ({_guard(export.origin)}) {{ ((exported) => {{\n{_source('write_back')}\n}})({json.dumps(given)}); }}"
 
 
 @cache
 def call(name: str) -> str:
-    """The function expression of `page/<name>.js` for page.evaluate, taking `options`."""
+    """A function of `options`, made of `page/<name>.js`, for `page.evaluate`."""
     return "\n".join(["(options) => {", _source("lookups"), _source("dialogs"), _source(name), "}"])
 
 

@@ -1,11 +1,15 @@
-"""Every process of the browser on one profile: found, stopped, continued, killed, weighed.
+"""Every process of the browser on one profile: found, frozen, thawed, killed, measured.
 
-Knows processes, nothing of pages. The browser is started in a process group of its own, so a signal to the group
-reaches a child that is forked at that moment; whatever left the group is signalled one by one until nothing new
-appears.
+A browser is a tree of processes, and a signal must reach all of them, those included that are forked at this moment.
+Playwright starts the browser in a process group of its own, and one signal to the group reaches every member at once.
+Processes that left the group are signalled one by one, until a look finds no new ones.
 
-The trap: only the first process carries `--user-data-dir`, so once it is dead its orphans are found by their group,
-which must therefore be remembered while it lives.
+Only the main process surely names the profile on its command line. When it is dead, its orphans are found by their
+group and among the processes known from earlier looks. `refresh` must therefore have looked while the main process
+lived.
+
+SIGSTOP only asks: a thread inside a system call ends that call first, and a write under way would fall into a copy of
+the profile. `freeze` therefore returns only when the kernel reports every thread as stopped.
 """
 
 from __future__ import annotations
@@ -22,15 +26,14 @@ import psutil
 from browser_worker.adapters.browsers_on_profile import processes_on
 
 STILL_SECONDS = 0.02
-"""How long a stop waits for the last thread. SIGSTOP only asks: a thread inside a system call ends that call first, and
-a write under way would fall into the copy."""
+"""How long a freeze waits for the last thread."""
 _STILL = frozenset("TtXxZ")
 _ROUNDS = 10
 _GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, ProcessLookupError)
 
 
 class BrowserProcesses:
-    """The processes of the browser on `profile`. Nothing here raises for a process that is gone."""
+    """The processes of the browser on `profile`. No call raises when a process is gone."""
 
     def __init__(self, profile: Path) -> None:
         self._profile = profile
@@ -38,7 +41,7 @@ class BrowserProcesses:
         self._known: dict[int, psutil.Process] = {}
 
     def refresh(self) -> list[psutil.Process]:
-        """Look for all of them now, remember them, and return those that live."""
+        """Look for all processes now, remember them, and give those that live."""
         roots = _started_on(self._profile)
         self._groups |= {group for root in roots if (group := _group(root.pid)) in {root.pid for root in roots}}
         found = {process.pid: process for process in roots}
@@ -54,13 +57,12 @@ class BrowserProcesses:
         return list(self._known.values())
 
     def alive(self) -> bool:
-        """Whether any known process lives; cheap, looks for no new ones."""
+        """Whether a known process lives. Cheap: looks for no new processes."""
         return any(_lives(process) for process in self._known.values())
 
-    def stop(self, *, wait_seconds: float = STILL_SECONDS) -> bool:
-        """SIGSTOP, then wait until every thread stands still; False when one did not within `wait_seconds` (one that
-        waits for a disk stops at the end of its system call). Idempotent; quick, for the browser stands still
-        meanwhile."""
+    def freeze(self, *, wait_seconds: float = STILL_SECONDS) -> bool:
+        """SIGSTOP, then wait until every thread stands still. False when a thread still moves after `wait_seconds`,
+        such as one that waits for a disk. Idempotent; fast, because the page stands still until the thaw."""
         if not self._known:
             self.refresh()
         self._signal(signal.SIGSTOP)
@@ -72,7 +74,7 @@ class BrowserProcesses:
         return self._until_still(wait_seconds)
 
     def _until_still(self, seconds: float) -> bool:
-        """Asks again and again without a pause: it is a matter of microseconds, and sleeping takes longer."""
+        """Looks without a pause, because threads stop within microseconds and any sleep takes longer."""
         moving = set(self._known) | _members(self._groups)
         until = time.perf_counter() + seconds
         while moving := {pid for pid in moving if not _stands_still(pid)}:
@@ -80,13 +82,13 @@ class BrowserProcesses:
                 return False
         return True
 
-    def resume(self) -> None:
+    def thaw(self) -> None:
         """SIGCONT. Idempotent; never raises."""
         with suppress(psutil.Error, OSError):
             self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """SIGKILL, stopped ones too. Idempotent; never raises. The processes may need a moment to be gone."""
+        """SIGKILL, to frozen processes too. Idempotent; never raises. The processes may need a moment to be gone."""
         for _ in range(3):
             with suppress(psutil.Error, OSError):
                 if not self.refresh():
@@ -94,7 +96,7 @@ class BrowserProcesses:
                 self._signal(signal.SIGKILL)
 
     def memory(self) -> tuple[int, int]:
-        """(bytes of proportional set size, number of processes)."""
+        """Bytes of proportional set size (PSS), and the number of processes."""
         processes = self.refresh()
         return sum(_pss(process) for process in processes), len(processes)
 
@@ -107,7 +109,7 @@ class BrowserProcesses:
         _each([process for pid, process in self._known.items() if pid not in grouped], number)
 
     def _unseen(self) -> list[psutil.Process]:
-        """Children that left the group and are not known yet."""
+        """Children that left the group and are new."""
         grouped = _members(self._groups)
         new: list[psutil.Process] = []
         for process in list(self._known.values()):
@@ -130,7 +132,7 @@ def _started_on(profile: Path) -> list[psutil.Process]:
 
 
 def _group(pid: int) -> int:
-    """The process group, 0 when the process is gone. Never our own: a signal would reach ourselves."""
+    """The process group; 0 when the process is gone. Never this process's own group, which a signal must not reach."""
     with suppress(ProcessLookupError):
         group = os.getpgid(pid)
         return 0 if group == os.getpgrp() else group
@@ -150,14 +152,14 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 def _stands_still(pid: int) -> bool:
     """Whether every thread of the process is stopped or dead, or the process gone."""
     try:
-        tasks = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (quick: it is asked while the browser stands)
+        tasks = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (fast: the browser stands still)
     except OSError:
         return True
     return all(_state(f"/proc/{pid}/task/{task}/stat") in _STILL for task in tasks)
 
 
 def _state(stat: str) -> str:
-    """The state in a line of /proc; a name in it may hold brackets and blanks."""
+    """The state in a line of /proc/<pid>/stat (proc_pid_stat(5)). The name before it may hold brackets and blanks."""
     try:
         with open(stat, "rb", buffering=0) as file:  # noqa: PTH123
             return chr(file.read(512).rpartition(b")")[2].split()[0][0])

@@ -1,11 +1,12 @@
-"""`python -m browser_worker.adapters.browser.watchdog_program SECONDS`: ends the browsers of a dead controller.
+"""`python -m browser_worker.adapters.browser.watchdog_program SECONDS`: ends the browsers of a dead or hanging worker.
 
-Lines on its input: `watch <profile>`, `forget <profile>`, `alive <age>`; each is a sign of life, the last one `age`
-seconds old. When the input ends, or the newest sign is older than SECONDS (0: never), every process of the watched
-browsers gets SIGKILL, stopped ones too.
+The worker writes lines to the input of this process: `watch <profile>`, `forget <profile>` and `alive <age>`. Each line
+is a sign of life; that of `alive` is `age` seconds old. When the input ends, or when the newest sign of life is older
+than SECONDS (0: never), every process of the watched browsers gets SIGKILL, frozen processes too.
 
-The traps: it must outlive its controller by a moment, so it runs in a session of its own; and what it has ended once
-it lets go of, for the next owner of the session may start a browser on the same profile a moment later.
+This process runs in a session of its own, because it must outlive the worker by a moment. After it has killed a
+browser it forgets the profile at once: the next owner of the session may start a browser on the same profile, and that
+browser must live.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from browser_worker.adapters.browser.processes import BrowserProcesses
 
 TICK_SECONDS = 0.5
 LOOK_EVERY = 4
-"""Ticks between two looks for new processes: orphans can be found only by a group that was seen while it lived."""
+"""Ticks between two looks for new processes. An orphan is found only when an earlier look has seen its group."""
 LAST_LOOKS = 20
+"""Looks at killed processes, a tenth of a tick apart, before this process forgets them."""
 
 
 def main() -> None:
@@ -33,7 +35,7 @@ def main() -> None:
             data = os.read(sys.stdin.fileno(), 65536)
             if not data:
                 break
-            heard_at = time.perf_counter() - _heed(data.decode(), watched)
+            heard_at = time.perf_counter() - _handle(data.decode(), watched)
         ticks += 1
         if limit > 0 and time.perf_counter() - heard_at > limit:
             _end(watched)
@@ -43,22 +45,23 @@ def main() -> None:
     _end(watched)
 
 
-def _heed(text: str, watched: dict[str, BrowserProcesses]) -> float:
-    """The age of the newest sign of life, in seconds."""
+def _handle(text: str, watched: dict[str, BrowserProcesses]) -> float:
+    """Do what the lines say; gives the age of the newest sign of life, in seconds. A read may end
+    within a line, so an unknown line is a sign of life and nothing more."""
     age = 0.0
     for line in text.splitlines():
-        order, _, what = line.partition(" ")
-        if order == "watch":
-            watched.setdefault(what, BrowserProcesses(Path(what)))
-        elif order == "forget":
-            watched.pop(what, None)
-        elif order == "alive":
-            age = _number(what)
+        verb, _, value = line.partition(" ")
+        if verb == "watch":
+            watched.setdefault(value, BrowserProcesses(Path(value)))
+        elif verb == "forget":
+            watched.pop(value, None)
+        elif verb == "alive":
+            age = _number(value)
     return age
 
 
 def _number(text: str) -> float:
-    """A line may be cut where the pipe was full; such a one counts as fresh."""
+    """0 for a number that a read has cut."""
     try:
         return float(text)
     except ValueError:
@@ -66,7 +69,7 @@ def _number(text: str) -> float:
 
 
 def _end(watched: dict[str, BrowserProcesses]) -> None:
-    """Kill what runs now and forget it."""
+    """Kill the watched browsers, and forget their profiles."""
     for processes in watched.values():
         processes.kill()
     for _ in range(LAST_LOOKS):

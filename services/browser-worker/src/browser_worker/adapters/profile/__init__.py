@@ -1,1 +1,1 @@
-"""The profile on disk: check, lock, snapshot, saves, restore."""
+"""The profile on disk: check, lock, snapshot, saves, restore. Never imports `browser`."""

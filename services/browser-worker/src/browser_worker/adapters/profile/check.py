@@ -1,7 +1,7 @@
 """Offline check of a profile folder: are the files there in which a browser would find a login, and are they whole?
 
-Tells files apart, not logins: a profile in which nobody ever logged in passes too. The trap: damage that costs no login
-(Session Storage, cookies) is reported and does not make a profile invalid.
+The check looks at files and knows no logins: a profile in which nobody ever logged in passes too. Damage that costs no
+login, as in Session Storage and cookies, is reported and leaves the profile valid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SHOWN = 8
 
 @dataclass
 class ProfileCheck:
-    """`faults` and `missing` cost the login, `notes` do not."""
+    """`faults` and `missing` cost the login; `notes` do not."""
 
     present: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class ProfileCheck:
         return not self.missing and not self.faults
 
     def explanation(self) -> str:
-        """One line for an error; only names of files."""
+        """One line for an error message. Names files, never contents."""
         return "; ".join([*(f"{path} is missing" for path in self.missing), *self.faults][:_SHOWN])
 
 
@@ -46,8 +46,8 @@ def check_profile(profile: Path) -> ProfileCheck:
     return check
 
 
-def facts(profile: Path, now: datetime) -> ProfileStatus:
-    """What the status says of the profile; times in UTC."""
+def profile_status(profile: Path, now: datetime) -> ProfileStatus:
+    """What the session's status says about the profile. Times are in UTC."""
     if not (profile / "Default").is_dir():
         return ProfileStatus(validated_at=now)
     check = check_profile(profile)

@@ -1,8 +1,8 @@
-"""Hashes of a snapshot's files in chunks, and the check of a file against them.
+"""The hashes of a snapshot's files, chunk by chunk, and the check of a file against them.
 
-Finished LevelDB tables never change, so a table's hashes are remembered by its inode, size and time of change. Streams:
-one chunk in memory. The trap: a file that is only copied by name may share that name with other bytes, so never
-remember by path.
+A finished LevelDB table never changes, so its hashes are remembered by inode, size and time of change. They are not
+remembered by path, because a table of the same name may hold other bytes after a restore. One chunk is in memory at a
+time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def chunks_of(path: Path) -> Iterator[bytes]:
 
 
 def copy_verified(source: Path, target: Path, entry: FileEntry) -> None:
-    """Copy a file into the new `target` while checking every chunk. Raises ProfileDamaged, OSError."""
+    """Copy a file into the new file `target` and check every chunk. Raises ProfileDamaged, OSError."""
     with open_new(target) as writer:
         hashes = []
         for chunk in chunks_of(source):
@@ -39,7 +39,7 @@ def copy_verified(source: Path, target: Path, entry: FileEntry) -> None:
 
 
 class ChunkHashes:
-    """Remembers the tables of the newest manifest that it made, and no others."""
+    """Remembers the tables of its newest manifest, and no others."""
 
     def __init__(self) -> None:
         self._tables: dict[_Identity, tuple[str, ...]] = {}
@@ -55,7 +55,7 @@ class ChunkHashes:
         browser_version: str,
         page_version: str,
     ) -> SnapshotManifest:
-        """Read every file of the copy in `folder`."""
+        """The manifest of the copy in `folder`. Reads every file, finished tables that are remembered excepted."""
         seen: dict[_Identity, tuple[str, ...]] = {}
         files = read_tree(folder).files
         entries = [self._entry(folder, path, files[path], seen) for path in sorted(files)]

@@ -1,9 +1,12 @@
-"""Offline check of a LevelDB folder: would the browser open it, with all its tables there and whole?
+"""Offline check of a LevelDB folder: would the browser open it, with all tables there and whole?
 
-Reads CURRENT, the manifest, the logs, and of each table the footer and its index; never the data blocks. Knows nothing
-of WhatsApp. Traps: a torn tail of a log or manifest is normal (LevelDB recovers from it), a fault before the tail is
-not; and a database that is written meanwhile changes under the reader, so a fault counts only when the manifest stood
-still around it.
+Reads CURRENT, the manifest, the logs, and the footer and index of each table; never the data blocks. Knows nothing of
+WhatsApp. The formats are those of LevelDB's own documents (log_format.md, table_format.md, and version_edit.cc for the
+manifest).
+
+Two findings are no damage. A torn tail of a log or manifest is normal, because LevelDB recovers from it; a fault before
+the tail is damage. And a database that a browser writes during the check changes under the reader, so a fault counts
+only when the manifest was the same before and after the look.
 """
 
 from __future__ import annotations
@@ -29,13 +32,13 @@ _LOOKS = 5
 _CURRENT = re.compile(rb"(MANIFEST-\d+)\n")
 
 
-class Damaged(Exception):
-    """The text names a file and what is wrong with it, never contents."""
+class DamagedDatabase(Exception):
+    """The text names a file and its fault, never contents."""
 
 
 @dataclass
 class Version:
-    """The newest state that the manifest describes: `tables` maps (level, number) to bytes."""
+    """The newest state in the manifest. `tables` maps (level, file number) to bytes."""
 
     tables: dict[tuple[int, int], int] = field(default_factory=dict)
     log_number: int | None = None
@@ -44,7 +47,7 @@ class Version:
 
 
 def check_database(folder: Path) -> list[str]:
-    """What is wrong with the LevelDB in `folder`; empty when a browser would open it whole."""
+    """The faults of the LevelDB in `folder`; empty when a browser would open it whole."""
     problems: list[str] = []
     for _ in range(_LOOKS):
         before = _signature(folder)
@@ -55,7 +58,7 @@ def check_database(folder: Path) -> list[str]:
 
 
 def never_opened(folder: Path) -> bool:
-    """Whether the folder holds no database yet: Chromium makes some folders long before it needs them."""
+    """Whether the folder holds no database yet. Chromium makes some folders long before it needs them."""
     return not any(re.fullmatch(r"CURRENT|MANIFEST-\d+|\d+\.(ldb|sst|log)", name) for name in _names(folder))
 
 
@@ -67,7 +70,7 @@ def _names(folder: Path) -> frozenset[str]:
 
 
 def _signature(folder: Path) -> frozenset[tuple[str, int, int]]:
-    """Changes with each new version of the database."""
+    """A value that changes with each new version of the database."""
     found = []
     for name in _names(folder):
         if name == "CURRENT" or name.startswith("MANIFEST-"):
@@ -83,7 +86,7 @@ def _faults(folder: Path) -> list[str]:
     try:
         manifest = _current_manifest(folder)
         version = _read_version(manifest)
-    except Damaged as damage:
+    except DamagedDatabase as damage:
         return [str(damage)]
     names = _names(folder)
     return [*_table_faults(folder, version, names), *_log_faults(folder, version, names)]
@@ -93,12 +96,12 @@ def _current_manifest(folder: Path) -> Path:
     try:
         text = (folder / "CURRENT").read_bytes()
     except OSError as error:
-        raise Damaged(
+        raise DamagedDatabase(
             "CURRENT is missing" if isinstance(error, FileNotFoundError) else "CURRENT is unreadable"
         ) from None
     match = _CURRENT.fullmatch(text)
     if not match:
-        raise Damaged("CURRENT is empty" if not text else "CURRENT names no manifest")
+        raise DamagedDatabase("CURRENT is empty" if not text else "CURRENT names no manifest")
     return folder / match[1].decode()
 
 
@@ -110,19 +113,19 @@ def _read_version(manifest: Path) -> Version:
                 _apply(record, version, manifest.name)
     except OSError as error:
         state = "is missing" if isinstance(error, FileNotFoundError) else "is unreadable"
-        raise Damaged(f"{manifest.name} {state}") from None
+        raise DamagedDatabase(f"{manifest.name} {state}") from None
     if None in (version.log_number, version.next_file, version.last_sequence):
-        raise Damaged(f"{manifest.name} is cut short")
+        raise DamagedDatabase(f"{manifest.name} is cut short")
     return version
 
 
 def records(file: BinaryIO, name: str) -> Iterator[bytes]:
-    """The records of a LevelDB log up to a torn tail. Raises Damaged for a fault before the tail."""
+    """The records of a LevelDB log up to a torn tail. Raises DamagedDatabase for a fault before the tail."""
     parts: list[bytes] | None = None
     while block := file.read(_BLOCK_BYTES):
         for kind, payload in _fragments(block, name):
             if (kind in (_MIDDLE, _LAST)) != (parts is not None):
-                raise Damaged(f"{name} is damaged: a record is out of order")
+                raise DamagedDatabase(f"{name} is damaged: a record is out of order")
             parts = [*(parts or []), payload]
             if kind in (_FULL, _LAST):
                 yield b"".join(parts)
@@ -139,9 +142,9 @@ def _fragments(block: bytes, name: str) -> Iterator[tuple[int, bytes]]:
         if end > len(block):
             if len(block) < _BLOCK_BYTES:
                 return
-            raise Damaged(f"{name} is damaged: a record leaves its block")
+            raise DamagedDatabase(f"{name} is damaged: a record leaves its block")
         if kind > _LAST or checksum != masked_checksum(block[at + 6 : end]):
-            raise Damaged(f"{name} is damaged: a record has a wrong checksum")
+            raise DamagedDatabase(f"{name} is damaged: a record has a wrong checksum")
         yield kind, block[at + _HEADER.size : end]
         at = end
 
@@ -181,7 +184,7 @@ class _Edit:
 
 
 def _apply(record: bytes, version: Version, name: str) -> None:
-    """Read one edit into `version`. A table that an edit moves is removed and added again by the same edit."""
+    """Apply one edit to `version`. An edit that moves a table both removes it and adds it."""
     edit = _Edit(record)
     removed: list[tuple[int, int]] = []
     added: dict[tuple[int, int], int] = {}
@@ -189,9 +192,9 @@ def _apply(record: bytes, version: Version, name: str) -> None:
         while edit.more:
             _read_field(edit, version, removed, added)
     except IndexError:
-        raise Damaged(f"{name} is damaged: an edit is cut") from None
+        raise DamagedDatabase(f"{name} is damaged: an edit is cut") from None
     except ValueError:
-        raise Damaged(f"{name} is damaged: an edit has an unknown field") from None
+        raise DamagedDatabase(f"{name} is damaged: an edit has an unknown field") from None
     for table in removed:
         version.tables.pop(table, None)
     version.tables.update(added)
@@ -265,8 +268,8 @@ def _content_fault(file: BinaryIO, size: int, recorded: int) -> str:
 
 
 def _log_faults(folder: Path, version: Version, names: frozenset[str]) -> list[str]:
-    """Logs that a start would replay. The one that the manifest names was made before the manifest named it, so that
-    its absence means lost writes."""
+    """Faults of the logs that LevelDB would replay. LevelDB makes a log before the manifest names it, so a log that is
+    named and absent means lost writes."""
     wanted = version.log_number or 0
     numbers = sorted(int(name[:-4]) for name in names if re.fullmatch(r"\d+\.log", name))
     faults = [f"{wanted:06d}.log is missing"] if wanted and wanted not in numbers else []
@@ -281,7 +284,7 @@ def _log_fault(path: Path) -> list[str]:
         with path.open("rb") as file:
             for _ in records(file, path.name):
                 pass
-    except Damaged as damage:
+    except DamagedDatabase as damage:
         return [str(damage)]
     except OSError as error:
         return [f"{path.name} {'is missing' if isinstance(error, FileNotFoundError) else 'is unreadable'}"]

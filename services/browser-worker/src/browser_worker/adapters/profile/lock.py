@@ -1,8 +1,13 @@
-"""The lock that lets one process touch a profile: an flock of our own, and respect for a browser that runs on it.
+"""The lock that lets one process touch a profile: an flock, and respect for a browser of another program.
 
-Chromium's own SingletonLock says too little (headless-shell makes none, another host's cannot be judged, pids are used
-again), so the processes of this machine are asked which of them runs on the profile. The trap: the Singleton files may
-be removed only while the flock is held, and the lock file itself is never removed.
+Two workers on one profile would damage it, so the holder has an exclusive flock on a file beside the profile. The
+kernel frees the flock when its process dies, however it dies, and no file on disk has to be judged stale. The lock
+file itself is never removed: a second process could lock the new file while the first still holds the removed one.
+
+The flock binds workers only. The old system knows nothing of it, so after the flock is taken the processes of this
+machine are asked whether a browser runs on the profile. A browser that this worker's earlier life left behind is no
+obstacle, because the flock proves that its worker is dead; any other browser is. Chromium's Singleton files are removed
+only after both, by whoever holds the lock.
 """
 
 from __future__ import annotations
@@ -21,18 +26,18 @@ from shared.contracts.errors import Conflict
 
 @contextmanager
 def locked(lock_file: Path) -> Iterator[None]:
-    """Hold the flock. Raises Conflict at once when another live process holds it."""
+    """Hold the flock. Raises Conflict at once when another process holds it."""
     private_folder(lock_file.parent)
     descriptor = _open_locked(lock_file)
     try:
-        _note_holder(descriptor)
+        _write_holder(descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
-def _note_holder(descriptor: int) -> None:
-    """For the other one's error message alone: a full disk must not keep a session from starting."""
+def _write_holder(descriptor: int) -> None:
+    """Only for the error message of the next process; a full disk must not keep a session from starting."""
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{socket.gethostname()} {os.getpid()}\n".encode())
@@ -55,8 +60,8 @@ def _open_locked(lock_file: Path) -> int:
 
 
 def refuse_living_browser(profile: Path, *, orphans_allowed: bool) -> None:
-    """Raises Conflict when a browser runs on the profile. `orphans_allowed`: a browser that an earlier life of this
-    worker left behind is none of another program."""
+    """Raises Conflict when a browser runs on the profile. `orphans_allowed`: a browser that an earlier life of a worker
+    left behind does not count."""
     for found in processes_on(profile):
         if found.is_main and not (orphans_allowed and _is_orphan(found)):
             raise Conflict(

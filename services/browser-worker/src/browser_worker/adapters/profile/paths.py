@@ -1,6 +1,6 @@
-"""Where the parts of one session lie on disk.
+"""Where the files of one session lie on disk.
 
-The trap: `state` and `live` must be on one file system, or nothing can be swapped by rename; so they lie side by side.
+`state` and `live` lie side by side, because a swap by rename needs both on one file system.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from shared.contracts.identifiers import session_id
 
 @dataclass(frozen=True)
 class ProfilePaths:
-    """`live` is the browser's user-data folder, the same as the old system's; `state` is our own beside it."""
+    """`live`: the profile, where the old system had it too. `state`: the worker's own folder beside it. `saves`: the
+    local copies."""
 
     live: Path
     state: Path
@@ -44,7 +45,7 @@ class ProfilePaths:
 
     @property
     def aside(self) -> Path:
-        """Holds the profile that was set aside by a restore."""
+        """Holds the profile that a restore has set aside."""
         return self.state / "aside"
 
     @property
@@ -53,6 +54,6 @@ class ProfilePaths:
         return self.state / "swap.json"
 
     @property
-    def settled_mark(self) -> Path:
-        """Exists once it is decided that nothing of the old system is to be moved in (any more)."""
-        return self.state / "settled"
+    def import_done_mark(self) -> Path:
+        """Exists once nothing is to be imported from the old system any more."""
+        return self.state / "import-done"

@@ -1,7 +1,7 @@
-"""Building a profile in the staging folder from a save or from an off-site backup, every chunk verified.
+"""Building a profile in the staging folder, from a save or from a backup, with every chunk verified.
 
-Never touches the live profile: it hands over a finished, checked, durable folder or leaves nothing behind. The trap: a
-manifest comes from outside, so its paths, sizes and counts are checked before a byte is written.
+Never touches the live profile: a restore gives a finished, checked and durable folder, or raises. A manifest is foreign
+input, so its paths, sizes and counts are checked before a byte is written.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Where in which file the bytes with this hash belong."""
+    """The file and the offset at which the bytes with this hash belong."""
 
     path: Path
     offset: int
@@ -51,7 +51,7 @@ class _Chunk:
 
 
 def refuse_newer(manifest_version: str, browser_version: str) -> None:
-    """An older browser loses the IndexedDB of a newer one. Raises BrowserTooOld."""
+    """An older browser loses the IndexedDB of a newer browser. Raises BrowserTooOld."""
     if version_key(manifest_version) > version_key(browser_version):
         raise BrowserTooOld(
             f"the copy was made by browser {manifest_version}, and this browser {browser_version} is older: "
@@ -60,7 +60,7 @@ def refuse_newer(manifest_version: str, browser_version: str) -> None:
 
 
 def make_folders(manifest: SnapshotManifest, target: Path) -> None:
-    """The profile's folder and the empty folders that the manifest asks for. Raises ProfileDamaged."""
+    """Make the folder of the profile, and the folders that the manifest names. Raises ProfileDamaged."""
     private_folder(target)
     for path in manifest.directories:
         try:
@@ -70,7 +70,7 @@ def make_folders(manifest: SnapshotManifest, target: Path) -> None:
 
 
 def checked_files(manifest: SnapshotManifest) -> list[FileEntry]:
-    """The files to restore. Raises ProfileDamaged for a manifest that cannot be true."""
+    """The files to restore. Raises ProfileDamaged when the manifest contradicts itself."""
     seen: set[str] = set()
     for entry in manifest.files:
         try:
@@ -87,14 +87,14 @@ def checked_files(manifest: SnapshotManifest) -> list[FileEntry]:
     return [entry for entry in manifest.files if travels(entry.path)]
 
 
-def require_room(folder: Path, wanted: int) -> None:
-    """Raises OSError (ENOSPC) early, before anything was written."""
+def require_free_space(folder: Path, wanted: int) -> None:
+    """Raises OSError (ENOSPC) before anything is written. `wanted` in bytes."""
     if shutil.disk_usage(folder).free < wanted + _SPARE_BYTES:
         raise OSError(errno.ENOSPC, "not enough room on the disk for a second copy of the profile")
 
 
 def finish_incoming(profile: Path) -> None:
-    """The last look before a swap, and durability. Raises ProfileDamaged, OSError."""
+    """Check the profile and make it durable, which is all that a swap asks of it. Raises ProfileDamaged, OSError."""
     check = check_profile(profile)
     if not check.valid:
         raise ProfileDamaged(f"the restored files are no whole profile: {check.explanation()}")
@@ -102,9 +102,9 @@ def finish_incoming(profile: Path) -> None:
 
 
 def copy_save(source: Path, manifest: SnapshotManifest, target: Path) -> None:
-    """Copy the files of a save into the new folder `target`, every chunk checked."""
+    """Copy the files of a save into the new folder `target` and check every chunk. Raises ProfileDamaged, OSError."""
     files = checked_files(manifest)
-    require_room(target.parent, sum(entry.bytes for entry in files))
+    require_free_space(target.parent, sum(entry.bytes for entry in files))
     make_folders(manifest, target)
     for entry in files:
         private_folder((target / entry.path).parent)
@@ -113,7 +113,7 @@ def copy_save(source: Path, manifest: SnapshotManifest, target: Path) -> None:
 
 
 class BackupFetch:
-    """Fetches one backup, four chunks at a time."""
+    """Fetches one backup into the new folder `target`, four chunks at a time."""
 
     def __init__(self, source: ChunkSource, target: Path, clock: Clock) -> None:
         self._source = source
@@ -124,10 +124,10 @@ class BackupFetch:
         self._reported = clock.monotonic()
 
     async def run(self, manifest: SnapshotManifest) -> None:
-        """Raises ProfileDamaged for chunks that are not what the manifest says, OSError, and what the source raises."""
+        """Raises ProfileDamaged when a chunk is not what the manifest says, OSError, and the errors of the source."""
         files = checked_files(manifest)
         self._total = sum(entry.bytes for entry in files)
-        require_room(self.target.parent, self._total)
+        require_free_space(self.target.parent, self._total)
         await in_thread(lambda: make_folders(manifest, self.target))
         await in_thread(lambda: self._make_files(files))
         await self._fetch_all(self._chunks(files))

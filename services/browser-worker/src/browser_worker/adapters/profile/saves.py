@@ -1,8 +1,8 @@
-"""The saves of one session under BACKUP_SESSION_PATH: the newest few snapshots, each whole in its own folder.
+"""The saves of one session under BACKUP_SESSION_PATH: the newest few snapshots, each whole in a folder of its own.
 
-A save shares no bytes with the live profile, so that damage to the one is no damage to the other; saves share
-unchanged tables among themselves. Layout: `<utc>-<snapshot id>/{manifest.json, profile/}`. The trap: a save appears
-only by the rename at the end, so a folder whose name begins with a dot is never a save.
+A save shares no bytes with the live profile, so damage to one leaves the other whole. Saves share unchanged tables
+among themselves by hard links. Layout: `<utc>-<snapshot id>/{manifest.json, profile/}`. A save is filled in a folder
+whose name begins with a dot and appears by the rename at the end, so a folder with a dot is never a save.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ PROFILE = "profile"
 
 
 @dataclass(frozen=True)
-class KeptSnapshot:
-    """A save with its manifest."""
+class WholeSave:
+    """A save that was found whole, with its manifest."""
 
     save: Save
     manifest: SnapshotManifest
 
 
-def read_kept(folder: Path) -> KeptSnapshot | None:
-    """The save in `folder`; None when it is not whole (files absent or of another size)."""
+def read_save(folder: Path) -> WholeSave | None:
+    """The save in `folder`; None when it is not whole (a file is absent or has another size)."""
     try:
         manifest = decode((folder / MANIFEST).read_bytes(), SnapshotManifest)
         whole = all(_has(folder / PROFILE / safe_path(entry.path), entry) for entry in manifest.files)
@@ -54,7 +54,7 @@ def read_kept(folder: Path) -> KeptSnapshot | None:
         bytes=manifest.total_bytes(),
         browser_version=manifest.browser_version,
     )
-    return KeptSnapshot(save, manifest)
+    return WholeSave(save, manifest)
 
 
 def _has(path: Path, entry: FileEntry) -> bool:
@@ -62,20 +62,22 @@ def _has(path: Path, entry: FileEntry) -> bool:
 
 
 class ProfileSaves:
-    def __init__(self, folder: Path, kept: int) -> None:
-        self._folder = folder
-        self._kept = max(1, kept)
+    """`limit`: how many saves stay; at least one does."""
 
-    def all(self) -> list[KeptSnapshot]:
-        """Newest first; only whole ones."""
-        found = [kept for folder in self._folders() if (kept := read_kept(folder))]
-        return sorted(found, key=lambda kept: (kept.save.taken_at, kept.save.id), reverse=True)
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder = folder
+        self._limit = max(1, limit)
+
+    def all(self) -> list[WholeSave]:
+        """The whole saves, newest first."""
+        found = [whole for folder in self._folders() if (whole := read_save(folder))]
+        return sorted(found, key=lambda whole: (whole.save.taken_at, whole.save.id), reverse=True)
 
     def bytes(self) -> int:
         return bytes_under(self._folder)
 
     def add(self, snapshot: Snapshot) -> Save:
-        """Copy the snapshot in as the newest save, every chunk checked; then drop saves beyond the number kept. A
+        """Copy the snapshot in as the newest save and check every chunk, then drop the oldest saves beyond the limit. A
         failure leaves the saves as they were. Raises OSError, ProfileDamaged."""
         private_folder(self._folder)
         name = f"{snapshot.manifest.taken_at:%Y%m%dT%H%M%SZ}-{snapshot.id}"
@@ -96,12 +98,12 @@ class ProfileSaves:
             browser_version=snapshot.manifest.browser_version,
         )
 
-    def distrust(self, kept: KeptSnapshot) -> None:
-        """A save whose content proved wrong counts as not whole from now on; it goes with the next `keep`."""
-        (kept.save.folder / MANIFEST).rename(kept.save.folder / "manifest.bad.json")
+    def mark_damaged(self, damaged: WholeSave) -> None:
+        """A save with wrong contents counts as not whole from now on; the next `add` removes it."""
+        (damaged.save.folder / MANIFEST).rename(damaged.save.folder / "manifest.bad.json")
 
-    def clean(self) -> None:
-        """Remove what an interrupted `keep` left."""
+    def remove_partial(self) -> None:
+        """Remove what an interrupted `add` left."""
         for path in self._entries():
             if path.name.startswith("."):
                 remove_tree(path)
@@ -111,7 +113,7 @@ class ProfileSaves:
 
     def _fill(self, partial: Path, snapshot: Snapshot) -> None:
         private_folder(partial / PROFILE)
-        tables = self._kept_tables()
+        tables = self._tables_of_newest()
         for entry in snapshot.manifest.files:
             target = partial / PROFILE / safe_path(entry.path)
             private_folder(target.parent)
@@ -120,8 +122,8 @@ class ProfileSaves:
         write_durably(partial / MANIFEST, encode(snapshot.manifest))
         sync_tree(partial)
 
-    def _kept_tables(self) -> dict[FileEntry, Path]:
-        """Tables that the newest save has already, by all that the manifest says of them."""
+    def _tables_of_newest(self) -> dict[FileEntry, Path]:
+        """The tables of the newest save, by what the manifest says about them."""
         newest = next(iter(self.all()), None)
         if newest is None:
             return {}
@@ -129,9 +131,9 @@ class ProfileSaves:
         return {entry: folder / entry.path for entry in newest.manifest.files if kind_of(entry.path) is Kind.FINISHED}
 
     def _drop_old(self, newest: str) -> None:
-        whole = [kept.save.folder for kept in self.all()]
+        whole = [found.save.folder for found in self.all()]
         others = [folder for folder in whole if folder.name != newest]
-        stay = {self._folder / newest, *others[: self._kept - 1]}
+        stay = {self._folder / newest, *others[: self._limit - 1]}
         for folder in self._folders():
             if folder not in stay:
                 remove_tree(folder)
@@ -146,11 +148,12 @@ class ProfileSaves:
             return []
 
 
-def _linked(kept: Path | None, target: Path) -> bool:
-    if kept is None:
+def _linked(table: Path | None, target: Path) -> bool:
+    """Whether `target` could be made a hard link to `table`."""
+    if table is None:
         return False
     try:
-        os.link(kept, target, follow_symlinks=False)
+        os.link(table, target, follow_symlinks=False)
     except OSError:
         return False
     return True

@@ -1,9 +1,18 @@
 """A crash-consistent copy of a profile while its browser runs, with the shortest possible pause.
 
-Before the freeze: folders are made, finished files hard-linked, and files at rest copied. Inside the freeze: the tree
-is read again, what changed is copied, and growing files are linked. After the thaw: each growing file is replaced by a
-copy of as many bytes as it had in the freeze (it is only ever appended to), so that nothing but finished files shares
-its bytes with the live profile. The trap: the browser must be thawed whatever happens, even when the disk hangs.
+A plain copy would take each file at another moment, and a database would not open. A copy of one single moment is what
+a power cut leaves behind, and every database of Chromium is built to recover from that: hence "crash-consistent". The
+browser is therefore frozen (SIGSTOP to all its processes), and the pause holds only the work that cannot be done
+before or after it.
+
+Before the freeze, folders are made, finished files get a hard link, and files at rest are copied. A finished file (a
+LevelDB table, a blob) never changes again, so a second name for its bytes is as good as a copy and costs no time. In
+the freeze, the tree is read again, files that changed are copied, and growing files (a LevelDB log or manifest) are
+linked. After the thaw, each growing file is replaced by a copy of as many bytes as it had in the freeze: it is only
+appended to, so these bytes stay what they were. In the end nothing but finished files shares bytes with the live
+profile.
+
+The browser must be thawed whatever happens, even when the disk hangs; a timer ends a pause that is too long.
 """
 
 from __future__ import annotations
@@ -15,6 +24,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import assert_never
 
 from browser_worker.adapters.durable_files import copy_prefix, open_new, write_all
 from browser_worker.domain.profile_rules import Kind, kind_of, left_out
@@ -22,8 +32,9 @@ from browser_worker.ports import ProfileDamaged
 from shared.clock import Clock
 
 REST_SECONDS = 2.0
-"""A file not written for this long is taken as at rest; more than the coarsest time stamp of a file system (2 s)."""
+"""A file that was not written for this long is at rest. FAT has the coarsest time stamps of a file system: 2 s."""
 MAX_PAUSE_SECONDS = 5.0
+"""The longest pause; a copy that takes longer is given up."""
 _SMALL_BYTES = 256 * 1024
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
 
@@ -39,7 +50,8 @@ class Tree:
 
 
 def read_tree(root: Path) -> Tree:
-    """Symbolic links, sockets and files that go meanwhile are left out. Raises FileNotFoundError without `root`."""
+    """What lies under `root`, without symbolic links, sockets and files that vanish. Raises FileNotFoundError when
+    `root` does not exist."""
     tree = Tree()
     _read_folder(os.fspath(root), "", tree)
     return tree
@@ -67,7 +79,7 @@ def _read_entry(entry: os.DirEntry[str], name: str, tree: Tree) -> None:
 
 
 class _Thaw:
-    """Thaws exactly as often as it takes, from whichever thread comes first; `late` when the limit ended the pause."""
+    """Thaws at the end of the block, or from another thread after `limit` seconds; `late` is set in that case."""
 
     def __init__(self, thaw: Callable[[], None], limit: float) -> None:
         self._thaw = thaw
@@ -107,74 +119,81 @@ class SnapshotClone:
     def take(
         self, freeze: Callable[[], None], thaw: Callable[[], None], *, max_pause: float = MAX_PAUSE_SECONDS
     ) -> float:
-        """Make the copy; milliseconds from before the freeze until after the thaw. Raises OSError, and ProfileDamaged
-        when the pause was cut at `max_pause` seconds. The caller removes `target` after an error."""
-        self._prepare()
+        """Make the copy. Gives the milliseconds from before the freeze until after the thaw. Raises OSError, and
+        ProfileDamaged when the pause reached `max_pause` seconds. The caller removes `target` after an error."""
+        self._copy_before_freeze()
         guard = _Thaw(thaw, max_pause)
         started = self._clock.monotonic()
         with guard:
             freeze()
-            self._catch_up()
+            self._copy_in_freeze()
         pause = (self._clock.monotonic() - started) * 1000
         if guard.late:
             raise ProfileDamaged("the copy took longer than the browser may stand still")
-        self._settle()
+        self._finish_after_thaw()
         return pause
 
-    def _prepare(self) -> None:
+    def _copy_before_freeze(self) -> None:
         self._target.mkdir(mode=0o700)
         tree = read_tree(self._source)
         self._make_folders(tree.folders)
         now = self._clock.now().timestamp()
         for path, status in tree.files.items():
             try:
-                self._prepare_file(path, status, now)
+                self._copy_file_before_freeze(path, status, now)
             except FileNotFoundError:
-                continue  # gone, or made anew: the look inside the freeze decides
+                continue  # The look in the freeze finds out whether the file is gone or new.
 
-    def _prepare_file(self, path: str, status: os.stat_result, now: float) -> None:
+    def _copy_file_before_freeze(self, path: str, status: os.stat_result, now: float) -> None:
         match kind_of(path):
             case Kind.FINISHED:
                 self._link(path, status)
-            case Kind.OTHER if status.st_mtime < now - REST_SECONDS:
-                self._copy(path, status)
-            case _:
-                pass
+            case Kind.OTHER:
+                if status.st_mtime < now - REST_SECONDS:
+                    self._copy(path, status)
+            case Kind.GROWING:
+                pass  # It grows until the freeze, and a link in the freeze costs no time.
+            case kind:
+                assert_never(kind)
 
-    def _catch_up(self) -> None:
-        """Inside the freeze: nothing here may wait for anything but the disk. A system call that was under way may
-        still remove a file; whether it is missed is for the offline check to say."""
+    def _copy_in_freeze(self) -> None:
+        """Waits for nothing but the disk, because the browser stands still. The last system call of a thread may still
+        remove a file; the offline check then finds out whether the profile misses it."""
         gone = []
         self._frozen = read_tree(self._source)
         self._frozen_at = self._clock.now().timestamp()
         self._make_folders(self._frozen.folders)
         for path, status in self._frozen.files.items():
             try:
-                self._catch_up_file(path, status)
+                self._copy_file_in_freeze(path, status)
             except FileNotFoundError:
                 gone.append(path)
         for path in gone:
             del self._frozen.files[path]
 
-    def _catch_up_file(self, path: str, status: os.stat_result) -> None:
-        if kind_of(path) is Kind.OTHER:
-            if not _same(self._copied.get(path), status):
-                self._copy(path, status)
-        elif not self._holds(path, status):
-            self._link(path, status)
+    def _copy_file_in_freeze(self, path: str, status: os.stat_result) -> None:
+        match kind_of(path):
+            case Kind.OTHER:
+                if not _same(self._copied.get(path), status):
+                    self._copy(path, status)
+            case Kind.FINISHED | Kind.GROWING:
+                if not self._is_linked(path, status):
+                    self._link(path, status)
+            case kind:
+                assert_never(kind)
 
-    def _holds(self, path: str, status: os.stat_result) -> bool:
-        """Whether the copy has this file already; a link grows with its file, a copy made instead of one does not."""
+    def _is_linked(self, path: str, status: os.stat_result) -> bool:
+        """Whether the copy holds this file. A link grows with its file; a copy in place of a link does not."""
         before = self._linked.get(path)
         return _same_file(before, status) if self._links else _same(before, status)
 
-    def _settle(self) -> None:
+    def _finish_after_thaw(self) -> None:
         for path in (self._copied.keys() | self._linked.keys()) - self._frozen.files.keys():
             self._in_target(path).unlink(missing_ok=True)
         for path in self._linked.keys() & self._frozen.files.keys():
             status = self._frozen.files[path]
             if self._may_grow(path, status):
-                self._keep_prefix(path, status.st_size)
+                self._replace_by_prefix(path, status.st_size)
         self._drop_folders()
 
     def _may_grow(self, path: str, status: os.stat_result) -> bool:
@@ -184,7 +203,7 @@ class SnapshotClone:
             or self._in_target(path).stat().st_size != status.st_size
         )
 
-    def _keep_prefix(self, path: str, size: int) -> None:
+    def _replace_by_prefix(self, path: str, size: int) -> None:
         linked = self._in_target(path)
         copy = linked.with_name(linked.name + ".copy")
         copy_prefix(linked, copy, size)
@@ -209,7 +228,7 @@ class SnapshotClone:
         self._copied[path] = status
 
     def _link(self, path: str, status: os.stat_result) -> None:
-        """Where the file system has no hard links this is a copy, and the pause grows with the profile."""
+        """On a file system without hard links this copies, and the pause grows with the profile."""
         target = self._in_target(path)
         if path in self._linked:
             target.unlink()
@@ -227,7 +246,7 @@ class SnapshotClone:
 
 
 def _copy_whole(source: Path, target: Path, size: int) -> None:
-    """A file that became shorter meanwhile is copied as it is: its status has changed too."""
+    """A file that becomes shorter during the copy is copied as it is; its changed status shows it in the freeze."""
     if size > _SMALL_BYTES:
         copy_prefix(source, target, size, exact=False)
         return

@@ -1,6 +1,7 @@
-"""Snapshots on offer to the backup service: which chunk lies where, while the offer is open.
+"""Snapshots on offer to the backup service: which part of which file each chunk is, while the offer is open.
 
-Holds places, not bytes. The trap: a chunk is checked again when it is read, because its file may rot or go meanwhile.
+Holds file names and offsets, no bytes. A chunk is hashed again when it is read, because its file may have changed or
+gone since the manifest was made.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _LEVEL = 3
 
 
 @dataclass(frozen=True)
-class _Place:
+class _FilePart:
     path: Path
     offset: int
     bytes: int
@@ -30,7 +31,7 @@ class _Place:
 @dataclass(frozen=True)
 class _Offer:
     manifest: dict[str, bytes]
-    places: dict[str, _Place]
+    parts: dict[str, _FilePart]
     folder: Path
 
 
@@ -40,11 +41,11 @@ class SnapshotOffers:
 
     @contextmanager
     def open(self, manifest: SnapshotManifest, profile: Path) -> Iterator[tuple[str, ...]]:
-        """Offer the files in `profile`; gives the chunks of the compressed manifest, in order."""
+        """Offer the files in `profile`. Gives the hashes of the chunks of the compressed manifest, in order."""
         chunks = list(split(zstandard.ZstdCompressor(_LEVEL).compress(encode(manifest))))
         hashes = tuple(digest(chunk) for chunk in chunks)
         self._open[manifest.snapshot] = _Offer(
-            dict(zip(hashes, chunks, strict=True)), _places(manifest, profile), profile.parent
+            dict(zip(hashes, chunks, strict=True)), _parts(manifest, profile), profile.parent
         )
         try:
             yield hashes
@@ -56,30 +57,30 @@ class SnapshotOffers:
         return frozenset(offer.folder for offer in self._open.values())
 
     def read(self, snapshot: str, sha256: str) -> bytes:
-        """Raises NotFound, also when the file no longer holds what the manifest said."""
+        """Raises NotFound, also when the file no longer holds what the manifest says."""
         offer = self._open.get(snapshot)
         if offer is None:
             raise NotFound("this snapshot is not on offer any more", hint="offer a new one")
         if sha256 in offer.manifest:
             return offer.manifest[sha256]
-        place = offer.places.get(sha256)
-        chunk = _read(place) if place else None
+        part = offer.parts.get(sha256)
+        chunk = _read(part) if part else None
         if chunk is None or digest(chunk) != sha256:
             raise NotFound("the snapshot does not hold this chunk")
         return chunk
 
 
-def _places(manifest: SnapshotManifest, profile: Path) -> dict[str, _Place]:
+def _parts(manifest: SnapshotManifest, profile: Path) -> dict[str, _FilePart]:
     return {
-        sha256: _Place(profile / entry.path, start, min(CHUNK_BYTES, entry.bytes - start))
+        sha256: _FilePart(profile / entry.path, start, min(CHUNK_BYTES, entry.bytes - start))
         for entry in manifest.files
         for sha256, start in zip(entry.chunks, range(0, entry.bytes, CHUNK_BYTES), strict=True)
     }
 
 
-def _read(place: _Place) -> bytes | None:
+def _read(part: _FilePart) -> bytes | None:
     try:
-        with place.path.open("rb", buffering=0) as file:
-            return os.pread(file.fileno(), place.bytes, place.offset)
+        with part.path.open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), part.bytes, part.offset)
     except OSError:
         return None

@@ -1,8 +1,8 @@
-"""The profile of one session on disk, its saves and its lock: the chunks of this package put together.
+"""The profile of one session on disk, with its saves and its lock: the modules of this package put together.
 
-Everything slow runs in a thread, one thing at a time, and a cancelled call waits for its thread, so that nothing works
-on the profile after the lock was let go. The trap: `lock` must be held around every call that changes files, and
-`import_old_profile` is called once after it, before the profile is looked at.
+Whoever changes files holds `lock`. After `lock`, and before anything else reads the profile, `import_old_profile` is
+called once. Slow work runs in a thread, one piece of work at a time, and a cancelled call waits for its thread, so that
+no thread writes into the profile after the lock is released.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from browser_worker.adapters.profile.chunk_hashes import ChunkHashes
 from browser_worker.adapters.profile.snapshot_clone import SnapshotClone
 from browser_worker.adapters.profile.snapshot_offer import SnapshotOffers
 from browser_worker.adapters.uncancellable_calls import in_thread
-from browser_worker.domain.profile_rules import CARRIED_STORAGE, shrunk
+from browser_worker.domain.profile_rules import LOCAL_STORAGE_EXPORT, shrunk
 from browser_worker.domain.reading import LocalStorageExport
 from browser_worker.ports import ChunkSource, ProfileDamaged, Save, Snapshot
 from shared.clock import Clock
@@ -30,12 +30,12 @@ from shared.contracts.sessions import ProfileStatus
 from shared.contracts.snapshots import SnapshotManifest
 from shared.runtime import get_logger
 
-from . import old_profile
-from .check import check_profile, facts
+from . import legacy_import
+from .check import check_profile, profile_status
 from .lock import locked, refuse_living_browser
 from .paths import ProfilePaths
 from .restore import BackupFetch, copy_save, refuse_newer
-from .saves import PROFILE, KeptSnapshot, ProfileSaves, read_kept
+from .saves import PROFILE, ProfileSaves, read_save
 from .swap import ProfileSwap
 from .trim import trim_caches
 
@@ -45,7 +45,7 @@ log = get_logger()
 
 
 class DiskProfileStore:
-    """Fulfils ports.ProfileStore. `Snapshot.folder` and `Save.folder` hold `profile/`, the files themselves."""
+    """Fulfils ports.ProfileStore. The files of a snapshot and of a save lie in `profile/` under its folder."""
 
     def __init__(
         self,
@@ -73,18 +73,18 @@ class DiskProfileStore:
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[None]:
-        """Hold the profile, after mending what an earlier life left half done. Raises Conflict, OSError."""
+        """Hold the profile, after finishing what an earlier life left half done. Raises Conflict, OSError."""
         with locked(self._paths.lock):
-            await self._run(self._take_over)
+            await self._run(self._finish_earlier_work)
             yield
 
-    def _take_over(self) -> None:
+    def _finish_earlier_work(self) -> None:
         refuse_living_browser(self._paths.live, orphans_allowed=True)
         clear_singletons(self._paths.live)
         if self._swap.finish():
             log.info("restore_finished_after_interruption")
         self._empty_staging()
-        self._saves.clean()
+        self._saves.remove_partial()
 
     def _empty_staging(self) -> None:
         remove_tree(self._paths.staging)
@@ -92,13 +92,13 @@ class DiskProfileStore:
         self._staged = []
 
     async def inspect(self) -> ProfileStatus:
-        return await asyncio.to_thread(facts, self._paths.live, self._clock.now())
+        return await asyncio.to_thread(profile_status, self._paths.live, self._clock.now())
 
     async def local_storage_export(self) -> LocalStorageExport | None:
-        return await asyncio.to_thread(_read_carried, self._paths.live / CARRIED_STORAGE)
+        return await asyncio.to_thread(_read_export, self._paths.live / LOCAL_STORAGE_EXPORT)
 
-    async def write_local_storage_export(self, carried: LocalStorageExport) -> None:
-        await self._run(lambda: _write_carried(self._paths.live / CARRIED_STORAGE, carried))
+    async def write_local_storage_export(self, export: LocalStorageExport) -> None:
+        await self._run(lambda: _write_export(self._paths.live / LOCAL_STORAGE_EXPORT, export))
 
     async def snapshot(
         self,
@@ -112,7 +112,7 @@ class DiskProfileStore:
         return await self._run(lambda: self._snapshot(freeze, thaw, epoch, browser_version, page_version))
 
     async def snapshot_at_rest(self, *, epoch: int, browser_version: str) -> Snapshot:
-        return await self._run(lambda: self._snapshot(_nothing, _nothing, epoch, browser_version, ""))
+        return await self._run(lambda: self._snapshot(_no_browser, _no_browser, epoch, browser_version, ""))
 
     def _snapshot(
         self, freeze: Callable[[], None], thaw: Callable[[], None], epoch: int, browser_version: str, page_version: str
@@ -147,7 +147,7 @@ class DiskProfileStore:
         return manifest
 
     def _refuse_shrunk(self, total: int) -> None:
-        """Refuses once: when the next snapshot is as small, the profile is so."""
+        """Raises ProfileDamaged once. When the next snapshot is as small, the profile really is."""
         last, self._last_bytes = self._last_known_bytes(), total
         if shrunk(total, last):
             raise ProfileDamaged(f"the snapshot has {total} bytes where the one before had {last}")
@@ -155,10 +155,10 @@ class DiskProfileStore:
     def _last_known_bytes(self) -> int | None:
         if self._last_bytes is not None:
             return self._last_bytes
-        return next((kept.save.bytes for kept in self._saves.all()), None)
+        return next((whole.save.bytes for whole in self._saves.all()), None)
 
     def _stage(self, folder: Path) -> None:
-        """The newest two snapshots stay readable, and those on offer."""
+        """The two newest snapshots stay readable, and those on offer."""
         self._staged.append(folder)
         for old in self._staged[:-2]:
             if old not in self._offers.folders:
@@ -169,7 +169,7 @@ class DiskProfileStore:
         return await self._run(lambda: self._saves.add(snapshot))
 
     async def saves(self) -> list[Save]:
-        return [kept.save for kept in await self._run(self._saves.all)]
+        return [whole.save for whole in await self._run(self._saves.all)]
 
     async def saves_bytes(self) -> int:
         return await asyncio.to_thread(self._saves.bytes)
@@ -178,22 +178,19 @@ class DiskProfileStore:
         await self._run(lambda: self._restore_save(save, browser_version))
 
     def _restore_save(self, save: Save, browser_version: str) -> None:
-        kept = read_kept(save.folder)
-        if kept is None:
+        whole = read_save(save.folder)
+        if whole is None:
             raise ProfileDamaged("the save is not whole")
-        refuse_newer(kept.manifest.browser_version, browser_version)
+        refuse_newer(whole.manifest.browser_version, browser_version)
         try:
-            self._bring_in(lambda target: copy_save(kept.save.folder / PROFILE, kept.manifest, target))
+            self._replace_live(lambda target: copy_save(whole.save.folder / PROFILE, whole.manifest, target))
         except ProfileDamaged:
-            self._distrust(kept)
+            self._saves.mark_damaged(whole)
+            log.warning("save_damaged", save=save.id)
             raise
 
-    def _distrust(self, kept: KeptSnapshot) -> None:
-        self._saves.distrust(kept)
-        log.warning("save_damaged", save=kept.save.id)
-
-    def _bring_in(self, fill: Callable[[Path], None]) -> None:
-        """Let `fill` build a profile in the staging folder, then put it in place of the live one."""
+    def _replace_live(self, fill: Callable[[Path], None]) -> None:
+        """Let `fill` build a profile in the staging folder, and put that profile in place of the live one."""
         folder = self._new_incoming()
         self._last_bytes = None
         try:
@@ -207,7 +204,7 @@ class DiskProfileStore:
         return private_folder(self._paths.staging / f"incoming-{uuid.uuid4().hex}")
 
     def _drop_incoming(self, folder: Path) -> None:
-        """Not while a plan names it: then the next `lock` finishes the swap."""
+        """Unless a swap was begun with it; then the next `lock` finishes the swap."""
         if not self._paths.swap_plan.exists():
             remove_tree(folder)
 
@@ -229,37 +226,40 @@ class DiskProfileStore:
             await in_thread(lambda: self._drop_incoming(fetch.target.parent))
 
     async def import_old_profile(self) -> bool:
-        return await self._run(self._move_in)
+        return await self._run(self._import_old_profile)
 
-    def _move_in(self) -> bool:
-        if self._paths.settled_mark.exists():
+    def _import_old_profile(self) -> bool:
+        if self._paths.import_done_mark.exists():
             return False
-        found = self._adopt_in_place() or self._copy_old()
-        write_durably(self._paths.settled_mark, b"")
+        found = self._use_in_place() or self._copy_remote_auth()
+        write_durably(self._paths.import_done_mark, b"")
         return found
 
-    def _adopt_in_place(self) -> bool:
-        """The old system's profile lies where ours lies; a save keeps it as it was found."""
+    def _use_in_place(self) -> bool:
+        """A LocalAuth profile lies where ours lies. A save holds its state from before our first start."""
         if not (self._paths.live / "Default").is_dir():
             return False
         try:
-            version = old_profile.last_version(self._paths.live)
-            self._saves.add(self._snapshot(_nothing, _nothing, 0, version, ""))
+            version = legacy_import.last_version(self._paths.live)
+            self._saves.add(self._snapshot(_no_browser, _no_browser, 0, version, ""))
         except ProfileDamaged as damage:
             log.warning("old_profile_damaged", problem=str(damage))
         else:
-            log.info("old_profile_adopted")
+            log.info("old_profile_used_in_place")
         return True
 
-    def _copy_old(self) -> bool:
+    def _copy_remote_auth(self) -> bool:
         root = self._paths.live.parent
-        folder, archive = old_profile.old_folder(root, self._session), old_profile.old_zip(root, self._session)
+        folder, archive = (
+            legacy_import.remote_auth_folder(root, self._session),
+            legacy_import.remote_auth_zip(root, self._session),
+        )
         try:
             if folder:
                 refuse_living_browser(folder, orphans_allowed=False)
-                self._bring_in(lambda target: old_profile.copy_folder(folder, target))
+                self._replace_live(lambda target: legacy_import.copy_folder(folder, target))
             elif archive:
-                self._bring_in(lambda target: old_profile.unpack(archive, target))
+                self._replace_live(lambda target: legacy_import.unpack(archive, target))
         except ProfileDamaged as damage:
             log.warning("old_profile_damaged", problem=str(damage))
             return False
@@ -279,10 +279,10 @@ class DiskProfileStore:
         await self._run(self._wipe)
 
     def _wipe(self) -> None:
-        """The lock, the outbox and the mark stay: a cleared session must not be moved in from the old system again."""
+        """The lock, the outbox and the mark stay: a cleared session must not be imported from the old system again."""
         self._paths.swap_plan.unlink(missing_ok=True)
         private_folder(self._paths.state)
-        write_durably(self._paths.settled_mark, b"")
+        write_durably(self._paths.import_done_mark, b"")
         self._saves.wipe()
         self._swap.drop_set_aside()
         self._empty_staging()
@@ -290,7 +290,7 @@ class DiskProfileStore:
         self._last_bytes = None
 
     def _remove_live(self) -> None:
-        """By a rename first, so that an interrupted wipe leaves no half of a profile where a whole one is expected."""
+        """Rename first, so that an interrupted wipe never leaves half a profile in the live folder."""
         try:
             self._paths.live.rename(self._paths.staging / "wiped")
         except FileNotFoundError:
@@ -312,11 +312,11 @@ class DiskProfileStore:
             return await in_thread(work)
 
 
-def _nothing() -> None:
-    """At rest there is nothing to freeze."""
+def _no_browser() -> None:
+    """Freezes and thaws a profile at rest."""
 
 
-def _read_carried(path: Path) -> LocalStorageExport | None:
+def _read_export(path: Path) -> LocalStorageExport | None:
     try:
         data = json.loads(path.read_bytes())
         entries = {str(key): str(value) for key, value in data["entries"].items()}
@@ -325,7 +325,7 @@ def _read_carried(path: Path) -> LocalStorageExport | None:
         return None
 
 
-def _write_carried(path: Path, carried: LocalStorageExport) -> None:
-    """Plain JSON with escapes, because localStorage may hold halves of surrogate pairs."""
+def _write_export(path: Path, export: LocalStorageExport) -> None:
+    """JSON with escapes, because localStorage may hold halves of surrogate pairs, which UTF-8 cannot."""
     private_folder(path.parent)
-    write_durably(path, json.dumps(asdict(carried)).encode("ascii"))
+    write_durably(path, json.dumps(asdict(export)).encode("ascii"))

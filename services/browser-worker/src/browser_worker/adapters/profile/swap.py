@@ -1,7 +1,14 @@
-"""Putting a finished profile in place of the live one by two renames, so that a kill between them is mended.
+"""Puts a finished profile in place of the live one, so that a kill at any moment leaves a whole profile.
 
-The plan is written durably first and says what is to happen; from then on the swap is only ever finished, never undone,
-because what comes in was verified before. The trap: call `finish` before anything else looks at the profile.
+Two renames are needed: the live profile goes aside, and the incoming profile takes its place. No file system does both
+at once, so a process that is killed between them would leave no profile at all. The plan for the swap is therefore
+written durably first (`swap.json`: which folder comes in, under which name the live one goes aside). From then on the
+swap is only ever finished and never undone, which is safe because the incoming profile was verified before. `finish`
+reads the plan and does what is left of it: if the incoming folder still lies in staging, the live profile goes aside
+when one is there, and the incoming one moves in. If it does not, both renames are done and only the plan is left.
+
+Whoever opens the profile calls `finish` first. The profile that was set aside first is the original and stays until
+the session is connected; those set aside later came from copies and go at once.
 """
 
 from __future__ import annotations
@@ -20,18 +27,18 @@ class ProfileSwap:
         self._paths = paths
 
     def replace_live(self, incoming: Path) -> None:
-        """`incoming` (in the staging folder, durable, verified) becomes the live profile; the present one is set aside,
-        unless one is set aside already: that one is the original, and the present one came from a copy."""
+        """`incoming`, a durable and verified folder in the staging folder, becomes the live profile. The present
+        profile goes aside; when a profile was set aside before, that profile stays and the present one is removed."""
         plan = {"incoming": os.fspath(incoming.relative_to(self._paths.state)), "aside": self._free_name()}
         write_durably(self._paths.swap_plan, json.dumps(plan).encode())
         self.finish()
 
     def set_aside(self) -> None:
-        """Move the live profile aside, if there is one, with nothing in its place; one rename, nothing is removed."""
+        """Move the live profile aside, if there is one, and put nothing in its place. Removes nothing."""
         self._move_aside(self._free_name())
 
     def finish(self) -> bool:
-        """End a swap that was interrupted; false when there was none."""
+        """Finish a swap that was begun; False when there was none."""
         plan = self._plan()
         if plan is None:
             return False
@@ -54,7 +61,7 @@ class ProfileSwap:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):
-            self._paths.swap_plan.unlink()  # written by rename, so this one was never ours to follow
+            self._paths.swap_plan.unlink()  # A plan of ours is written by rename and therefore whole.
             return None
 
     def _move_aside(self, name: str) -> None:

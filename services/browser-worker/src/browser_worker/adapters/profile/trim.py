@@ -1,4 +1,4 @@
-"""Making a profile smaller where that is safe: only caches go, which the browser makes again."""
+"""Makes a profile smaller without risk: removes caches, which the browser makes again, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from browser_worker.domain.profile_rules import is_cache
 
 
 def trim_caches(profile: Path) -> int:
-    """Remove every cache under `profile` that no browser uses now; the bytes that were freed."""
+    """Remove every cache under `profile`, on which no browser may run. Gives the bytes that were freed."""
     freed = 0
     for folder, names, _ in os.walk(profile):
         for name in [name for name in names if is_cache(name)]:

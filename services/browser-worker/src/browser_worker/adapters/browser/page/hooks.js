@@ -1,15 +1,16 @@
 /*
- * Pushes a wake to the worker when what the page shows changes. It says only that there is a reason to read again.
+ * Wakes the worker when what the page shows changes. A wake is a reason to read the page again and says nothing more.
  *
- * Digests are compared every 50 ms while the page starts, so that `connected` is seen before wa-js has settled; later
- * the models' own events push, and a slow look stays as the backstop.
+ * While the page starts, a digest of what it shows is compared every 50 ms, so that the worker sees `connected` before
+ * wa-js is ready. Later the events of the page's models wake the worker, and a comparison each second covers for an
+ * event that is missed.
  */
 const FIRST_MS = 10;
 const FIRST_FOR_MS = 3000;
 const FAST_MS = 50;
 const FAST_FOR_MS = 15000;
 const SLOW_MS = 1000;
-const TOLD = new Set([
+const PUSHED_EVENTS = new Set([
   'account_temporarily_banned', 'storage_initialization_error', 'service_unavailable_503', 'unexpected_logout_modal',
 ]);
 const own = { backendEvent: '', loggedOut: false };
@@ -23,7 +24,7 @@ const modelsNow = () => ({
   prefs: required('WAWebUserPrefsMeUser') || throughWaJs('UserPrefs'),
 });
 
-/** The page's own bus, wrapped early: a ban is told once, and often before wa-js has settled. */
+/** Wraps the page's own event bus early: the bus tells of a ban once, often before wa-js is ready. */
 let listening = false;
 const listen = () => {
   const bus = listening ? undefined : byName('WAWebBackendEventBus', 'BackendEventBus');
@@ -38,7 +39,7 @@ const listen = () => {
   };
 };
 const heard = (name) => {
-  if (TOLD.has(name)) {
+  if (PUSHED_EVENTS.has(name)) {
     own.backendEvent = name;
     wake('backend');
   } else if (name === 'logout') {
@@ -77,7 +78,7 @@ const look = () => {
     subscribe();
   }
   if (attempt(() => models.socket.state) === 'CONNECTED' && attempt(() => models.stream.mode) === 'MAIN') {
-    // a ban that was lifted must not be read into a later loss of the connection
+    // A lifted ban must not explain a later loss of the connection.
     own.backendEvent = '';
   }
   const now = digest();

@@ -1,9 +1,9 @@
 /*
- * How the page's own parts are found: through wa-js (by the shape of exports) and by module name. Everything here
- * answers undefined instead of throwing.
+ * How the parts of the page are found: through wa-js, which knows the shape of exports, and by the names of modules.
+ * Every lookup answers undefined instead of throwing.
  *
- * The trap: before wa-js is injected a look through it may fail for good, and before Debug.VERSION is there a require
- * may run the site's modules too early; so neither is touched before that.
+ * The trap: a lookup through wa-js before wa-js is injected may fail for good, and a require before Debug.VERSION is set
+ * may run the site's modules too early. Both wait for their sign.
  */
 const attempt = (read) => {
   try {
@@ -17,16 +17,16 @@ const waJs = () => attempt(() => (window.WPP && window.WPP.isInjected ? window.W
 const throughWaJs = (name) => attempt(() => waJs().whatsapp[name]);
 const required = (id) =>
   pageVersion() && typeof window.require === 'function' ? attempt(() => window.require(id)) : undefined;
-/** An export of a module by its name, or by what it looks like when only the module has kept its name. */
-const byName = (id, name, looksLikeIt = () => false) => {
+/** An export of a module, by its name. Where only the module has kept its name, the export is found by its shape. */
+const byName = (id, name, hasShape = () => false) => {
   const found = required(id);
   return (
     attempt(() => found[name]) || attempt(() => found.default[name]) ||
-    attempt(() => Object.values(found).find((one) => attempt(() => looksLikeIt(one))))
+    attempt(() => Object.values(found).find((value) => attempt(() => hasShape(value))))
   );
 };
-const socketByName = () => byName('WAWebSocketModel', 'Socket', (one) => typeof one.state === 'string');
-const streamByName = () => byName('WAWebStreamModel', 'Stream', (one) => typeof one.mode === 'string');
+const socketByName = () => byName('WAWebSocketModel', 'Socket', (value) => typeof value.state === 'string');
+const streamByName = () => byName('WAWebStreamModel', 'Stream', (value) => typeof value.mode === 'string');
 const meOf = (prefs) =>
   attempt(() => prefs.getMaybeMePnUser()) || attempt(() => prefs.getMaybeMeUser()) || undefined;
 const text = (value) => (typeof value === 'string' ? value : '');

@@ -1,5 +1,6 @@
 /*
- * What each tier sees now, most trusted first: wa-js, modules by name, the DOM. Field names are those of RawReading.
+ * What each tier sees now, the most trusted first: wa-js, modules by name, the DOM. The field names are those of
+ * RawReading.
  */
 const models = {
   'wa-js': () => ({
@@ -45,15 +46,18 @@ const tierOfDom = () => ({
   wa_js_ready: Boolean(attempt(() => window.WPP.isReady)),
 });
 
-/** A whole localStorage is never older than the newest capture: a logout that clears it must not look old at a start. */
-const keepSequence = ({ key, floor }) => {
+/**
+ * Raises the sequence number of localStorage to that of the newest export. A logout clears localStorage, number and all;
+ * without the number the next start would take it for an old state and write the login back.
+ */
+const raiseSequence = ({ key, floor }) => {
   if (floor > (Number(localStorage.getItem(key)) || 0)) {
     localStorage.setItem(key, String(floor));
   }
 };
 
 const readState = async (options) => {
-  attempt(() => keepSequence(options));
+  attempt(() => raiseSequence(options));
   const tiers = [tierOfModels('wa-js'), tierOfModels('modules'), tierOfDom()];
   if (!tiers[2].qr && tiers.some((tier) => tier.stream_mode === 'QR') && waJs()) {
     const code = await within(200, attempt(() => waJs().conn.getAuthCode()), null).catch(() => null);

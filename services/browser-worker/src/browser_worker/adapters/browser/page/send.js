@@ -1,7 +1,9 @@
 /*
- * Send one text. Answers {step} where it stopped before anything was sent, else {step: 'sent', ack, result}.
+ * Sends one text. Answers {step}: 'ready', 'connected', 'number' and 'late' are the steps before the send at which it
+ * stopped, 'failed' is a send that left no message in the page, 'doubt' one that left a message, and 'sent' a send that
+ * WhatsApp answered, with ack and result.
  *
- * The key decides the chat: WhatsApp may keep a number's chat under another id than the number itself.
+ * The message key decides the chat, because WhatsApp may file the chat of a number under another id.
  */
 const functions = () => throughWaJs('functions');
 const ready = () =>
@@ -9,7 +11,10 @@ const ready = () =>
   functions().addAndSendMsgToChat && functions().findOrCreateLatestChat;
 const connected = () =>
   (attempt(() => throughWaJs('Socket').state) || attempt(() => socketByName().state)) === 'CONNECTED';
-/** null when WhatsApp says no; wa-js says null too where the page has lost the function, so that is looked at first. */
+/**
+ * null when the number is not on WhatsApp. wa-js also answers null when the page has lost the function, so the function
+ * is looked for first.
+ */
 const exists = async (number) =>
   functions().queryWidExists ? waJs().contact.queryExists(`${number}@c.us`) : 'cannot be asked';
 const reasonOf = (error) => text(attempt(() => error.code)) || text(attempt(() => error.name)) || 'error';

@@ -1,4 +1,4 @@
-/* Log this device out. True when the page confirmed it; the page navigates away then, which may end this call. */
+/* Logs this device out. True when the page confirms it; the page navigates then, which may end this call. */
 const socket = throughWaJs('Socket') || socketByName();
 const leave = async ({ ms }) => {
   if (attempt(() => waJs().conn.logout) && throughWaJs('Cmd')) {

@@ -1,4 +1,4 @@
-/* localStorage whole, with the next sequence number written into it first. */
+/* The whole localStorage, after the next sequence number was written into it. */
 const sequence = Math.max(Number(localStorage.getItem(options.key)) || 0, options.floor) + 1;
 localStorage.setItem(options.key, String(sequence));
 const entries = {};

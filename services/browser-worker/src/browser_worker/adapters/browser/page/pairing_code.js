@@ -1,4 +1,4 @@
-/* {code}, or {error} with a word for why there is none. */
+/* {code}, or {error}: 'not ready', 'no answer', or the reason that WhatsApp gives. */
 const pair = async ({ number, ms }) => {
   const start = () => attempt(() => waJs().conn.startLinkDeviceCodeForPhoneNumber);
   const plain = () => attempt(() => waJs().conn.genLinkDeviceCodeForPhoneNumber);

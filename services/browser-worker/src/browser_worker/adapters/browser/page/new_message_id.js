@@ -1,4 +1,4 @@
-/* A new message key for a number, as text; '' when the page cannot make one now. */
+/* A new message key for a number, as text; '' when the page cannot make a key now. */
 const make = async ({ number, ms }) => {
   const wid = `${number}@c.us`;
   const exists = await within(ms / 2, attempt(() => waJs().contact.queryExists(wid)), null).catch(() => null);

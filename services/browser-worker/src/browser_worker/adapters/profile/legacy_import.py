@@ -1,8 +1,8 @@
-"""Moving in from the old system: what it left, and how that becomes a profile here. Copies, never moves.
+"""The import of a profile of the old system: where its copies lie, and how a copy becomes a profile here.
 
-The old system's LocalAuth profile lies where ours lies and is adopted in place, after a save of it; a RemoteAuth
-profile is a folder or a zip beside it. The trap: a zip is foreign input, so names, kinds and sizes are checked before
-it is unpacked.
+The old system's LocalAuth profile lies where ours lies and is used in place, after a save of it. A RemoteAuth profile
+is a folder or a zip beside it; the import copies it and leaves the original. A zip is foreign input, so names, kinds
+and sizes are checked before a byte is unpacked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from browser_worker.domain.profile_rules import travels
 from browser_worker.ports import ProfileDamaged
 from shared.contracts.snapshots import BadPath, safe_path
 
-from .restore import finish_incoming, require_room
+from .restore import finish_incoming, require_free_space
 
 _MAX_FILES = 100_000
 _MAX_BYTES = 4 * 1024**3
@@ -26,19 +26,20 @@ _MAX_RATIO = 200
 _CHUNK_BYTES = 1024 * 1024
 
 
-def old_folder(session_path: Path, session: str) -> Path | None:
-    """The user-data folder of a RemoteAuth client, when it holds a profile."""
+def remote_auth_folder(session_path: Path, session: str) -> Path | None:
+    """The profile folder of a RemoteAuth client; None when it holds no profile."""
     folder = session_path / f"RemoteAuth-{session}"
     return folder if (folder / "Default" / "IndexedDB").is_dir() else None
 
 
-def old_zip(session_path: Path, session: str) -> Path | None:
+def remote_auth_zip(session_path: Path, session: str) -> Path | None:
+    """The zip of a RemoteAuth client; None when there is none."""
     archive = session_path / f"RemoteAuth-{session}.zip"
     return archive if archive.is_file() else None
 
 
 def last_version(profile: Path) -> str:
-    """The version of the browser that wrote the profile last; empty when it does not say."""
+    """The version of the browser that wrote the profile last; "" when the profile does not say."""
     try:
         text = (profile / "Last Version").read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -49,7 +50,7 @@ def last_version(profile: Path) -> str:
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a profile at rest into the new folder `target`. Raises ProfileDamaged, OSError."""
     tree = read_tree(source)
-    require_room(target.parent, sum(status.st_size for status in tree.files.values()))
+    require_free_space(target.parent, sum(status.st_size for status in tree.files.values()))
     private_folder(target)
     for folder in tree.folders:
         private_folder(target / folder)
@@ -63,7 +64,7 @@ def unpack(archive: Path, target: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as file:
             members = _members(file)
-            require_room(target.parent, sum(member.file_size for member in members.values()))
+            require_free_space(target.parent, sum(member.file_size for member in members.values()))
             private_folder(target)
             for path, member in members.items():
                 _unpack_one(file, member, target / path)
@@ -99,7 +100,7 @@ def _refuse_bad_name(info: zipfile.ZipInfo) -> None:
 
 
 def _prefix(names: set[str]) -> str:
-    """Where in the zip the profile begins: at the top, or one folder below it."""
+    """What precedes the profile in the names of the zip: nothing, or one folder."""
     if any(name.startswith("Default/") for name in names):
         return ""
     nested = {name.split("/", 1)[0] for name in names if name.split("/", 2)[1:2] == ["Default"]}

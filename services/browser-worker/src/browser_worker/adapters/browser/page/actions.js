@@ -1,5 +1,5 @@
-/* Small hands on the page: {refresh_qr, take_over, dismiss}[options.act](). Each answers whether it did something. */
-const acts = {
+/* What a person would click: refresh_qr, take_over, dismiss. Answers whether the page did it. */
+const actions = {
   refresh_qr: () => {
     const cmd = throughWaJs('Cmd') || byName('WAWebCmd', 'Cmd');
     if (cmd && cmd.refreshQR) {
@@ -26,4 +26,4 @@ const acts = {
     return news.length > 0;
   },
 };
-return acts[options.act]();
+return actions[options.action]();
