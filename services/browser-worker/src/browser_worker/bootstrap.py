@@ -75,8 +75,8 @@ def _stop_seconds(settings: WorkerSettings) -> float:
 
 
 def _watchdog_limit(settings: WorkerSettings) -> float:
-    """Seconds that this process may hang before its browsers are killed: before the lease could pass to another. A lone
-    worker's browsers are killed only when it is gone."""
+    """Seconds that this process may hang before the watchdog kills its browsers: the lease has not passed on by then.
+    The browsers of a lone worker are killed only when the worker is gone, which 0 means."""
     return kill_after(settings.lease_ttl_ms / 1000, TICK_SECONDS) if settings.lease_policy == "fence" else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Commands from the bus to a session that this worker owns: message in, domain call, message out."""
+"""Commands from the bus to a session that this worker owns: decode the message, call the session, answer."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SessionCommands:
         ]
 
     async def stop(self) -> None:
-        """No new commands; those under way are finished first."""
+        """Take no new commands, and finish those under way."""
         served, self._served = self._served, []
         for one in served:
             await one.stop()

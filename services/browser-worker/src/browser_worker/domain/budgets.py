@@ -23,7 +23,7 @@ CLOSE_SECONDS = 5.0
 """A browser closes cleanly within this, or is killed."""
 
 END_SECONDS = 2.0
-"""For a browser that is left over when the session has ended on this worker."""
+"""A browser that is left over when its session has ended on this worker is closed within this, or killed."""
 
 STOP_MARGIN = END_SECONDS + 1.0
 """Beyond the stop of the sessions: the browsers that are left over and the release of the leases."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from shared.backoff import Backoff
+
 from .session import Fault
 
 LONGEST_DELAY = 300.0
@@ -81,14 +83,14 @@ def delay(fault: Fault | None, attempt: int, budget: Budget, jitter: float) -> f
     """Seconds before the attempt. The first answer to a crash comes at once; then the delay doubles, with jitter."""
     if attempt == 1 and fault is not Fault.NETWORK:
         return 0.0
-    return min(LONGEST_DELAY, budget.base_delay * 2.0 ** (attempt - 1)) * (0.5 + jitter / 2)
+    return Backoff(budget.base_delay, LONGEST_DELAY).delay(attempt, jitter)
 
 
 def slow_delay(jitter: float) -> float:
     """Seconds between the slow attempts, which go on without end."""
-    return LONGEST_DELAY * (0.5 + jitter / 2)
+    return Backoff(LONGEST_DELAY, LONGEST_DELAY).delay(1, jitter)
 
 
 def pause_seconds(pauses: int, budget: Budget, jitter: float, longest: float) -> float:
     """Seconds of the pause number 1, 2, … before the object store or the disk is asked again."""
-    return min(longest, budget.base_delay * 2.0 ** min(pauses - 1, 10)) * (0.5 + jitter / 2)
+    return Backoff(budget.base_delay, longest).delay(pauses, jitter)

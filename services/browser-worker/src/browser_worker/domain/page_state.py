@@ -1,7 +1,8 @@
 """What the answers of the tiers mean together. Pure; knows WhatsApp Web's words for its states, nothing of a browser.
 
-The traps: UNPAIRED shows a QR on a fresh page and after a logout alike, so only the navigation to `post_logout` tells
-them apart; and OPENING means "loading" before the stream was ever MAIN, "offline" after it.
+Two of these words mean different things at different times. UNPAIRED shows a QR on a fresh page and after a logout
+alike; only the navigation to `post_logout` tells them apart. OPENING means "loading" before the stream was ever MAIN,
+and "offline" after that.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ _BY_STREAM = {
 }
 _LOADING_INFO = {"PAIRING": PageState.PAIRING, "OFFLINE": PageState.OFFLINE}
 _HIDDEN_BY_DIALOG = frozenset({PageState.UNKNOWN, PageState.LOADING, PageState.OFFLINE})
-"""A dialog in front of anything else is only noted: a connected session behind it works."""
+"""A dialog in front of any other state is only noted: a connected session behind the dialog works."""
 
 
 def interpret(tiers: list[RawReading]) -> Reading:
@@ -68,18 +69,18 @@ def interpret(tiers: list[RawReading]) -> Reading:
 
 
 def merged(tiers: list[RawReading]) -> RawReading:
-    """Field by field the first tier that has an answer, so that a name lost in one tier is filled from the next.
+    """Field by field the answer of the first tier that has one, so that a name lost in one tier comes from the next.
 
-    `tier` names the first that told the socket or the stream, else `dom` when the page itself showed something.
+    `tier` names the first tier that told the socket or the stream, else `dom` if the page itself showed something.
     """
     whole = RawReading()
     for tier in tiers:
         missing = {f.name: getattr(tier, f.name) for f in fields(tier) if getattr(whole, f.name) in ("", None, False)}
         whole = replace(whole, **missing)
-    return replace(whole, tier=_teller(tiers))
+    return replace(whole, tier=_answering_tier(tiers))
 
 
-def _teller(tiers: list[RawReading]) -> str:
+def _answering_tier(tiers: list[RawReading]) -> str:
     told = [tier.tier for tier in tiers if tier.socket or tier.stream_mode]
     shown = [tier.tier for tier in tiers if tier.qr or tier.chat_pane or tier.progress or tier.use_here or tier.dialog]
     return (told + shown + [""])[0]
@@ -98,7 +99,7 @@ def _state(raw: RawReading) -> PageState:
 
 
 def _conversation(raw: RawReading) -> PageState:
-    """From what the page's own models say."""
+    """The state by the page's own models."""
     if raw.socket == "UNPAIRED_IDLE":
         return PageState.IDLE
     if raw.socket == "UNPAIRED":
@@ -120,7 +121,7 @@ def _with_info(state: PageState, raw: RawReading) -> PageState:
 
 
 def _shown(raw: RawReading) -> PageState:
-    """From what can be seen alone: no model answered."""
+    """The state by what can be seen, because no model answered."""
     if raw.use_here:
         return PageState.CONFLICT
     if raw.qr:

@@ -1,7 +1,7 @@
 """Which lookups the page must answer for its state to be read and for messages to be sent. Pure.
 
-A lookup is named `<tier>:<what>`. The trap: reading survives the loss of one tier, sending needs the first tier whole,
-so the two are graded apart and a loss of sending alone must not tear a session down.
+A lookup is named `<tier>:<what>`. Reading survives the loss of one tier, and sending needs the whole first tier. So the
+two are graded apart: a session that can read but not send stays connected.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ READ_NEEDS: tuple[tuple[str, ...], ...] = (
     ("wa-js:Stream", "module:WAWebStreamModel"),
     ("wa-js:UserPrefs", "module:WAWebUserPrefsMeUser"),
 )
-"""For each need, the lookups of which any one is enough."""
+"""For each need the lookups; any of them is enough."""
 
 SEND_NEEDS: tuple[str, ...] = (
     "wa-js:chat.sendTextMessage",
@@ -44,7 +44,7 @@ USEFUL: tuple[str, ...] = (
     "module:WAWebConnModel",
     "module:WAWebCmd",
 )
-"""Worth knowing when they go, without a grade of their own."""
+"""Reported when they are missing, without a grade of their own."""
 
 LOOKUPS: tuple[str, ...] = tuple(
     dict.fromkeys([name for group in READ_NEEDS for name in group] + list(SEND_NEEDS) + list(USEFUL))
@@ -52,7 +52,7 @@ LOOKUPS: tuple[str, ...] = tuple(
 
 
 def grade(found: Mapping[str, bool], *, page_version: str = "", wa_js_version: str = "") -> SelfCheck:
-    """`found`: lookup → whether the page answered it; a lookup that is not there counts as missing."""
+    """`found` maps a lookup to whether the page answered it. A lookup without an entry counts as missing."""
     return SelfCheck(
         read_ok=all(any(found.get(name, False) for name in group) for group in READ_NEEDS),
         send_ok=all(found.get(name, False) for name in SEND_NEEDS),

@@ -1,7 +1,7 @@
 """What the page's answer to a send means. Pure.
 
-The trap: WhatsApp's refusal does not raise, it is an answer (`ack: -1`, a result other than OK), and silence is neither
-sent nor failed: the message stays queued and may leave later.
+The trap: a refusal by WhatsApp does not raise. It is an answer (`ack: -1`, a result other than OK). Silence is neither
+sent nor failed: the message stays queued in the page and may leave later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ NOT_READY = "the page's send functions are not ready"
 NOT_CONNECTED = "the page is not connected"
 NOT_ON_WHATSAPP = "this number is not on WhatsApp"
 NO_ACK = "no acknowledgement in time"
-
 
 STOPPED_AT = {
     "ready": NOT_READY,
@@ -39,9 +38,9 @@ def unknown(error: str = NO_ACK) -> SendOutcome:
 
 
 def outcome_of_send(ack: int, result: str) -> SendOutcome:
-    """`result`: WhatsApp's word for the send (`OK`, `ERROR_NETWORK`, …), "" where it gave none.
+    """`result`: WhatsApp's word for the send (`OK`, `ERROR_NETWORK`, …), "" if it gave none.
 
-    A result that is not OK beside an ack that is no refusal stays unknown: the page may try again by itself.
+    A result that is not OK beside an ack that is no refusal stays unknown, because the page may try again.
     """
     if ack <= REFUSED:
         return failed(_refusal(result), ack=REFUSED)
@@ -51,7 +50,7 @@ def outcome_of_send(ack: int, result: str) -> SendOutcome:
 
 
 def outcome_of_message(ack: int) -> SendOutcome:
-    """Of a message found later: one still without an acknowledgement may yet leave."""
+    """The outcome of a message that was found later. A message without an acknowledgement may still leave."""
     return outcome_of_send(ack, "")
 
 

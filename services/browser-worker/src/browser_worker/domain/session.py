@@ -61,7 +61,7 @@ class DurableRecord:
 
 @dataclass(frozen=True)
 class Session:
-    """Everything that decides what happens to a session. The defaults are a session of which nothing is known."""
+    """Everything that decides what happens to a session. The defaults are a session about which nothing is known."""
 
     state: State = State.STOPPED
     reason: Reason = Reason.NOT_STARTED

@@ -1,9 +1,9 @@
 """Decides when a connected session is saved and backed up, and does it: one copy at a time.
 
-A save is a snapshot kept on this disk, a backup is a snapshot stored off-site. Both have a clock of their own: saves
+A save is a snapshot kept on this disk, a backup is a snapshot stored off-site. Each has a pace of its own: saves
 are cheap and frequent, backups go over the network. A backup that fails is tried again at a pace of its own, and while
 it fails the newest save is offered again instead of a new snapshot, so that the few saves that are kept do not all come
-from the time of the outage. A person's request and a new link come before the clocks.
+from the time of the outage. A person's request and a new link come before both paces.
 
 The trap: a page that has lost its login still has files. A copy of those files would become the newest copy, and
 restoring it would bring a QR back. So a running browser is copied only while the session is connected, and the page is

@@ -56,7 +56,7 @@ class Dependencies:
     jitter: Callable[[], float]
     """Uniform in 0..1."""
     max_bytes: int = 150_000_000
-    """Of a profile; beyond it the caches are trimmed before a launch."""
+    """A larger profile loses its caches before a launch."""
     session_path: str = ""
     saves_path: str = ""
     times: Times = field(default_factory=Times)

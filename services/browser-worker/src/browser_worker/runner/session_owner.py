@@ -214,7 +214,7 @@ class SessionOwner:
         await runner.report_stopped(self._record.request)
 
     async def _clear(self, runner: SessionRunner) -> None:
-        """A clear that failed, or of which the object store was not told, is tried again after a while."""
+        """A clear that failed, or that the object store has not heard of, is tried again after a while."""
         request = self._record.request
         if request > runner.request:
             await runner.clear(request)

@@ -39,7 +39,7 @@ class SessionRunner:
         self.control = Control(self._context, self._observer, sending)
         self._tasks = Tasks(deps.clock)
         self._may_go_on = asyncio.Event()
-        """Set while the lease is sure, and for ever once the session is ending."""
+        """Set while the lease is sure. Stays set once the session is ending."""
         self._may_go_on.set()
         self._ending = False
         self._frozen_at = 0.0
@@ -173,7 +173,7 @@ class SessionRunner:
             if event not in FINAL:
                 await self._may_go_on.wait()
                 if self.frozen:
-                    continue  # a final event has been posted behind this one, and the lease is still in doubt
+                    continue  # a final event follows in the queue, and the lease is still in doubt
             await self._take(event)
             if event in FINAL:
                 return event

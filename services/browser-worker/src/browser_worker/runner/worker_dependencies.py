@@ -37,7 +37,7 @@ class WorkerDependencies:
     capacity: int = 4
     """Sessions at a time."""
     ttl: float = 6.0
-    """Of the leases, in seconds."""
+    """Seconds after which a silent owner's lease may be taken."""
     fence: bool = True
     """The lease policy: see `worker`."""
     stop_seconds: float = 15.0
