@@ -10,10 +10,10 @@ from shared.testing.fake_bus import matches
 
 ROOT = Path(__file__).resolve().parents[3]
 SUBJECTS = ROOT / "shared" / "src" / "shared" / "contracts" / "subjects.py"
-SPELLED = re.compile(r"wa\.(cmd|evt|tel)\b")
+SPELLED = re.compile(r"\bwa\.(cmd|evt|tel)\b|\bwa-(sessions|status|leases)\b|\bWA_EVENTS\b")
 
 
-def test_no_file_of_the_product_but_one_spells_a_subject() -> None:
+def test_no_file_of_the_product_but_one_spells_a_subject_or_a_bucket() -> None:
     product = [path for part in ("shared", "services", "deploy") for path in (ROOT / part).rglob("*.py")]
     assert SUBJECTS in product
     assert len(product) > 100

@@ -1,7 +1,7 @@
 """The buckets and the stream that must exist before a service works. The set-up user makes them, idempotently.
 
-The bucket wa-status lies in a file although its content can be made again: at a restart NATS forgets a bucket in memory
-together with its name, and no service may make a bucket.
+The bucket of the statuses lies in a file although its content can be made again: at a restart NATS forgets a bucket in
+memory together with its name, and no service may make a bucket.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Facts that the stream WA_EVENTS holds."""
+"""Facts that the stream of events holds."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ INITIALIZING = frozenset({State.STARTING, State.RESTORING, State.PAIRING, State.
 
 
 class SessionRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.record"):
-    """The desired state, in the bucket wa-sessions under the session's id. `desired`: a DesiredState."""
+    """The desired state, in SESSIONS_BUCKET under the session's id. `desired`: a DesiredState."""
 
     session: str
     desired: str
@@ -134,7 +134,7 @@ class SessionRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.recor
 
 
 class LeaseRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.lease"):
-    """Who owns a session, in the bucket wa-leases. `nonce` distinguishes two processes of the same worker."""
+    """Who owns a session, in LEASES_BUCKET. `nonce` distinguishes two processes of the same worker."""
 
     owner: str
     nonce: str
@@ -223,8 +223,7 @@ class BrowserStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionStatus(Message, frozen=True, kw_only=True, tag="wa.session.v1.status"):
-    """The observed state, in the bucket wa-status. A reader drops a status whose epoch is older than one that it has
-    seen."""
+    """The observed state, in STATUS_BUCKET. A reader drops a status whose epoch is older than one that it has seen."""
 
     session: str
     state: str

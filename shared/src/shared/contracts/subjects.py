@@ -1,4 +1,4 @@
-"""Every subject and bucket name. Nothing else in the product spells one out; a test holds that.
+"""Every name of a subject, a bucket and a stream. No other file of the product spells such a name; a test proves it.
 
 Commands `wa.cmd.<area>.<verb>.<session>` are request/reply, events `wa.evt.<area>.<fact>.<session>` go to the stream
 WA_EVENTS, telemetry `wa.tel.<service>.<what>.<instance>` is fire and forget.
