@@ -20,7 +20,7 @@ from playwright.async_api import async_playwright
 
 from browser_worker.adapters.browser.processes import BrowserProcesses
 from browser_worker.domain.reading import PageState
-from shared.browsers import find_browser
+from shared.browsers import NoBrowser, find_browser
 from shared.clock import SystemClock
 
 REST_SECONDS = 5.0
@@ -64,10 +64,10 @@ async def ours(stage: BrowserStage) -> int:
         return await asyncio.to_thread(weight_alone, stage.profile)
 
 
-async def default_chromium(stage: BrowserStage) -> int:
+async def default_chromium(stage: BrowserStage, executable: Path) -> int:
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
-            stage.profile, executable_path=find_browser("chromium"), headless=True
+            stage.profile, executable_path=executable, headless=True
         )
         page = context.pages[0]
         await page.goto(stage.standin.web_url)
@@ -85,11 +85,16 @@ def judge(measured: float, compared: float) -> list[Outcome]:
 
 
 async def main() -> int:
+    try:
+        chromium = find_browser("chromium")
+    except NoBrowser as missing:
+        print(f"browser_memory has nothing to compare with: {missing}", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory() as folder, browser_stage(Path(folder), "--fillers", FILLERS) as stage:
         async with stage.linked():
             pass
         measured = await ours(stage)
-        compared = await default_chromium(stage)
+        compared = await default_chromium(stage, chromium)
     return conclude(judge(measured, compared))
 
 

@@ -2,8 +2,8 @@
 
     python tests/bench/snapshot_pause.py [megabytes …]      (16 and 100 unless told)
 
-Prints for each size the median of eleven pauses each way, while the page writes on. The browser is stopped and
-continued as the worker does it, until the last of its threads stands still.
+Prints for each size the median of eleven pauses each way, while the page writes on. The browser is frozen
+and thawed as the worker does it; a freeze ends when the last thread stands still.
 """
 
 from __future__ import annotations
