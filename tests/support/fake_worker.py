@@ -1,6 +1,5 @@
-"""A worker's world in memory: a browser that shows what it is told, a disk, a store that can be unreachable.
-
-For tests of the runner; the real adapters have tests of their own."""
+"""A worker's world in memory, for tests of the runner: a browser that shows what a test sets, a disk, an object store
+that can be unreachable. The real adapters have tests of their own."""
 
 from __future__ import annotations
 
@@ -130,12 +129,12 @@ class FakeBrowser:
 
 
 class FakeProfileStore:
-    """`profiles`: what `inspect` finds, in order; the last one stays."""
+    """A profile that exists and is valid as a test sets it; `saved` are its saves, newest first."""
 
     def __init__(self) -> None:
         self.exists = False
         self.valid = True
-        self.kept: list[Save] = []
+        self.saved: list[Save] = []
         self.damaged: set[str] = set()
         self.calls: list[str] = []
         self.profile = Path("/nowhere")
@@ -169,12 +168,12 @@ class FakeProfileStore:
         return Snapshot(id="n", folder=Path("/nowhere"), manifest=manifest, pause_ms=1)
 
     async def add_save(self, snapshot: Snapshot) -> Save:
-        save = Save(f"save-{len(self.kept)}", Path("/nowhere"), NOW, 1, "156.0.0.1")
-        self.kept.insert(0, save)
+        save = Save(f"save-{len(self.saved)}", Path("/nowhere"), NOW, 1, "156.0.0.1")
+        self.saved.insert(0, save)
         return save
 
     async def saves(self) -> list[Save]:
-        return list(self.kept)
+        return list(self.saved)
 
     async def restore_save(self, save: Save, *, browser_version: str) -> None:
         self.calls.append(f"restore {save.id}")
@@ -202,7 +201,7 @@ class FakeProfileStore:
     async def wipe(self) -> None:
         self.calls.append("wipe")
         self.exists = False
-        self.kept.clear()
+        self.saved.clear()
 
     async def read_chunk(self, snapshot_id: str, sha256: str) -> bytes:
         return b""
@@ -212,7 +211,7 @@ class FakeProfileStore:
         yield ()
 
     async def saves_bytes(self) -> int:
-        return len(self.kept)
+        return len(self.saved)
 
     async def trim(self, max_bytes: int) -> int:
         return 0

@@ -1,4 +1,5 @@
-"""Workers as real processes on a real bus, store and stand-in, without the gateway: the test writes what is wanted.
+"""Workers as real processes on a real bus, object store and stand-in. There is no gateway: the test writes the desired
+state.
 
 A `Ground` (NATS, S3, backup service) may serve many tests; a `Scene` is one account with its workers and their folders.
 """
@@ -42,7 +43,7 @@ QUICK = {
     "STOP_BUDGET_MS": "10000",
 }
 """Intervals of the workers: short, but not so short that a busy machine alone makes a fault."""
-OF_A_LAUNCH_CUT_OFF = "self._browser._browser_type._contexts.pop"
+LAUNCH_CALLED_OFF = "self._browser._browser_type._contexts.pop"
 """Playwright's own complaint about a browser that is killed while its launch is being called off; nothing follows."""
 _FOREIGN = ("NATS_", "S3_", "API_KEY", "RAILWAY_", "MASTER_KEY")
 
@@ -53,7 +54,7 @@ def _environment(**given: str) -> dict[str, str]:
 
 
 class Ground:
-    """NATS with its streams, and when `store` is there a backup service on it."""
+    """NATS with its streams, and a backup service if there is an object store."""
 
     def __init__(self, folder: Path, nats: NatsServer, store: S3Server | None) -> None:
         self.folder = folder
@@ -96,7 +97,7 @@ def ground(folder: Path, store: S3Server | None) -> Iterator[Ground]:
 
 
 class WorkerProcess:
-    """`python -m browser_worker` with folders of its own; started, killed, frozen, started again."""
+    """`python -m browser_worker` with folders of its own. A test starts, kills, freezes and starts it again."""
 
     def __init__(self, name: str, folder: Path, environment: dict[str, str], session: str) -> None:
         self.name = name
@@ -136,12 +137,12 @@ class WorkerProcess:
         self.process.wait(10)
 
     def stop(self, *, timeout: float = 25.0) -> int:
-        """In order, by SIGTERM; the exit code."""
+        """Stop in order, by SIGTERM. Gives the exit code."""
         self.process.terminate()
         return self.process.wait(timeout)
 
     def end(self) -> None:
-        """Whatever state it and its browser are in."""
+        """End the worker and its browser, whatever state they are in."""
         browser = self.browser()
         if self._process is not None and self._process.poll() is None:
             self.kill()
@@ -161,7 +162,7 @@ class WorkerProcess:
         return [process for process in found.values() if lives(process)]
 
     def main_process(self) -> psutil.Process:
-        """Of the browser: the one that all the others come from, without a shell script that started it."""
+        """The browser process that started all the others, not a shell script that started it."""
         switch = f"--user-data-dir={self.profile}"
         return next(each for each in self.browser() if switch in each.cmdline() and "chrom" in each.exe())
 
@@ -169,21 +170,21 @@ class WorkerProcess:
         return [process for process in self.browser() if "--type=renderer" in _command(process)]
 
     def lines(self, event: str = "") -> list[dict[str, Any]]:
-        """Of its log; those of one event."""
+        """The lines of the worker's log, or those of one event."""
         text = self.log.read_text() if self.log.exists() else ""
         parsed = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
         return [line for line in parsed if not event or line.get("event") == event]
 
     def exceptions(self) -> list[str]:
-        """What no log should hold: tracebacks and crashed tasks."""
+        """Tracebacks and crashed tasks, which no log should hold."""
         text = self.log.read_text() if self.log.exists() else ""
         crashed = [str(line) for line in self.lines() if line.get("event") == "task_crashed" or "exception" in line]
         foreign = [line for line in text.splitlines() if line.startswith("Traceback")]
-        return [each for each in crashed + foreign if OF_A_LAUNCH_CUT_OFF not in each]
+        return [each for each in crashed + foreign if LAUNCH_CALLED_OFF not in each]
 
 
 class Scene:
-    """One account on a stand-in of its own, one session, its workers; what is wanted, what is seen."""
+    """One account on a stand-in of its own, one session, its workers, its desired state and its status."""
 
     def __init__(self, folder: Path, ground: Ground, standin: StandInProcess, bus: Bus) -> None:
         self.folder = folder
@@ -218,7 +219,7 @@ class Scene:
         return made
 
     async def want(self, wanted: DesiredState = DesiredState.RUNNING) -> int:
-        """What the gateway does on initialize, stop and clear; the request's number."""
+        """Write the desired state, as the gateway does on initialize, stop and clear. Gives the request's number."""
         self._request += 1
         record = SessionRecord(
             session=self.session, desired=wanted, requested_at=self._clock.now(), request=self._request
@@ -259,7 +260,7 @@ class Scene:
         return found
 
     async def link(self) -> SessionStatus:
-        """DesiredState running, scanned, connected."""
+        """Initialize, scan, and wait until the session is connected."""
         await self.want()
         await self.until("pairing", where=lambda status: bool(status.pairing.qr))
         self.phone.scan()
@@ -287,14 +288,14 @@ class Scene:
             worker.end()
 
     async def forget(self) -> None:
-        """On a ground that serves many, the workers of the next test must not take this session."""
+        """The ground may serve many tests, and the workers of the next test must not take this session."""
         with suppress(ServiceError):
             await self._sessions.delete(self.session)
 
 
 @asynccontextmanager
 async def scene(folder: Path, ground: Ground, *standin_options: str) -> AsyncIterator[Scene]:
-    """Whatever happened, no worker and no browser of it is left."""
+    """Afterwards no worker and no browser is left, whatever happened."""
     bus = await Bus.connect(BusOptions(url=ground.nats.url, name="test"), clock=SystemClock())
     try:
         await create_streams(bus)

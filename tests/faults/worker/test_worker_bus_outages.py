@@ -1,4 +1,4 @@
-"""NATS frozen, killed, or back with nothing: what the browser may do meanwhile, and how it goes on."""
+"""NATS frozen, killed, or back with nothing: what the browser may do during the outage and after it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def stage(tmp_path: Path, s3: S3Server) -> AsyncIterator[Scene]:
 async def test_a_fenced_worker_stops_its_browser_while_nats_is_away_and_thaws_it_afterwards(
     stage: Scene, outage: str
 ) -> None:
-    # saves fall due again and again meanwhile: none of them may thaw the browser
+    # saves fall due again and again: none of them may thaw the browser
     worker = stage.started(LEASE_POLICY="fence", FORCE_SAVE_INTERVAL_MS="300")
     before = await stage.link()
     logins = stage.phone.device().logins

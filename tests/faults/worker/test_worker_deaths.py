@@ -1,4 +1,4 @@
-"""The worker, its browser or a page of it killed or hung: connected again by itself, with the same profile."""
+"""The worker, its browser or a page of it killed or hung: the session connects again, on the same profile."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_a_killed_worker_leaves_no_browser_behind_and_connects_after_its_r
 
 
 async def test_a_worker_killed_beside_a_frozen_browser_leaves_none_behind(stage: Scene) -> None:
-    """A browser that is stopped cannot end by itself when the pipe to it closes."""
+    """A browser that is stopped cannot end when the pipe to it closes."""
     worker = stage.started()
     await stage.link()
     browser = worker.browser()

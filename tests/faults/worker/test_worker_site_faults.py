@@ -46,7 +46,7 @@ async def test_a_refusal_by_whatsapp_is_named_keeps_everything_and_ends_with_it(
 
 
 async def test_a_refusal_is_tried_again_when_a_person_asks(stage: Scene) -> None:
-    """The browser was started while the account was refused: nothing comes back by itself."""
+    """The browser was started while the account was refused: nothing comes back without a request."""
     worker = stage.started()
     await stage.link()
     worker.stop()

@@ -55,7 +55,7 @@ async def test_a_new_session_shows_its_qr_then_seals_the_link_and_backs_it_up() 
         world.browser.shows(PageState.CONNECTED)
         await until(world, "connected")
         assert "reopen_page" in world.browser.calls
-        assert world.profile_store.kept
+        assert world.profile_store.saved
         assert world.durable_record.written.linked
         assert world.status.pairing.qr is None
         await eventually(lambda: world.backups.stored == ["link"])
@@ -85,7 +85,7 @@ async def test_a_session_that_was_never_connected_is_not_backed_up_at_a_stop() -
 async def test_a_lost_login_is_restored_and_no_qr_is_published() -> None:
     world = World()
     world.profile_store.exists = True
-    world.profile_store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "1")]
+    world.profile_store.saved = [Save("s1", Path("/nowhere"), NOW, 1, "1")]
     world.durable_record.written = type(world.durable_record.written)(linked=True)
     pages = iter([PageState.QR, PageState.CONNECTED])
     world.browser.after_launch = lambda: world.browser.shows(next(pages))
@@ -98,7 +98,7 @@ async def test_a_lost_login_is_restored_and_no_qr_is_published() -> None:
 async def test_a_damaged_save_is_passed_over_for_an_older_one_then_for_the_store() -> None:
     world = World()
     world.profile_store.exists, world.profile_store.valid = True, False
-    world.profile_store.kept = [Save(name, Path("/nowhere"), NOW, 1, "1") for name in ("new", "old")]
+    world.profile_store.saved = [Save(name, Path("/nowhere"), NOW, 1, "1") for name in ("new", "old")]
     world.profile_store.damaged = {"new", "old", "b2"}
     world.backups.has("b2", "b1")
     world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
@@ -147,7 +147,7 @@ async def test_a_crashed_browser_is_started_again_at_once() -> None:
 async def test_a_browser_that_connects_each_time_is_never_answered_with_an_older_copy() -> None:
     world = World()
     connected_profile(world)
-    world.profile_store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
+    world.profile_store.saved = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
     async with running(world):
         for times in range(1, 4):
             await until(world, "connected")
@@ -160,7 +160,7 @@ async def test_a_browser_that_connects_each_time_is_never_answered_with_an_older
 async def test_a_profile_on_which_no_browser_stays_up_gives_way_to_an_older_copy() -> None:
     world = World()
     connected_profile(world)
-    world.profile_store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
+    world.profile_store.saved = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
     world.browser.gone_at_launch = 3
     async with running(world):
         await until(world, "connected")
@@ -269,7 +269,7 @@ async def test_without_an_anchored_epoch_the_session_connects_and_saves_but_is_n
     connected_profile(world)
     async with running(world, anchored=False):
         await until(world, "connected")
-        await eventually(lambda: world.profile_store.kept)
+        await eventually(lambda: world.profile_store.saved)
         assert world.backups.stored == []
 
 
@@ -397,7 +397,7 @@ async def test_a_profile_that_another_worker_has_outlived_gives_way_to_the_newer
 async def test_a_login_that_several_good_copies_cannot_bring_back_is_believed_to_be_revoked() -> None:
     world = World()
     connected_profile(world)
-    world.profile_store.kept = [Save(f"s{n}", Path("/nowhere"), NOW, 1, "1") for n in range(6)]
+    world.profile_store.saved = [Save(f"s{n}", Path("/nowhere"), NOW, 1, "1") for n in range(6)]
     world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
     async with running(world):
         await until(world, "logged_out", "login_gone")
@@ -410,11 +410,11 @@ async def test_a_page_that_shows_a_qr_becomes_no_copy() -> None:
     connected_profile(world)
     async with running(world) as runner:
         await until(world, "connected")
-        saves = len(world.profile_store.kept)
+        saves = len(world.profile_store.saved)
         world.browser.shows(PageState.QR)
         with pytest.raises(NotConnected):
             await runner.control.back_up()
-        assert len(world.profile_store.kept) == saves
+        assert len(world.profile_store.saved) == saves
 
 
 async def test_a_restore_of_an_unknown_backup_leaves_a_running_session_alone() -> None:
@@ -509,7 +509,7 @@ async def test_a_profile_from_before_a_clear_on_another_worker_is_not_used(saved
     world = World()
     world.durable_record.written = type(world.durable_record.written)(linked=True, epoch=1)
     world.profile_store.exists = not saved
-    world.profile_store.kept = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
+    world.profile_store.saved = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")]
     world.backups.has("b1", epoch=2, state="cleared")
     world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
     async with running(world, epoch=3):

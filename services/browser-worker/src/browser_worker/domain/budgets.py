@@ -38,6 +38,11 @@ def kill_after(ttl: float, tick: float) -> float:
     return ttl * KILL_SHARE - tick
 
 
+def export_seconds(stop: float) -> float:
+    """What a stop gives the last local-storage export."""
+    return min(EXPORT_SECONDS, stop / 4)
+
+
 def close_seconds(stop: float) -> float:
-    """What a stop gives the browser to close, so that the copies have at least half of the budget."""
+    """What a stop gives the browser to close. At least a quarter of the budget is left for the copies."""
     return min(CLOSE_SECONDS, stop / 2)

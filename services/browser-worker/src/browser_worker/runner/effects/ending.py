@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from browser_worker.domain.budgets import EXPORT_SECONDS, close_seconds
+from browser_worker.domain.budgets import close_seconds, export_seconds
 from browser_worker.domain.reading import PageState
 from browser_worker.domain.session import Fact
 from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged
@@ -41,7 +41,7 @@ class EndingEffects:
         with context.polling.suspended_polling():
             if session.launched and session.linked:
                 with suppress(BrowserGone, BrowserHangs, OSError, TimeoutError):
-                    async with asyncio.timeout(EXPORT_SECONDS):
+                    async with asyncio.timeout(export_seconds(deps.times.stop)):
                         await context.backup_scheduler.export_local_storage()
             context.note(Fact.BROWSER_ENDED)
             await deps.browser.close(timeout=close_seconds(deps.times.stop))
