@@ -10,8 +10,8 @@ removes all its mounts, so that nothing is left and no process is ended by its n
 way to the package registries (apt's sources, mirrors, proxies, certificates) is that of the machine, and no address is
 written here.
 
-Options: --quick runs only a few tests of `make test` (for work on this program); --keep leaves the folder for a look.
-Needs root and debootstrap. Standard library only.
+Options: `--tests EXPRESSION` chooses some tests of `make test` by pytest's -k, for work on this program; `--keep`
+leaves the folder of the machine for a look. The program needs root, debootstrap and the standard library.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Failed(Exception):
 def main() -> int:
     parser = argparse.ArgumentParser(description="Prove the README's commands in a bare Debian.")
     parser.add_argument("users", nargs="*", metavar="root|user", help="who runs the commands (both unless told)")
-    parser.add_argument("--quick", action="store_true", help="only a few of the tests")
+    parser.add_argument("--tests", default="", help="only the tests that this expression of pytest's -k chooses")
     parser.add_argument("--keep", action="store_true", help="leave the folder of the machine")
     options = parser.parse_args()
     users = options.users or ["root", "user"]
@@ -67,7 +67,7 @@ def main() -> int:
     try:
         check_machine()
         base = make_base()
-        codes = {user: run_as(user, base, quick=options.quick, keep=options.keep) for user in users}
+        codes = {user: run_as(user, base, tests=options.tests, keep=options.keep) for user in users}
     except Failed as failed:
         print(f"\n✗ {failed}", file=sys.stderr)
         return 1
@@ -139,14 +139,14 @@ def machine_mirror() -> list[str]:
 # one machine
 
 
-def run_as(user: str, base: Path, *, quick: bool, keep: bool) -> int:
+def run_as(user: str, base: Path, *, tests: str, keep: bool) -> int:
     machine = Path(tempfile.mkdtemp(dir=CACHE, prefix=f"{user}-"))
     say(f"a fresh machine for {user}: {machine}")
     try:
         subprocess.run(["cp", "-a", "--reflink=auto", f"{base}/.", machine], check=True)
         machine.chmod(0o755)
         copy_way_to_registries(machine)
-        return enter(machine, user, quick=quick)
+        return enter(machine, user, tests=tests)
     finally:
         if keep:
             say(f"kept: {machine}")
@@ -197,11 +197,11 @@ def clone_into(home: Path) -> None:
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, home / CLONE], check=True)
 
 
-def enter(machine: Path, user: str, *, quick: bool) -> int:
+def enter(machine: Path, user: str, *, tests: str) -> int:
     home = machine / ("root" if user == "root" else f"home/{USER}")
     home.mkdir(parents=True, exist_ok=True)
     clone_into(home)
-    plan = {"user": user, "quick": quick, "port": free_port(), "environment": way_to_registries()}
+    plan = {"user": user, "tests": tests, "port": free_port(), "environment": way_to_registries()}
     (machine / "plan.json").write_text(json.dumps(plan))
     shutil.copy(HERE / "readme.py", machine / "readme.py")
     inside = subprocess.Popen(
