@@ -74,7 +74,7 @@ async def test_a_service_exports_the_metrics_that_it_owns_and_no_others(owner: O
     assert exported == {metric.family for metric in REGISTRY.owned_by(owner)} | every
 
 
-def test_every_owner_is_a_service_that_is_looked_at() -> None:
+def test_every_owner_is_a_service_that_this_file_starts() -> None:
     assert set(SERVICES) == set(Owner) - {Owner.EVERY_SERVICE}
 
 
@@ -86,7 +86,7 @@ def test_the_name_of_a_metric_is_spelled_in_the_registry_alone() -> None:
     assert sum(bool(name.search(text)) for path, text in product_texts() if path == DEFINITIONS) >= len(list(REGISTRY))
 
 
-def test_prometheus_is_spoken_in_one_module() -> None:
+def test_one_module_imports_prometheus() -> None:
     importers = [path for path in product_files() if "prometheus_client" in imports_of(path)]
     assert importers == [PROMETHEUS]
 

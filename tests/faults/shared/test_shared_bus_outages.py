@@ -109,7 +109,7 @@ async def test_a_request_while_disconnected_fails_at_once_and_is_never_sent_late
     assert handler.executed == ["afterwards"]
 
 
-async def test_serving_and_listening_go_on_after_nats_was_killed(server: NatsServer, buses: list[Bus]) -> None:
+async def test_servers_and_listeners_go_on_after_nats_was_killed(server: NatsServer, buses: list[Bus]) -> None:
     worker, gateway = await connect(buses, server.url), await connect(buses, server.url)
     heard: list[int] = []
     await worker.serve(SUBJECT, BackUpNow, Counting())
@@ -189,7 +189,7 @@ async def test_nats_that_comes_late_is_waited_for(server: NatsServer, buses: lis
     assert (await asyncio.wait_for(connecting, 10.0)).connected
 
 
-async def test_nats_that_never_comes_ends_the_waiting_in_time(server: NatsServer) -> None:
+async def test_connect_gives_up_in_time_when_nats_never_comes(server: NatsServer) -> None:
     server.stop()
     started = CLOCK.monotonic()
     with pytest.raises(Unavailable):
@@ -349,7 +349,7 @@ async def test_a_released_lease_is_handed_over_at_once(server: NatsServer, buses
     assert CLOCK.monotonic() - started < 0.3
 
 
-async def test_a_crashed_holder_is_followed_after_a_ttl_and_not_sooner(server: NatsServer, buses: list[Bus]) -> None:
+async def test_a_crashed_owner_is_replaced_after_a_ttl_and_not_sooner(server: NatsServer, buses: list[Bus]) -> None:
     first_bus, second_bus = await connect(buses, server.url), await connect(buses, server.url)
     await create_streams(first_bus)
     first, second = await lease(first_bus, "first"), await lease(second_bus, "second")
@@ -380,7 +380,7 @@ async def test_an_outage_of_nats_longer_than_the_ttl_changes_no_owner(server: Na
     acquiring.cancel()
 
 
-async def test_a_frozen_holder_learns_that_it_was_followed(server: NatsServer, buses: list[Bus]) -> None:
+async def test_a_frozen_owner_learns_that_it_was_replaced(server: NatsServer, buses: list[Bus]) -> None:
     with FaultProxy(server.url) as proxy:
         first_bus, second_bus = await connect(buses, proxy.url), await connect(buses, server.url)
         await create_streams(second_bus)

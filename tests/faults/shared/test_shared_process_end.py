@@ -148,7 +148,7 @@ def test_wrong_settings_end_with_code_2_and_one_line_a_fault(tmp_path: Path, sta
     ]
 
 
-def test_an_error_of_ours_is_one_line_with_its_hint_and_the_phases_run(tmp_path: Path, started: list[Service]) -> None:
+def test_a_service_error_is_one_line_with_its_hint_and_the_phases_run(tmp_path: Path, started: list[Service]) -> None:
     service = Service(tmp_path, "refused")
     started.append(service)
     assert service.ended() == 1

@@ -12,7 +12,7 @@ from shared.testing import eventually, eventually_sync, free_ports
 from shared.testing.fake_bus import matches
 
 
-async def test_eventually_gives_what_the_check_gave() -> None:
+async def test_eventually_returns_what_the_check_returned() -> None:
     counter = itertools.count()
     assert await eventually(lambda: next(counter) or None, interval=0.001) == 1
 

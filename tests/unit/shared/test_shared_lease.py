@@ -72,7 +72,7 @@ async def test_a_held_lease_is_not_taken_while_it_is_renewed(
     assert (await record_in(bucket)).owner == "a"
 
 
-async def test_a_crashed_holder_is_followed_only_after_a_whole_ttl(
+async def test_a_crashed_owner_is_replaced_only_after_a_whole_ttl(
     bucket: MemoryBucket[LeaseRecord], time: FakeClock, competing: set[asyncio.Task[int]]
 ) -> None:
     await lease(bucket, time, "a").acquire()
@@ -177,7 +177,7 @@ async def test_the_lease_is_lost_when_another_nonce_holds_it(
     assert (await record_in(bucket)).nonce == "other"
 
 
-async def test_the_same_owner_in_a_second_life_has_to_wait_for_its_first(
+async def test_a_restarted_owner_waits_for_the_lease_of_its_former_process(
     bucket: MemoryBucket[LeaseRecord], time: FakeClock, competing: set[asyncio.Task[int]]
 ) -> None:
     await lease(bucket, time, "a").acquire()
@@ -187,7 +187,7 @@ async def test_the_same_owner_in_a_second_life_has_to_wait_for_its_first(
     assert not again.done()
 
 
-async def test_a_holder_writes_its_record_again_when_nats_lost_its_data(
+async def test_an_owner_writes_its_record_again_when_nats_lost_its_data(
     bucket: MemoryBucket[LeaseRecord], time: FakeClock, competing: set[asyncio.Task[int]]
 ) -> None:
     mine = lease(bucket, time, "a")
@@ -224,7 +224,7 @@ async def test_a_release_without_nats_does_not_raise(bucket: MemoryBucket[LeaseR
     assert await mine.renew() is Outcome.LOST
 
 
-async def test_keep_renews_six_times_a_ttl_and_tells_the_seconds_since_the_last_success(
+async def test_maintain_renews_six_times_a_ttl_and_reports_the_seconds_since_the_last_success(
     bucket: MemoryBucket[LeaseRecord], time: FakeClock
 ) -> None:
     mine = lease(bucket, time, "a")

@@ -117,7 +117,7 @@ def test_a_sample_of_a_metric_that_was_not_announced_fails_the_scrape() -> None:
         metrics.render()
 
 
-def test_each_process_tells_of_its_connection_to_the_bus() -> None:
+def test_each_process_exports_the_state_of_its_connection_to_the_bus() -> None:
     metrics, bus = Metrics(), FakeBus()
     bus.counts["late"] = 2
     metrics.watch_bus(bus)

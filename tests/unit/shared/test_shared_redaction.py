@@ -59,7 +59,7 @@ def test_a_secret_in_any_text_of_a_line_is_redacted(secret: str, lines: io.Strin
     ["text", "message", "phone_number", "number", "qr", "qr_image", "api_key", "S3_SECRET_ACCESS_KEY", "nats_nkey_seed",
      "token", "body", "link_code"],
 )  # fmt: skip
-def test_a_field_with_a_telling_name_is_redacted_whatever_it_holds(name: str, lines: io.StringIO) -> None:
+def test_a_field_with_a_revealing_name_is_redacted_whatever_it_holds(name: str, lines: io.StringIO) -> None:
     get_logger().info("something_happened", **{name: "hello dear"}, inner={name: "hello dear"})
     assert "hello dear" not in lines.getvalue()
 
@@ -80,7 +80,7 @@ def test_a_registered_secret_is_redacted_wherever_it_stands(lines: io.StringIO) 
     assert "sesame" not in lines.getvalue()
 
 
-def test_what_operators_need_stays(lines: io.StringIO) -> None:
+def test_what_operators_need_is_not_redacted(lines: io.StringIO) -> None:
     kept = {
         "session": "whatsapp-automation-pro-v2",
         "at": "2026-11-22T15:05:05.393687+00:00",

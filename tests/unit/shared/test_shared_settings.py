@@ -42,7 +42,7 @@ def test_defaults_hold_where_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.instance.endswith(f"-{__import__('os').getpid()}")
 
 
-def test_all_faults_are_told_at_once_and_no_value_is_shown(
+def test_all_faults_are_reported_at_once_and_no_value_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("BACKUP_INTERVAL_MS", "hunter2")
@@ -82,7 +82,7 @@ def test_a_secret_is_read_from_the_file_that_its_variable_names(
     assert load_settings(ShopSettings).api_key.get_secret_value() == "from-a-file"
 
 
-def test_faults_of_secret_files_are_told_with_the_others(
+def test_faults_of_secret_files_are_reported_with_the_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "empty").write_text("\n")
@@ -119,7 +119,7 @@ def test_settings_cannot_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.browser = "other"  # type: ignore[misc]
 
 
-def test_a_secret_that_was_loaded_is_taken_out_of_every_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_was_loaded_is_redacted_in_every_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "correct-horse-battery")
     settings = load_settings(ShopSettings)
     assert "horse" not in repr(settings)
@@ -136,7 +136,7 @@ def test_the_bus_options_carry_the_seed_but_never_show_it(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("variable", RAILWAY_VARIABLES)
-def test_each_of_railways_variables_tells_that_we_run_there(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_each_of_railways_variables_means_that_we_run_there(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     for name in RAILWAY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     assert not on_railway()
