@@ -110,7 +110,7 @@ def test_labels_from_outside_are_bounded() -> None:
     assert found["wa_session_transitions_total", "other"] == 500
     assert found["wa_session_restores_total", "other"] == 500
     assert found["wa_session_restores_total", "backup"] == 1
-    assert found["wa_session_saves_total",] == 0
+    assert found["wa_session_clears_total",] == 0
     assert NUMBER not in scraped(tracker)
 
 

@@ -14,7 +14,8 @@ How to add a metric:
 3. Run `make docs`. `tests/contract/shared/test_shared_metrics_exported.py` fails until the owner exports the metric.
 
 Each fact has one owner. Health owns what is known of a session from its status and its events, because health is one
-process and sees every session. A service owns the counts of its own work. Labels are bounded: no phone number, no chat,
+process and sees every session. A service owns the counts of its own work; a worker counts its attempts, the backup
+service what it stored. Labels are bounded: no phone number, no chat,
 no text from outside.
 """
 
@@ -325,7 +326,6 @@ SESSION_TRANSITIONS = REGISTRY.counter(
     owner=Owner.HEALTH,
     labels=("state",),
 )
-SESSION_SAVES = REGISTRY.counter("wa_session_saves_total", "Local saves made.", owner=Owner.HEALTH)
 SESSION_RESTORES = REGISTRY.counter(
     "wa_session_restores_total", "Restores made, from a save or a backup.", owner=Owner.HEALTH, labels=("source",)
 )

@@ -21,7 +21,6 @@ from shared.contracts import metrics
 from shared.contracts.events import (
     SessionCleared,
     SessionRestored,
-    SnapshotSaved,
     StateChanged,
 )
 from shared.contracts.health import HealthReport
@@ -44,7 +43,7 @@ SLOW_CONSUMERS_WINDOW = timedelta(seconds=300)
 MAX_EPOCHS = 64
 MAX_DUPLICATE_OWNERS = 16
 
-Event = StateChanged | SnapshotSaved | SessionRestored | SessionCleared
+Event = StateChanged | SessionRestored | SessionCleared
 
 
 @dataclass
@@ -243,8 +242,6 @@ def _counted_as(event: Event) -> tuple[Metric, str]:
     match event:
         case StateChanged(state=state):
             return metrics.SESSION_TRANSITIONS, state
-        case SnapshotSaved():
-            return metrics.SESSION_SAVES, ""
         case SessionRestored(source=source):
             return metrics.SESSION_RESTORES, source
         case SessionCleared():
