@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -31,6 +32,22 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class Deadline:
+    """The time that a request has left: `seconds` from now."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._end = clock.monotonic() + seconds
+
+    def left(self, at_most: float = math.inf) -> float:
+        """Seconds, never negative, never more than `at_most`."""
+        return max(0.0, min(at_most, self._end - self._clock.monotonic()))
+
+    def within(self, seconds: float) -> Deadline:
+        """A deadline `seconds` from now, but never later than this one."""
+        return Deadline(self._clock, self.left(seconds))
 
 
 def sleep_blocking(seconds: float) -> None:

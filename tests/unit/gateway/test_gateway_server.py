@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.adapters.server import GRACEFUL_SECONDS, THREADS
 from gateway.settings import GatewaySettings
-from gateway.usecases.admission import MOST_COMMANDS
+from gateway.usecases.limits import MOST_COMMANDS
 from shared.contracts.budgets import ANSWER_SECONDS
 
 

@@ -10,18 +10,19 @@ from gateway_stage import NOON, SESSION, pairing, report, status
 from gateway.adapters.live_view import LiveView
 from gateway.domain.desired_state import CLEARED
 from gateway.domain.request_errors import Busy, SendFailed, WorkerGone
-from gateway.usecases.admission import Admission
 from gateway.usecases.back_up import BackUp, BackupDone, BackupUnderWay
 from gateway.usecases.clear import Clear
-from gateway.usecases.deadline import Deadline
 from gateway.usecases.health_check import HealthCheck
 from gateway.usecases.initialize import Initialize
+from gateway.usecases.limits import Admission
 from gateway.usecases.list_backups import ListSessionBackups
 from gateway.usecases.pair_phone import PairByNumber
 from gateway.usecases.read_status import ReadStatus
 from gateway.usecases.restore import Restore
 from gateway.usecases.send_test_message import MessageSent, SendTestMessage
+from shared.clock import Deadline
 from shared.contracts import subjects
+from shared.contracts.budgets import ANSWER_SECONDS
 from shared.contracts.commands import Accepted, BackedUp, Checked, PairingCode, SendResult, SendTest
 from shared.contracts.errors import Conflict, NotConnected, NotFound, NotRunning, ServiceError, TimedOut, Unavailable
 from shared.contracts.message import Message
@@ -81,7 +82,7 @@ def view(clock: FakeClock) -> LiveView:
 
 @pytest.fixture
 def deadline(clock: FakeClock) -> Deadline:
-    return Deadline(clock)
+    return Deadline(clock, ANSWER_SECONDS)
 
 
 def owned(view: LiveView, reported: SessionStatus) -> None:

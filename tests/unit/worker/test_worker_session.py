@@ -237,8 +237,8 @@ async def test_the_same_command_id_sends_once() -> None:
     connected_profile(world)
     async with running(world) as runner:
         await until(world, "connected")
-        first = await runner.control.send_test("c1", "201234567890", "hello", timeout=1)
-        again = await runner.control.send_test("c1", "201234567890", "hello", timeout=1)
+        first = await runner.control.sender.send("c1", "201234567890", "hello", timeout=1)
+        again = await runner.control.sender.send("c1", "201234567890", "hello", timeout=1)
     assert (first.outcome, first.repeated, again.outcome, again.repeated) == ("sent", False, "sent", True)
     assert len(world.browser.sent) == 1
 
@@ -249,8 +249,8 @@ async def test_a_send_without_acknowledgement_is_unknown_and_not_repeated() -> N
     world.browser.outcome = SendOutcome("unknown")
     async with running(world) as runner:
         await until(world, "connected")
-        await runner.control.send_test("c1", "201234567890", "hello", timeout=1)
-        again = await runner.control.send_test("c1", "201234567890", "hello", timeout=1)
+        await runner.control.sender.send("c1", "201234567890", "hello", timeout=1)
+        again = await runner.control.sender.send("c1", "201234567890", "hello", timeout=1)
     assert again.outcome == "unknown"
     assert len(world.browser.sent) == 1
 
@@ -261,7 +261,7 @@ async def test_nothing_is_sent_unless_connected() -> None:
     async with running(world) as runner:
         await until(world, "pairing")
         with pytest.raises(NotConnected):
-            await runner.control.send_test("c1", "201234567890", "hello", timeout=1)
+            await runner.control.sender.send("c1", "201234567890", "hello", timeout=1)
 
 
 async def test_without_an_anchored_epoch_the_session_connects_and_saves_but_is_not_backed_up() -> None:
@@ -477,7 +477,7 @@ async def test_a_send_whose_turn_comes_too_late_is_not_sent() -> None:
     async with running(world) as runner:
         await until(world, "connected")
         async with runner.control.page_lock:
-            late = await runner.control.send_test("c1", "201234567890", "hello", timeout=0.3)
+            late = await runner.control.sender.send("c1", "201234567890", "hello", timeout=0.3)
     assert late.outcome == "failed"
     assert world.browser.sent == []
 

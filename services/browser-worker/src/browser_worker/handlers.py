@@ -68,12 +68,12 @@ class SessionCommands:
             text = message_text(message.text)
         except BadIdentifier as error:
             raise Invalid(str(error)) from error
-        return await self._control.send_test(
+        return await self._control.sender.send(
             call.command_id, _valid_number(message.phone_number), text, timeout=self._time_left(call)
         )
 
     async def _command_status(self, message: AskCommand, _call: Call) -> SendResult:
-        return await self._control.command_status(message.command_id)
+        return await self._control.sender.status(message.command_id)
 
     async def _back_up(self, _message: BackUpNow, _call: Call) -> BackedUp:
         return await self._control.back_up()

@@ -20,15 +20,14 @@ from .domain.system_info import SystemInfo
 from .handlers import app
 from .handlers.dependencies import GatewayDependencies
 from .handlers.guard import Guard
-from .handlers.rate_limits import RateLimits
 from .settings import GatewaySettings
 from .usecases import UseCases
-from .usecases.admission import Admission
 from .usecases.back_up import BackUp
 from .usecases.clear import Clear
 from .usecases.follow_status import FollowStatus
 from .usecases.health_check import HealthCheck
 from .usecases.initialize import Initialize
+from .usecases.limits import Admission, RateLimits
 from .usecases.list_backups import ListSessionBackups
 from .usecases.log_in import LogIn
 from .usecases.pair_phone import PairByNumber

@@ -6,7 +6,7 @@ from .buckets import Bucket, Entry
 from .bus import Bus, create_streams
 from .lease import Lease, Outcome
 from .options import BusOptions
-from .serving import Call
+from .requests import Call
 from .transport import Subscription
 
 __all__ = [

@@ -19,9 +19,9 @@ from shared.contracts.errors import Conflict, NotFound, ServiceError
 from shared.contracts.message import BadMessage, Message, decode, encode
 
 from . import jetstream
+from .listening import await_result, where_raised
 from .ordered_consumer import Gap, OrderedConsumer, StreamMessage
 from .repeat_filter import RepeatFilter
-from .serving import await_result, where_raised
 from .transport import Subscription, Transport
 
 OPERATION = "KV-Operation"

@@ -15,9 +15,9 @@ from shared.contracts.message import Message, encode
 from . import events, streams
 from .buckets import Bucket
 from .connection import Connection
+from .listening import Listener, OnMessage
 from .options import BusOptions
-from .requests import read_bytes, read_message, request_headers
-from .serving import Handler, Listener, OnMessage, RequestServer
+from .requests import Handler, RequestServer, read_bytes, read_message, request_headers
 from .transport import Incoming, Subscription, Transport
 
 M = TypeVar("M", bound=Message)

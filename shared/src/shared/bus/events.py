@@ -12,8 +12,8 @@ from shared.contracts.message import Message, encode
 from shared.contracts.subjects import EVENTS_STREAM
 
 from . import jetstream
+from .listening import await_result
 from .ordered_consumer import OrderedConsumer, StreamMessage
-from .serving import await_result
 from .transport import Subscription, Transport
 
 OnEvent = Callable[[bytes, str], Awaitable[None] | None]

@@ -24,8 +24,8 @@ from shared.backoff import Backoff
 from shared.contracts.errors import Refused, ServiceError
 
 from . import jetstream
+from .listening import where_raised
 from .repeat_filter import RepeatFilter
-from .serving import where_raised
 from .transport import Incoming, Transport
 
 HEARTBEAT_SECONDS = 3.0

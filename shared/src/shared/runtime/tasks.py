@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from shared.backoff import Backoff
+from shared.bus.listening import where_raised
 from shared.bus.repeat_filter import RepeatFilter
-from shared.bus.serving import where_raised
 from shared.clock import Clock, SystemClock
 
 RESTART = Backoff(first=0.2, longest=30.0)

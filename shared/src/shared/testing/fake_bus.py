@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from shared.bus import Bucket, Bus, Subscription
 from shared.bus.events import OnEvent
-from shared.bus.serving import await_result
+from shared.bus.listening import await_result
 from shared.bus.streams import BUCKETS
 from shared.bus.transport import Incoming, OnMessage
 from shared.clock import Clock, SystemClock

@@ -135,7 +135,7 @@ class BackupScheduler:
 
     async def _snapshot_running(self) -> Snapshot:
         deps = self._deps
-        if self._freeze_guard.held_by(Holder.LEASE):
+        if Holder.LEASE in self._freeze_guard.holders:
             raise Unavailable("the lease is in doubt, and the browser is frozen")
         await self._must_show_login()
         try:

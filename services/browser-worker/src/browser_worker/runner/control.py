@@ -10,7 +10,7 @@ from browser_worker.domain.events import Event
 from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged
 from shared.contracts.backups import BackupTrigger
 from shared.contracts.budgets import PROBE_SECONDS
-from shared.contracts.commands import BackedUp, Checked, PairingCode, SendResult
+from shared.contracts.commands import BackedUp, Checked, PairingCode
 from shared.contracts.errors import Conflict, NotFound, ServiceError, TimedOut, Unavailable
 from shared.contracts.sessions import State
 from shared.runtime import get_logger
@@ -33,7 +33,7 @@ class Control:
         self._context = context
         self._deps = context.deps
         self._observer = observer
-        self._sending = sending
+        self.sender = sending
 
     @property
     def page_lock(self) -> asyncio.Lock:
@@ -85,12 +85,6 @@ class Control:
         pairing = msgspec.structs.replace(reporter.status.pairing, pairing_code=code, pairing_code_at=now)
         reporter.set(pairing=pairing)
         await reporter.publish()
-
-    async def send_test(self, command_id: str, number: str, text: str, *, timeout: float) -> SendResult:
-        return await self._sending.send(command_id, number, text, timeout=timeout)
-
-    async def command_status(self, command_id: str) -> SendResult:
-        return await self._sending.status(command_id)
 
     async def back_up(self) -> BackedUp:
         try:

@@ -30,21 +30,18 @@ class FreezeGuard:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._holders: set[Holder] = set()
+        self.holders: frozenset[Holder] = frozenset()
         self._lock = threading.Lock()
 
     def hold(self, holder: Holder) -> None:
         """Idempotent for each holder."""
         with self._lock:
-            self._holders.add(holder)
+            self.holders |= {holder}
             self._browser.freeze()
 
     def release(self, holder: Holder) -> None:
         """Idempotent; wakes the browser when this was the last holder. Never raises."""
         with self._lock:
-            self._holders.discard(holder)
-            if not self._holders:
+            self.holders -= {holder}
+            if not self.holders:
                 self._browser.thaw()
-
-    def held_by(self, holder: Holder) -> bool:
-        return holder in self._holders

@@ -59,8 +59,9 @@ class Observer:
             return
         self._context.note(Fact.PAGE_RELOADED)
         log.warning("page_reloaded_for_its_functions", session=self._deps.session)
-        with suppress(BrowserGone, BrowserHangs), self._context.polling.suspended_polling():
-            await self._deps.browser.reload()
+        async with self._context.page_lock:  # never in the middle of a send
+            with suppress(BrowserGone, BrowserHangs), self._context.polling.suspended_polling():
+                await self._deps.browser.reload()
 
     async def validate(self) -> None:
         """Inspect the profile. A running browser moves its files while they are read, so one bad look is repeated."""

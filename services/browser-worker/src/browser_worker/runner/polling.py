@@ -29,7 +29,7 @@ class Polling:
 
     @property
     def suspended(self) -> bool:
-        return self._working > 0 or self._freeze_guard.held_by(Holder.LEASE)
+        return self._working > 0 or Holder.LEASE in self._freeze_guard.holders
 
     @contextmanager
     def suspended_polling(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from shared.contracts.sessions import State
 from shared.runtime import get_logger
 
 from .context import Context
+from .freeze_guard import Holder
 
 log = get_logger()
 
@@ -52,13 +53,18 @@ class Sending:
         return await self._recorded(recorded)
 
     def _must_be_connected(self) -> None:
-        if self._context.state is not State.CONNECTED:
+        if self._context.session.state is not State.CONNECTED:
             raise NotConnected(
-                f"the session is not connected (it is {self._context.state.value})",
+                f"the session is not connected (it is {self._context.session.state.value})",
                 hint="initialize, and link the phone if a QR is shown",
             )
-        if self._context.polling.suspended:
+        if Holder.LEASE in self._context.freeze_guard.holders:
             raise Unavailable("the browser is paused for a moment", hint="try again in a few seconds")
+
+    def _page_is_ready(self) -> bool:
+        """The lock of the page keeps other work off it; only a doubt of the lease may stop the page under a send."""
+        frozen = Holder.LEASE in self._context.freeze_guard.holders
+        return self._context.session.state is State.CONNECTED and not frozen
 
     async def look_up_open(self) -> None:
         """Ask the page about sends whose outcome is not known, such as those of a worker that was killed."""
@@ -83,7 +89,7 @@ class Sending:
             return _not_sent(command_id, message_id, "the page was busy; nothing was sent")
         try:
             left = deadline - self._deps.clock.monotonic()
-            if left < SHORTEST_SEND or self._context.state is not State.CONNECTED or self._context.polling.suspended:
+            if left < SHORTEST_SEND or not self._page_is_ready():
                 return _not_sent(command_id, message_id, "the page was not ready in time; nothing was sent")
             outcome = await self._deps.browser.send_text(number, text, message_id, timeout=left)
         except (BrowserGone, BrowserHangs, TimeoutError) as error:
@@ -102,7 +108,7 @@ class Sending:
         return msgspec.structs.replace(recorded, repeated=True)
 
     async def _looked_up(self, recorded: SendResult) -> SendResult:
-        if self._context.state is not State.CONNECTED or self._context.polling.suspended or not recorded.message_id:
+        if not recorded.message_id or not self._page_is_ready():
             return recorded
         try:
             found = await self._deps.browser.find_message(recorded.message_id)

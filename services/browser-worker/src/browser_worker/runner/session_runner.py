@@ -59,7 +59,7 @@ class SessionRunner:
 
     @property
     def frozen(self) -> bool:
-        return self._context.freeze_guard.held_by(Holder.LEASE)
+        return Holder.LEASE in self._context.freeze_guard.holders
 
     def post(self, event: Event) -> None:
         if event in FINAL:

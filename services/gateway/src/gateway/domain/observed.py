@@ -14,8 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gateway.domain.request_errors import WorkerGone
+from shared.contracts.errors import NotConnected
 from shared.contracts.health import HealthReport
-from shared.contracts.sessions import SessionRecord, SessionStatus, State
+from shared.contracts.sessions import DesiredState, SessionRecord, SessionStatus, State
 from shared.contracts.telemetry import WorkerHeartbeat
 
 T = TypeVar("T")
@@ -55,11 +57,43 @@ class ObservedSession:
     @property
     def connected(self) -> bool:
         """Connected, as the present owner reports. What an earlier owner reported no longer counts."""
-        return self._reported_by_owner and self.state is State.CONNECTED
+        return self._reported_by_owner and self.status is not None and self.status.state == State.CONNECTED
+
+    def require_some_worker(self) -> None:
+        """Raises WorkerGone when no worker is alive at all."""
+        if self.workers == 0:
+            raise WorkerGone(
+                "no worker is running", hint="the request is kept and carried out as soon as a browser worker starts"
+            )
+
+    def require_owner(self) -> ObservedSession:
+        """The session itself, which a live worker owns. Raises WorkerGone, NotConnected."""
+        if self.owner is not None:
+            return self
+        desired = self.record.desired if self.record else None
+        if self.workers and self.status is None and desired != DesiredState.RUNNING:
+            raise NotConnected("the session is not running", hint="initialize it first")
+        raise owner_gone()
+
+    def require_connected(self) -> ObservedSession:
+        """The session itself, which its live owner reports as connected. Raises WorkerGone, NotConnected."""
+        if not self.require_owner().connected:
+            raise NotConnected(
+                f"the session is not connected to WhatsApp (state: {self.state})",
+                hint=(self.status.detail if self.status else "") or "initialize it and link a phone",
+            )
+        return self
 
     @property
     def _reported_by_owner(self) -> bool:
         return self.owner is not None and self.status is not None and self.status.worker == self.owner.worker
+
+
+def owner_gone() -> WorkerGone:
+    return WorkerGone(
+        "the worker that owns the session does not answer",
+        hint="another worker takes over within seconds; if not, see the browser worker's log",
+    )
 
 
 @dataclass(frozen=True)

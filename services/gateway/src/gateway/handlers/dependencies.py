@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from gateway.domain.system_info import SystemInfo
 from gateway.ports import QrImages
 from gateway.usecases import UseCases
+from gateway.usecases.limits import RateLimits
 from shared.clock import Clock
 from shared.runtime import Metrics
 
 from .guard import Guard
-from .rate_limits import RateLimits
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TypeVar
 
 from flask import Flask, current_app, g, request
@@ -45,7 +46,8 @@ class Guard:
         app.before_request(self.authenticate)
 
     def authenticate(self) -> None:
-        """Fill `g.login`, which is None when a key was presented. Raises Unauthorized, Forbidden."""
+        """Fill `g.began`, and `g.login`, which is None when a key was presented. Raises Unauthorized, Forbidden."""
+        g.began = perf_counter()
         g.login = None
         key = presented_key()
         if _is_open():

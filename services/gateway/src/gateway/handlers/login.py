@@ -6,13 +6,13 @@ from flask import Blueprint, Response, g, request
 
 from gateway.domain.auth import COOKIE_SECONDS
 from gateway.domain.request_errors import Unauthorized
+from gateway.usecases.limits import RateLimits
 from gateway.usecases.log_in import LogIn
 from shared.contracts.errors import Invalid
 from shared.runtime import get_logger
 
 from . import inputs, replies
 from .guard import COOKIE, Guard, open_to_all
-from .rate_limits import RateLimits
 
 
 def blueprint(log_in: LogIn, guard: Guard, rate_limits: RateLimits) -> Blueprint:

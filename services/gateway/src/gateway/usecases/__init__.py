@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .admission import Admission
 from .back_up import BackUp
 from .clear import Clear
 from .follow_status import FollowStatus
 from .health_check import HealthCheck
 from .initialize import Initialize
+from .limits import Admission
 from .list_backups import ListSessionBackups
 from .log_in import LogIn
 from .pair_phone import PairByNumber

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 from gateway.domain.observed import ObservedSession
 from gateway.ports import Messenger, View
+from shared.clock import Deadline
 from shared.contracts import subjects
 from shared.contracts.budgets import COMMAND_WAIT
 from shared.contracts.commands import BackedUp, BackUpNow
 from shared.contracts.errors import TimedOut
-
-from .deadline import Deadline
-from .owner import require_connected
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class BackUp:
 
     def __call__(self, session: str, deadline: Deadline) -> BackupDone | BackupUnderWay:
         """Raises NotConnected, WorkerGone, Conflict."""
-        before = require_connected(self.view, session)
+        before = self.view.session(session).require_connected()
         timeout = deadline.left(COMMAND_WAIT)
         try:
             done = self.messenger.ask_owner(subjects.BACK_UP_NOW, session, BackUpNow(), BackedUp, timeout=timeout)

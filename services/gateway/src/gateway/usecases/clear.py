@@ -11,12 +11,10 @@ from gateway.domain import desired_state
 from gateway.domain.desired_state import CLEARED, CLEARING, NextStep
 from gateway.domain.observed import ObservedSession
 from gateway.ports import DesiredStates, View
-from shared.clock import Clock
+from shared.clock import Clock, Deadline
 from shared.contracts.budgets import CLEAR_WAIT
 
-from .deadline import Deadline
 from .desired_state_change import change_desired_state, wait_until
-from .owner import require_some_worker
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Clear:
 
     def __call__(self, session: str, deadline: Deadline) -> ClearAnswer:
         """Raises WorkerGone, Unavailable, TimedOut, TryAgain."""
-        require_some_worker(self.view, session)
+        self.view.session(session).require_some_worker()
         now = self.clock.now()
         request = change_desired_state(
             self.desired_states,

@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 from gateway.domain.observed import ObservedSession
 from gateway.ports import DesiredStates, View
+from shared.clock import Deadline
 from shared.contracts.budgets import DESIRED_STATE_WAIT
 from shared.contracts.errors import Conflict, TryAgain
 from shared.contracts.sessions import SessionRecord
-
-from .deadline import Deadline
 
 Decide = Callable[[SessionRecord | None, ObservedSession], SessionRecord | None]
 """From the present record and what is observed to the record to write, or None when nothing needs to change."""

@@ -9,17 +9,14 @@ import contextlib
 from dataclasses import dataclass
 
 from gateway.domain.fallback_verdict import verdict_without_health_service
-from gateway.domain.observed import ObservedSession
+from gateway.domain.observed import ObservedSession, owner_gone
 from gateway.ports import Messenger, View
-from shared.clock import Clock
+from shared.clock import Clock, Deadline
 from shared.contracts import subjects
 from shared.contracts.budgets import CHECK_WAIT, JUDGE_WAIT
 from shared.contracts.commands import Check, Checked
 from shared.contracts.errors import ServiceError
 from shared.contracts.health import HealthReport, Judge
-
-from .deadline import Deadline
-from .owner import owner_gone
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,10 @@ from gateway.domain import desired_state
 from gateway.domain.desired_state import NextStep
 from gateway.domain.observed import ObservedSession
 from gateway.ports import DesiredStates, View
-from shared.clock import Clock
+from shared.clock import Clock, Deadline
 from shared.contracts.budgets import INITIALIZE_WAIT
 
-from .deadline import Deadline
 from .desired_state_change import change_desired_state, wait_until
-from .owner import require_some_worker
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Initialize:
             lambda record, observed: desired_state.initialize(session, record, observed, now),
             deadline,
         )
-        require_some_worker(self.view, session)
+        self.view.session(session).require_some_worker()
         observed = wait_until(
             self.view,
             session,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.ports import Messenger
+from shared.clock import Deadline
 from shared.contracts import subjects
 from shared.contracts.backups import Backups, ListBackups
 from shared.contracts.budgets import COMMAND_WAIT
 from shared.contracts.errors import NotRunning
-
-from .deadline import Deadline
 
 
 @dataclass(frozen=True)

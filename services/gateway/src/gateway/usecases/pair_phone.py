@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.ports import Messenger, View
+from shared.clock import Deadline
 from shared.contracts import subjects
 from shared.contracts.budgets import COMMAND_WAIT
 from shared.contracts.commands import PairingCode, PairPhone
 from shared.contracts.errors import Conflict
 from shared.contracts.sessions import State
-
-from .deadline import Deadline
-from .owner import require_owner
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class PairByNumber:
 
     def __call__(self, session: str, phone_number: str, deadline: Deadline) -> PairingCodeShown:
         """Raises Conflict (already_linked, not_pairing), NotConnected, WorkerGone, TimedOut."""
-        observed = require_owner(self.view, session)
+        observed = self.view.session(session).require_owner()
         if observed.state is State.CONNECTED:
             raise Conflict(
                 "the session is already linked", code="already_linked", hint="clear it to link another phone"

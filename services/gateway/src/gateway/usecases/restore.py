@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 from gateway.domain.observed import ObservedSession
 from gateway.ports import Messenger, View
+from shared.clock import Deadline
 from shared.contracts import subjects
 from shared.contracts.budgets import COMMAND_WAIT
 from shared.contracts.commands import Accepted, RestoreNow
-
-from .deadline import Deadline
-from .owner import require_owner
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Restore:
 
     def __call__(self, session: str, backup_id: str, deadline: Deadline) -> RestoreBegun:
         """An empty `backup_id` means the newest good backup. Raises NotConnected, WorkerGone, NotFound, TimedOut."""
-        require_owner(self.view, session)
+        self.view.session(session).require_owner()
         message = RestoreNow(backup_id=backup_id)
         timeout = deadline.left(COMMAND_WAIT)
         accepted = self.messenger.ask_owner(subjects.RESTORE_NOW, session, message, Accepted, timeout=timeout)

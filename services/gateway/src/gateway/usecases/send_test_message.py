@@ -11,13 +11,11 @@ from dataclasses import dataclass
 
 from gateway.domain.request_errors import SendFailed
 from gateway.ports import Messenger, View
+from shared.clock import Deadline
 from shared.contracts import subjects
 from shared.contracts.budgets import COMMAND_WAIT
 from shared.contracts.commands import SendResult, SendTest
 from shared.contracts.errors import TimedOut
-
-from .deadline import Deadline
-from .owner import require_connected
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class SendTestMessage:
         """An empty `command_id` means a new one. Raises NotConnected, WorkerGone, SendFailed, and TimedOut with the
         code `unknown_outcome`."""
         command_id = command_id or uuid.uuid4().hex
-        require_connected(self.view, session)
+        self.view.session(session).require_connected()
         message = SendTest(phone_number=phone_number, text=text)
         timeout = deadline.left(COMMAND_WAIT)
         try:

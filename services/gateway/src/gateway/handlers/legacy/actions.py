@@ -10,10 +10,10 @@ from flask import Blueprint, Response, request
 
 from gateway.domain.actions import Action
 from gateway.handlers import inputs, replies
-from gateway.handlers.rate_limits import RateLimits
 from gateway.usecases import UseCases
-from gateway.usecases.deadline import Deadline
-from shared.clock import Clock
+from gateway.usecases.limits import RateLimits
+from shared.clock import Clock, Deadline
+from shared.contracts.budgets import ANSWER_SECONDS
 from shared.contracts.errors import ServiceError
 from shared.contracts.metrics import GATEWAY_ACTIONS
 from shared.runtime import Metrics, get_logger
@@ -98,7 +98,7 @@ def blueprint(
 
     @routes.post(PATH)
     def act() -> Response:
-        deadline = Deadline(clock)
+        deadline = Deadline(clock, ANSWER_SECONDS)
         rate_limits.take_action()
         asked = inputs.action_request(request.get_data())
         if asked.action is Action.SEND_TEST_MESSAGE:

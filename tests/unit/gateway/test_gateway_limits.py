@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gateway.domain.rate_limiter import MAX_KEYS, RateLimiter
+from gateway.usecases.limits import MAX_KEYS, RateLimiter
 
 
 def test_as_many_as_allowed_pass_at_once_and_the_next_waits() -> None:

@@ -1,0 +1,101 @@
+"""How many requests may begin: token buckets for the rate, slots for the commands under way.
+
+No command begins while NATS is away, and never do so many run that no thread is left to read the status.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gateway.domain.request_errors import Busy, RateLimited
+from gateway.ports import View
+from shared.clock import Clock
+from shared.contracts.errors import Unavailable
+
+MAX_KEYS = 4096
+"""Buckets held at once. When there are more, the bucket that was unused longest goes."""
+ALL = "all"
+"""The key of a limit that all clients share."""
+MOST_COMMANDS = 16
+"""At once. Each holds a thread of the server until its answer, some seconds at most."""
+
+
+@dataclass
+class _Bucket:
+    tokens: float
+    at: float
+
+
+class RateLimiter:
+    """`per_minute` requests for each key, at once or spread. Not safe for threads: the holder locks."""
+
+    def __init__(self, per_minute: int) -> None:
+        self.per_minute = per_minute
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def take(self, key: str, at: float) -> int:
+        """0 when the request may pass, else the whole seconds to wait."""
+        bucket = self._buckets.setdefault(key, _Bucket(self.per_minute, at))
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > MAX_KEYS:
+            self._buckets.popitem(last=False)
+        rate = self.per_minute / 60.0
+        bucket.tokens = min(float(self.per_minute), bucket.tokens + (at - bucket.at) * rate)
+        bucket.at = at
+        if bucket.tokens >= 1.0:
+            bucket.tokens -= 1.0
+            return 0
+        return max(1, math.ceil((1.0 - bucket.tokens) / rate))
+
+
+class RateLimits:
+    """Requests a minute. Every method takes one token and raises RateLimited when none is left."""
+
+    def __init__(self, clock: Clock, *, logins: int, test_messages: int, actions: int) -> None:
+        self._clock = clock
+        self._logins = RateLimiter(logins)
+        self._test_messages = RateLimiter(test_messages)
+        self._actions = RateLimiter(actions)
+        self._lock = threading.Lock()
+
+    def take_login(self, address: str) -> None:
+        self._take(self._logins, address)
+
+    def take_test_message(self) -> None:
+        self._take(self._test_messages, ALL)
+
+    def take_action(self) -> None:
+        self._take(self._actions, ALL)
+
+    def _take(self, limiter: RateLimiter, key: str) -> None:
+        with self._lock:
+            wait = limiter.take(key, self._clock.monotonic())
+        if wait:
+            raise RateLimited("too many requests", retry_after=wait, hint=f"try again in {wait} s")
+
+
+class Admission:
+    """Counts the commands that are under way; `most` may be at once."""
+
+    def __init__(self, view: View, most: int = MOST_COMMANDS) -> None:
+        self._view = view
+        self._slots = threading.BoundedSemaphore(most)
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Hold a slot while the command runs. Raises Unavailable, Busy."""
+        if not self._view.bus_connected:
+            raise Unavailable(
+                "NATS cannot be reached, nothing can be asked of the worker", hint="the state shown may be old"
+            )
+        if not self._slots.acquire(blocking=False):
+            raise Busy("too many commands are under way", retry_after=2)
+        try:
+            yield
+        finally:
+            self._slots.release()
