@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from shared.testing import eventually_sync
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -57,7 +59,7 @@ def test_a_readme_without_the_lines_is_an_error(tmp_path: Path) -> None:
 def test_a_process_that_was_left_behind_is_seen(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "input()", str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        assert any(str(tmp_path) in found for found in readme.commands_of(tmp_path))
+        eventually_sync(lambda: any(str(tmp_path) in found for found in readme.commands_of(tmp_path)))
         process.kill()
     assert readme.commands_of(tmp_path) == []
 
