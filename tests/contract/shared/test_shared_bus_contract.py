@@ -396,7 +396,7 @@ async def test_a_watch_gives_present_values_then_ready_then_changes(new_bus: New
 async def test_of_changes_in_quick_succession_a_watch_gives_the_newest_and_none_after_a_newer_one(
     new_bus: NewBus, session: str
 ) -> None:
-    """A bucket keeps the newest value alone, so one that is overtaken on the way may be missed; the newest never is."""
+    """A bucket holds only the newest value, so a watch may miss a value that was overtaken, but never the newest."""
     writer = (await new_bus()).bucket(subjects.SESSIONS_BUCKET, SessionRecord)
     reader = (await new_bus()).bucket(subjects.SESSIONS_BUCKET, SessionRecord)
     keys = [f"{session}-{number}" for number in range(5)]

@@ -366,7 +366,7 @@ async def test_an_outage_of_nats_longer_than_the_ttl_changes_no_owner(server: Na
     first, second = await lease(first_bus, "first"), await lease(second_bus, "second")
     await first.acquire()
     outcomes: list[Outcome] = []
-    keeping = asyncio.create_task(first.maintain(lambda outcome, _seconds: outcomes.append(outcome)))
+    maintaining = asyncio.create_task(first.maintain(lambda outcome, _seconds: outcomes.append(outcome)))
     acquiring = asyncio.create_task(second.acquire())
     server.kill()
     await eventually(lambda: outcomes.count(Outcome.UNKNOWN) >= 12, timeout=20.0)
@@ -376,7 +376,7 @@ async def test_an_outage_of_nats_longer_than_the_ttl_changes_no_owner(server: Na
     await eventually(lambda: len(outcomes) >= held_from + 12, timeout=20.0)
     assert Outcome.LOST not in outcomes
     assert not acquiring.done()
-    keeping.cancel()
+    maintaining.cancel()
     acquiring.cancel()
 
 
@@ -386,12 +386,12 @@ async def test_a_frozen_owner_learns_that_it_was_replaced(server: NatsServer, bu
         await create_streams(second_bus)
         first, second = await lease(first_bus, "first"), await lease(second_bus, "second")
         await first.acquire()
-        told: list[tuple[Outcome, float]] = []
-        keeping = asyncio.create_task(first.maintain(lambda outcome, seconds: told.append((outcome, seconds))))
+        outcomes: list[tuple[Outcome, float]] = []
+        maintaining = asyncio.create_task(first.maintain(lambda outcome, seconds: outcomes.append((outcome, seconds))))
         proxy.mode = "hang"
         assert await asyncio.wait_for(second.acquire(), 10.0) == 2
-        assert [seconds for outcome, seconds in told if outcome is Outcome.UNKNOWN][-1] > TTL / 2
+        assert [seconds for outcome, seconds in outcomes if outcome is Outcome.UNKNOWN][-1] > TTL / 2
         proxy.mode = "pass"
-        await asyncio.wait_for(keeping, 20.0)
-        assert told[-1][0] is Outcome.LOST
+        await asyncio.wait_for(maintaining, 20.0)
+        assert outcomes[-1][0] is Outcome.LOST
         await first_bus.drain()

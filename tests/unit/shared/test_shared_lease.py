@@ -63,11 +63,11 @@ async def test_a_held_lease_is_not_taken_while_it_is_renewed(
 ) -> None:
     mine = lease(bucket, time, "a")
     await mine.acquire()
-    keeping = asyncio.create_task(mine.maintain(lambda _outcome, _seconds: None))
+    maintaining = asyncio.create_task(mine.maintain(lambda _outcome, _seconds: None))
     other = asyncio.create_task(lease(bucket, time, "b").acquire())
     competing.update({other})
     await time.pass_time(60.0)
-    keeping.cancel()
+    maintaining.cancel()
     assert not other.done()
     assert (await record_in(bucket)).owner == "a"
 
@@ -169,9 +169,9 @@ async def test_the_lease_is_lost_when_another_nonce_holds_it(
     mine = lease(bucket, time, "a")
     await mine.acquire()
     await bucket.put(KEY, LeaseRecord(owner="b", nonce="other", epoch=2))
-    told: list[Outcome] = []
-    await mine.maintain(lambda outcome, _seconds: told.append(outcome))
-    assert told == [Outcome.LOST]
+    outcomes: list[Outcome] = []
+    await mine.maintain(lambda outcome, _seconds: outcomes.append(outcome))
+    assert outcomes == [Outcome.LOST]
     assert await mine.renew() is Outcome.LOST
     await mine.release()
     assert (await record_in(bucket)).nonce == "other"
@@ -229,13 +229,13 @@ async def test_maintain_renews_six_times_a_ttl_and_reports_the_seconds_since_the
 ) -> None:
     mine = lease(bucket, time, "a")
     await mine.acquire()
-    told: list[tuple[Outcome, float]] = []
-    keeping = asyncio.create_task(mine.maintain(lambda outcome, seconds: told.append((outcome, seconds))))
+    outcomes: list[tuple[Outcome, float]] = []
+    maintaining = asyncio.create_task(mine.maintain(lambda outcome, seconds: outcomes.append((outcome, seconds))))
     await time.pass_time(2.5)
     bucket.data.lost = True
     await time.pass_time(2.0)
-    keeping.cancel()
-    assert told == [
+    maintaining.cancel()
+    assert outcomes == [
         (Outcome.HELD, 0.0), (Outcome.HELD, 0.0), (Outcome.HELD, 0.0), (Outcome.UNKNOWN, 1.0), (Outcome.UNKNOWN, 2.0),
     ]  # fmt: skip
 
