@@ -78,6 +78,12 @@ def browser_stage(folder: Path, *standin_options: str) -> Iterator[BrowserStage]
         yield BrowserStage(folder, standin)
 
 
+def driver_pid(driver: Driver) -> int | None:
+    """The driver process that runs now."""
+    process = driver._process
+    return process._pipe.process.pid if process is not None and process.running else None
+
+
 async def link(browser: ChromiumBrowser, phone: Phone) -> Reading:
     """Scan the QR that the browser reads; returns the reading that is connected."""
     qr = (await shows(browser, PageState.QR)).qr

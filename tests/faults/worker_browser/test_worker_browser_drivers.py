@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from browser_stage import BrowserStage, shows
+from browser_stage import BrowserStage, driver_pid, shows
 
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
 from browser_worker.adapters.browser.driver import Driver
@@ -28,7 +28,7 @@ ROUNDS = 3
 async def test_four_browsers_start_run_and_die_without_harm_to_each_other(stage: BrowserStage) -> None:
     async with browsers(stage) as started:
         await launch_all(stage, started)
-        assert len({browser._driver.pid for browser in started}) == SESSIONS
+        assert len({driver_pid(browser._driver) for browser in started}) == SESSIONS
         for number, browser in enumerate(started):
             kill_driver_of(browser)
             await eventually(lambda victim=browser: is_gone(victim))
@@ -63,12 +63,12 @@ async def test_drivers_that_start_at_once_are_all_different_and_die_one_at_a_tim
     drivers = [Driver() for _ in range(SESSIONS)]
     try:
         await asyncio.gather(*(driver.chromium() for driver in drivers))
-        pids = [driver.pid or 0 for driver in drivers]
+        pids = [driver_pid(driver) or 0 for driver in drivers]
         assert sorted(pids) == driver_processes()
         for number, pid in enumerate(pids):
             os.kill(pid, signal.SIGKILL)
-            await eventually(lambda dead=drivers[number]: dead.pid is None)
-            assert [driver.pid for driver in drivers[number + 1 :]] == pids[number + 1 :]
+            await eventually(lambda dead=drivers[number]: driver_pid(dead) is None)
+            assert [driver_pid(driver) for driver in drivers[number + 1 :]] == pids[number + 1 :]
     finally:
         await asyncio.gather(*(driver.stop() for driver in drivers))
     assert driver_processes() == []
@@ -82,10 +82,10 @@ async def test_a_driver_whose_start_is_cancelled_leaves_no_process_and_starts_ag
             await asyncio.sleep(seconds)
             start.cancel()
             await asyncio.gather(start, return_exceptions=True)
-            if driver.pid is None:
+            if driver_pid(driver) is None:
                 assert driver_processes() == []
         assert (await driver.chromium()).name == "chromium"
-        assert driver_processes() == [driver.pid]
+        assert driver_processes() == [driver_pid(driver)]
     finally:
         await driver.stop()
 
@@ -93,11 +93,11 @@ async def test_a_driver_whose_start_is_cancelled_leaves_no_process_and_starts_ag
 async def test_a_driver_runs_in_a_session_of_its_own_and_ends_when_it_is_stopped() -> None:
     driver = Driver()
     await driver.chromium()
-    pid = driver.pid or 0
+    pid = driver_pid(driver) or 0
     assert os.getsid(pid) == pid
     await driver.stop()
     await driver.stop()
-    assert driver.pid is None
+    assert driver_pid(driver) is None
     assert not psutil.pid_exists(pid)
 
 
@@ -125,7 +125,7 @@ async def all_answer(started: list[ChromiumBrowser]) -> None:
 
 
 def kill_driver_of(browser: ChromiumBrowser) -> None:
-    pid = browser._driver.pid
+    pid = driver_pid(browser._driver)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
 

@@ -118,7 +118,7 @@ async def test_a_site_that_cannot_be_asked_for_numbers_can_still_send(stage: Bro
 
 
 async def test_a_chat_that_whatsapp_keeps_under_another_id_gets_the_message(stage: BrowserStage) -> None:
-    """WhatsApp is moving chats from numbers to ids of its own; the key must name the chat that there is."""
+    """WhatsApp moves chats from numbers to ids of its own; the message key must name the chat that exists."""
     async with stage.linked() as browser:
         await send_ready(browser)
         await _in_page(
@@ -293,6 +293,6 @@ async def _dialog(browser: ChromiumBrowser, name: str) -> bool:
 
 
 async def _in_page(browser: ChromiumBrowser, script: str, given: Any = None) -> Any:
-    """As the site's own code would do it."""
+    """Do it as the code of the site would."""
     assert browser._page is not None
     return await browser._page.page.evaluate(script, given)

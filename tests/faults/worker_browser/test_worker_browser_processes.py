@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import structlog
-from browser_stage import WA_JS, BrowserStage, shows
+from browser_stage import WA_JS, BrowserStage, driver_pid, shows
 
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
 from browser_worker.adapters.browser.processes import BrowserProcesses
@@ -178,8 +178,9 @@ async def test_a_stray_browser_on_the_profile_is_ended_first(stage: BrowserStage
 async def test_a_dead_driver_is_replaced(stage: BrowserStage) -> None:
     async with stage.linked() as browser:
         export = await browser.export_local_storage()
-        assert browser._driver.pid is not None
-        os.kill(browser._driver.pid, signal.SIGKILL)
+        pid = driver_pid(browser._driver)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
 
         async def gone() -> bool:
             try:
@@ -319,7 +320,7 @@ def test_a_controller_killed_with_sigkill_leaves_no_browser(stage: BrowserStage,
 
 
 def test_ctrl_c_in_the_terminal_does_not_end_the_browser(stage: BrowserStage) -> None:
-    """The terminal signals the whole foreground group; the controller alone decides when the browser goes."""
+    """The terminal signals the whole foreground group; only the worker may end the browser."""
     ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + CONTROLLER
     controller = subprocess.Popen(
         [sys.executable, "-c", ignoring, stage.standin.web_url, str(WA_JS), str(stage.profile), "running"],

@@ -1,4 +1,4 @@
-"""Moving in: the profile that whatsapp-web.js has written is used where it lies, without another QR."""
+"""The import from the old system: a profile that whatsapp-web.js has written is used where it lies, without a QR."""
 
 from __future__ import annotations
 

@@ -65,14 +65,14 @@ def _events(record: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _wanted(record: Path) -> set[str]:
-    """The host of every request, those included that a rule of the command line ended at once."""
+    """The host of every request, including the requests that a rule of the command line ended at once."""
     urls = [str(given["url"]) for kind, given in _events(record) if kind == "URL_REQUEST_START_JOB" and "url" in given]
     return {str(urlsplit(url).hostname) for url in urls if url.startswith(("http", "ws"))}
 
 
 def _reached(record: Path) -> set[str]:
-    """Every name that was looked up and every address that was connected to. Chromium's look for a route to IPv6 is no
-    part of it: connecting a UDP socket sends nothing."""
+    """Every name that was resolved and every address that was connected to. Chromium's search for an IPv6 route does
+    not count, because connecting a UDP socket sends nothing."""
     names = [given.get("host") for kind, given in _events(record) if kind.startswith("HOST_RESOLVER_MANAGER")]
     addresses = [
         address

@@ -244,7 +244,7 @@ async def _never_a_qr_until_connected(browser: ChromiumBrowser) -> None:
 
 
 async def _on_disk() -> None:
-    """Closing a page beside another commits localStorage; no sign of it can be seen from outside."""
+    """Closing a page beside another writes localStorage to the disk, which no sign outside of the browser tells."""
     await asyncio.sleep(1.5)
 
 

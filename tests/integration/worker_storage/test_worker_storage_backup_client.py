@@ -1,4 +1,4 @@
-"""The way to the backup service over a real bus; the service itself is played by a few handlers."""
+"""The client of the backup service over a real bus; a few handlers stand in for the service."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ async def test_twenty_snapshots_of_a_writing_browser_all_open(locked_store: Disk
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("turn", range(10))
 async def test_two_hundred_snapshots_of_a_writing_browser_all_open(tmp_path: Path, turn: int) -> None:
-    """Each turn has a new profile: checking every record of one that only grows would take hours."""
+    """Each turn has a new profile, because checking every record of a growing profile would take hours."""
     store = DiskProfileStore(tmp_path / "sessions", tmp_path / "saves", "shop", SystemClock())
     async with store.lock():
         await _snapshots(store, tmp_path, 20)

@@ -61,7 +61,7 @@ class WritingBrowser:
         self._tree = self.processes()
 
     def processes(self) -> list[psutil.Process]:
-        """This browser's own processes: the one that names the profile, and all below it."""
+        """The processes of this browser: the process that names the profile, and all its descendants."""
         found = [
             process
             for process in psutil.Process().children(recursive=True)
@@ -75,7 +75,7 @@ class WritingBrowser:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGSTOP)
         while not all(_stands_still(process.pid) for process in self._tree):
-            continue  # SIGSTOP is not synchronous: a thread inside a system call ends that call first
+            continue  # A thread inside a system call ends that call before SIGSTOP stops it.
         self.frozen = True
 
     def thaw(self) -> None:

@@ -23,17 +23,17 @@ def nothing() -> None:
 
 
 class Gate:
-    """Counts freezes and thaws; `meanwhile` runs inside the freeze, `after` once the browser runs again."""
+    """Counts freezes and thaws; `in_freeze` runs inside the freeze, `after` when the browser runs again."""
 
-    def __init__(self, meanwhile: Callable[[], object] = nothing, after: Callable[[], object] = nothing) -> None:
+    def __init__(self, in_freeze: Callable[[], object] = nothing, after: Callable[[], object] = nothing) -> None:
         self.frozen = 0
         self.thawed = 0
-        self._meanwhile = meanwhile
+        self._in_freeze = in_freeze
         self._after = after
 
     def freeze(self) -> None:
         self.frozen += 1
-        self._meanwhile()
+        self._in_freeze()
 
     def thaw(self) -> None:
         self.thawed += 1
@@ -98,7 +98,7 @@ def test_what_is_written_before_the_freeze_takes_hold_is_in_the_copy(live: Path)
         (live / "Default/New").mkdir()
         (live / "Default/New/file").write_bytes(b"new file")
 
-    copy = clone(live, Gate(meanwhile=change))
+    copy = clone(live, Gate(in_freeze=change))
     assert (copy / LOG).read_bytes().endswith(b"late")
     assert (copy / "Default/Cookies").read_bytes().endswith(b"late")
     assert not (copy / TABLE).exists()
@@ -134,7 +134,7 @@ def test_a_folder_that_went_before_the_freeze_is_not_in_the_copy(live: Path) -> 
         (live / "Default/Passing/below").rmdir()
         (live / "Default/Passing").rmdir()
 
-    assert not (clone(live, Gate(meanwhile=remove)) / "Default/Passing").exists()
+    assert not (clone(live, Gate(in_freeze=remove)) / "Default/Passing").exists()
 
 
 def test_a_table_that_was_made_again_under_its_old_name_is_taken_anew(live: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_table_that_was_made_again_under_its_old_name_is_taken_anew(live: Path
         (live / TABLE).unlink()
         (live / TABLE).write_bytes(b"another table")
 
-    assert (clone(live, Gate(meanwhile=make_again)) / TABLE).read_bytes() == b"another table"
+    assert (clone(live, Gate(in_freeze=make_again)) / TABLE).read_bytes() == b"another table"
 
 
 def test_a_young_table_is_copied_because_it_may_still_grow(live: Path) -> None:
@@ -158,7 +158,7 @@ def test_without_hard_links_the_copy_is_the_same(live: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "link", no_links)
     copy = clone(
-        live, Gate(meanwhile=lambda: append(live / TABLE, b"grown"), after=lambda: append(live / LOG, b"late"))
+        live, Gate(in_freeze=lambda: append(live / TABLE, b"grown"), after=lambda: append(live / LOG, b"late"))
     )
     assert (copy / TABLE).read_bytes() == (live / TABLE).read_bytes()
     assert (live / LOG).read_bytes() == (copy / LOG).read_bytes() + b"late"
@@ -171,7 +171,7 @@ def test_the_browser_is_thawed_when_the_disk_is_full_inside_the_freeze(
 ) -> None:
     calls = 0
     copy_whole = snapshot_clone._copy_whole
-    gate = Gate(meanwhile=lambda: [path.touch() for path in live.rglob("*") if path.is_file()])
+    gate = Gate(in_freeze=lambda: [path.touch() for path in live.rglob("*") if path.is_file()])
 
     def full(source: Path, target: Path, size: int) -> None:
         nonlocal calls
@@ -190,7 +190,7 @@ def test_the_browser_is_thawed_when_freezing_itself_fails(live: Path) -> None:
     def fail() -> None:
         raise ProcessLookupError
 
-    gate = Gate(meanwhile=fail)
+    gate = Gate(in_freeze=fail)
     with pytest.raises(ProcessLookupError):
         clone(live, gate)
     assert gate.thawed == 1
@@ -198,7 +198,7 @@ def test_the_browser_is_thawed_when_freezing_itself_fails(live: Path) -> None:
 
 def test_a_copy_that_hangs_is_given_up_while_the_browser_runs_on(live: Path) -> None:
     thawed = threading.Event()
-    gate = Gate(meanwhile=lambda: thawed.wait(10), after=thawed.set)
+    gate = Gate(in_freeze=lambda: thawed.wait(10), after=thawed.set)
     with pytest.raises(ProfileDamaged, match="longer than the browser may stand still"):
         SnapshotClone(live, live.parent / "copy", SystemClock()).take(gate.freeze, gate.thaw, max_pause=0.05)
     assert gate.thawed >= 1

@@ -22,11 +22,6 @@ class Driver:
         self._lock = asyncio.Lock()
         self._process: DriverProcess | None = None
 
-    @property
-    def pid(self) -> int | None:
-        """The process that runs now."""
-        return self._process.pid if self._process is not None and self._process.running else None
-
     async def chromium(self) -> BrowserType:
         """Start the driver if none runs. Raises TimeoutError, OSError, playwright's Error."""
         async with self._lock:

@@ -55,10 +55,6 @@ class DriverProcess:
         return driver
 
     @property
-    def pid(self) -> int:
-        return self._pipe.process.pid
-
-    @property
     def running(self) -> bool:
         return self._pipe.process.returncode is None and not self._reading.done()
 
