@@ -22,6 +22,14 @@ from shared.testing import eventually
 
 SESSIONS = 4
 ROUNDS = 3
+BEFORE: set[int] = set()
+"""Drivers that other tests have left running."""
+
+
+@pytest.fixture(autouse=True)
+def _before() -> None:
+    BEFORE.clear()
+    BEFORE.update(all_drivers())
 
 
 @pytest.mark.browser
@@ -141,12 +149,16 @@ async def is_gone(browser: ChromiumBrowser) -> bool:
 
 
 def driver_processes() -> list[int]:
-    """Children of this process that run a driver."""
-    found = []
+    """Drivers that this process has started during the test."""
+    return sorted(all_drivers() - BEFORE)
+
+
+def all_drivers() -> set[int]:
+    found = set()
     for child in psutil.Process().children():
         try:
             if "run-driver" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
-                found.append(child.pid)
+                found.add(child.pid)
         except psutil.Error:
             continue
-    return sorted(found)
+    return found

@@ -1,6 +1,7 @@
 """Workers that are killed (no clean-up runs) just before their n-th change of names on disk.
 
-Each line of standard input, `n<TAB>what<TAB>root`, forks one; each line of output is its exit code, 9 for a killed one.
+Each line of standard input, `n<TAB>what<TAB>root`, forks a worker. Each line of output is the exit code of a worker, 9
+when it was killed.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ async def main(root: Path, step: int, what: str) -> None:
     async with store.lock():
         save = (await store.saves())[0]
         die_at(step)
-        if what == "restore":
-            await store.restore_save(save, browser_version="156.0.8078.79")
-        elif what == "keep":
-            await store.add_save(await store.snapshot_at_rest(epoch=1, browser_version="156.0.8078.79"))
-        else:
-            await store.wipe()
+        match what:
+            case "restore":
+                await store.restore_save(save, browser_version="156.0.8078.79")
+            case "save":
+                await store.add_save(await store.snapshot_at_rest(epoch=1, browser_version="156.0.8078.79"))
+            case "wipe":
+                await store.wipe()
+            case _:
+                raise ValueError(what)
 
 
 for line in sys.stdin:

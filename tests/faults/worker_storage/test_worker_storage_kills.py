@@ -36,7 +36,7 @@ async def prepared(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run_killed_at(prepared: Path) -> Iterator[Callable[[Path, int, str], bool]]:
-    """Runs a worker on a copy of what was prepared. Whether it was killed; false when it got to its end before."""
+    """Run a worker on a copy of the prepared folders. Whether it was killed; False when it ended before that step."""
     workers = subprocess.Popen([sys.executable, SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(root: Path, step: int, what: str) -> bool:
@@ -89,7 +89,7 @@ async def test_a_keep_killed_at_any_step_leaves_whole_saves_only(
     counts = set()
     for step in range(1, 300):
         root = tmp_path / f"killed-{step}"
-        killed = run_killed_at(root, step, "keep")
+        killed = run_killed_at(root, step, "save")
         again = make_store(root)
         async with again.lock():
             saves = await again.saves()
