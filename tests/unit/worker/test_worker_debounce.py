@@ -8,29 +8,29 @@ from browser_worker.domain.reading import PageState
 from browser_worker.domain.session import Session
 from shared.contracts.sessions import State
 
-PATIENCE = Debounce(offline=5, lost_login=3, silent=40)
+DEBOUNCE = Debounce(offline=5, lost_login=3, silent=40)
 
 
-def said(page: PageState, lasted: float, session: Session) -> Event | None:
-    return event_of(PageWatch(page, 100.0), session, 100.0 + lasted, PATIENCE)
+def event_after(page: PageState, lasted: float, session: Session) -> Event | None:
+    return event_of(PageWatch(page, 100.0), session, 100.0 + lasted, DEBOUNCE)
 
 
 def test_a_lost_connection_counts_after_its_grace() -> None:
     connected = Session(state=State.CONNECTED, linked=True)
-    assert said(PageState.OFFLINE, 4.9, connected) is None
-    assert said(PageState.OFFLINE, 5.0, connected) is Event.OFFLINE
+    assert event_after(PageState.OFFLINE, 4.9, connected) is None
+    assert event_after(PageState.OFFLINE, 5.0, connected) is Event.OFFLINE
 
 
 def test_a_qr_while_a_login_is_known_must_last_and_a_qr_of_a_new_session_is_shown_at_once() -> None:
-    assert said(PageState.QR, 1, Session(state=State.STARTING, linked=True)) is None
-    assert said(PageState.QR, 3, Session(state=State.STARTING, linked=True)) is Event.QR
-    assert said(PageState.QR, 0, Session(state=State.STARTING, fresh=True)) is Event.QR
+    assert event_after(PageState.QR, 1, Session(state=State.STARTING, linked=True)) is None
+    assert event_after(PageState.QR, 3, Session(state=State.STARTING, linked=True)) is Event.QR
+    assert event_after(PageState.QR, 0, Session(state=State.STARTING, fresh=True)) is Event.QR
 
 
 def test_a_failed_read_is_silence_and_never_a_logout() -> None:
     connected = Session(state=State.CONNECTED, linked=True)
-    assert said(PageState.UNKNOWN, 39, connected) is None
-    assert said(PageState.UNKNOWN, 40, connected) is Event.PAGE_SILENT
+    assert event_after(PageState.UNKNOWN, 39, connected) is None
+    assert event_after(PageState.UNKNOWN, 40, connected) is Event.PAGE_SILENT
 
 
 def test_loading_continues_the_silence_of_unknown() -> None:
@@ -40,4 +40,4 @@ def test_loading_continues_the_silence_of_unknown() -> None:
 
 
 def test_a_session_that_is_being_reconnected_is_not_called_silent_again() -> None:
-    assert said(PageState.UNKNOWN, 100, Session(state=State.RECONNECTING, linked=True)) is None
+    assert event_after(PageState.UNKNOWN, 100, Session(state=State.RECONNECTING, linked=True)) is None

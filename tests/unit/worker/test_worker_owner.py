@@ -12,6 +12,7 @@ from fake_worker import NOW, World
 
 from browser_worker.adapters.worker_metrics import ServedWorkerMetrics
 from browser_worker.domain.reading import PageState
+from browser_worker.handlers import SessionCommands
 from browser_worker.ports import CopyOutcome
 from browser_worker.runner.worker import Worker
 from browser_worker.runner.worker_dependencies import WorkerDependencies
@@ -190,3 +191,21 @@ def test_the_metrics_page_shows_what_was_counted() -> None:
         "wa_worker_snapshot_pause_seconds_sum 0.02",
     ):
         assert line in page
+
+
+class SlowlyEnding:
+    async def stop(self) -> None:
+        await asyncio.sleep(0.2)
+
+
+class SlowlyEndingBus:
+    async def serve(self, *_: object) -> SlowlyEnding:
+        return SlowlyEnding()
+
+
+async def test_the_commands_of_a_session_end_side_by_side() -> None:
+    """Each may finish a call for some seconds; one after the other they would hold the lease for a minute."""
+    commands = SessionCommands(SlowlyEndingBus(), SESSION, object(), SystemClock())  # type: ignore[arg-type]
+    await commands.start()
+    async with asyncio.timeout(0.8):
+        await commands.stop()

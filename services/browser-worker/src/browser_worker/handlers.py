@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from shared.bus import Bus, Call, Subscription
 from shared.clock import Clock
 from shared.contracts import subjects
@@ -54,8 +56,7 @@ class SessionCommands:
     async def stop(self) -> None:
         """Take no new commands, and finish those under way."""
         served, self._served = self._served, []
-        for one in served:
-            await one.stop()
+        await asyncio.gather(*(subscription.stop() for subscription in served))
 
     async def _check(self, message: Check, _call: Call) -> Checked:
         return await self._control.check(back_up=message.back_up)

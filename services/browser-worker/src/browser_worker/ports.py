@@ -1,4 +1,7 @@
-"""What the worker's core needs from the world, by need and not by technique. Adapters fulfil these Protocols."""
+"""What the worker's core needs from the world, named by need and not by technique. Adapters fulfil these Protocols.
+
+Timeouts are in seconds, sizes in bytes.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +40,11 @@ class BrowserMeasure:
 
 
 class Browser(Protocol):
-    """One browser on one profile. Every call ends within its timeout: BrowserHangs, BrowserGone."""
+    """One browser on one profile. Every call ends within its timeout, and raises BrowserHangs or BrowserGone."""
 
     async def launch(self, profile: Path, local_storage: LocalStorageExport | None) -> None:
-        """Start the browser on `profile` and open the page. Ends stray browsers on this profile first (the caller holds
-        the profile's lock, so they are orphans)."""
+        """Start the browser on `profile` and open the page. Browsers that are left on this profile end first: the
+        caller holds the profile's lock, so nobody owns them."""
         ...
 
     async def version(self) -> str:
@@ -49,19 +52,19 @@ class Browser(Protocol):
         ...
 
     def on_wake(self, callback: Callable[[], None]) -> None:
-        """Called when the page pushes an event or the browser goes: a reason to read again, nothing more."""
+        """Call `callback` when the page pushes an event or the browser ends. It is a reason to read again, no more."""
         ...
 
     @property
     def alive(self) -> bool: ...
     async def read(self) -> Reading:
-        """What the page shows. Never raises for what the page shows; BrowserGone, BrowserHangs."""
+        """What the page shows. Whatever the page shows is an answer; raises only BrowserGone and BrowserHangs."""
         ...
 
     async def self_check(self) -> SelfCheck: ...
     async def reload(self) -> None: ...
     async def reopen_page(self) -> None:
-        """A new page in the same browser; the old one is closed beside it, which makes localStorage reach the disk."""
+        """Open a new page in the same browser and close the old one, which makes localStorage reach the disk."""
         ...
 
     async def refresh_qr(self) -> None: ...
@@ -87,11 +90,11 @@ class Browser(Protocol):
 
     async def screenshot(self) -> bytes: ...
     def freeze(self) -> None:
-        """SIGSTOP every process of the browser. Idempotent."""
+        """SIGSTOP every process of the browser. Idempotent. From any thread."""
         ...
 
     def thaw(self) -> None:
-        """SIGCONT every process of the browser. Idempotent; never raises."""
+        """SIGCONT every process of the browser. Idempotent; never raises. From any thread."""
         ...
 
     async def measure(self) -> BrowserMeasure: ...
@@ -126,7 +129,7 @@ class Save:
 
 
 class ProfileDamaged(Exception):
-    """The files are not a profile that a browser would open; the text names files, never contents."""
+    """The files are not a profile that a browser would open. The text names files, never contents."""
 
 
 class BrowserTooOld(ProfileDamaged):
@@ -147,13 +150,13 @@ class ProfileStore(Protocol):
     def profile(self) -> Path: ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Hold the profile. Raises shared.contracts.errors.Conflict when another live process holds it (an old system's
-        browser too, seen by its SingletonLock)."""
+        """Hold the profile. Raises Conflict when another live process holds it, or when a browser of the old system
+        runs on it (its SingletonLock shows that)."""
         ...
 
     async def inspect(self) -> ProfileStatus:
-        """Offline check of the profile: essential files, LevelDB CURRENT/MANIFEST/tables. `exists` False when there is
-        none; `valid` only when a browser would find its login."""
+        """Check the profile offline: essential files, LevelDB's CURRENT, MANIFEST and tables. `exists` is False when
+        there is no profile, `valid` is True only when a browser would find its login. Raises OSError."""
         ...
 
     async def local_storage_export(self) -> LocalStorageExport | None:
@@ -161,7 +164,7 @@ class ProfileStore(Protocol):
         ...
 
     async def write_local_storage_export(self, export: LocalStorageExport) -> None:
-        """Durably (fsync), by rename."""
+        """Write durably (fsync), by rename. Raises OSError."""
         ...
 
     async def snapshot(
@@ -173,48 +176,53 @@ class ProfileStore(Protocol):
         browser_version: str,
         page_version: str = "",
     ) -> Snapshot:
-        """Freeze, clone, thaw (in `finally`), check. A failure leaves nothing behind: ProfileDamaged, OSError."""
+        """Freeze, clone, thaw (in `finally`), check. A failure leaves nothing behind. Raises ProfileDamaged,
+        OSError."""
         ...
 
     async def snapshot_at_rest(self, *, epoch: int, browser_version: str) -> Snapshot:
-        """The same for a profile that no browser runs on."""
+        """Snapshot a profile that no browser runs on. Raises ProfileDamaged, OSError."""
         ...
 
     async def add_save(self, snapshot: Snapshot) -> Save:
-        """Make the snapshot the newest save and drop saves beyond the number kept; the newest is never dropped."""
+        """Make the snapshot the newest save and remove saves beyond the number kept, never the newest. Raises
+        OSError."""
         ...
 
     async def saves(self) -> list[Save]:
-        """Newest first; only those that are whole."""
+        """The saves that are whole, newest first."""
         ...
 
     async def restore_save(self, save: Save, *, browser_version: str) -> None:
         """Put a copy of `save` in place of the profile by rename; the present profile is set aside. Raises
-        ProfileDamaged when the save is not whole or from a newer browser."""
+        ProfileDamaged when the save is not whole, BrowserTooOld when a newer browser made it, OSError."""
         ...
 
     async def restore_backup(self, source: ChunkSource, *, browser_version: str) -> SnapshotManifest:
-        """Fetch into a staging folder, verify every hash, check, swap by rename; the present profile is set aside."""
+        """Fetch into a staging folder, verify every hash, check, swap by rename; the present profile is set aside.
+        Raises ProfileDamaged, BrowserTooOld, ServiceError, OSError."""
         ...
 
     async def import_old_profile(self) -> bool:
-        """Copy a profile of the old system when no profile exists here. False when there is none."""
+        """Copy a profile of the old system if no profile exists here. False when the old system has none."""
         ...
 
     async def drop_set_aside(self) -> None:
-        """Remove the profile set aside by a restore; called once the session is connected."""
+        """Remove the profile that a restore set aside; called once the session is connected."""
         ...
 
     async def trim(self, max_bytes: int) -> int:
-        """Remove the caches of a profile at rest that is larger than `max_bytes`; the bytes that were freed."""
+        """Remove the caches of a profile at rest that is larger than `max_bytes`. Gives the bytes that were freed."""
         ...
 
     async def set_aside(self) -> None:
-        """Move the profile aside, for a start without one; nothing is removed. Nothing happens when there is none."""
+        """Move the profile aside, so that a browser starts without one. Nothing is removed; without a profile nothing
+        happens."""
         ...
 
     async def wipe(self) -> None:
-        """Remove profile, saves, staging and set-aside folders. Only `clear` calls this."""
+        """Remove the profile, the saves, the staging and set-aside folders. Only a `clear` calls this. Raises
+        OSError."""
         ...
 
     async def read_chunk(self, snapshot_id: str, sha256: str) -> bytes:
@@ -222,16 +230,16 @@ class ProfileStore(Protocol):
         ...
 
     def offer(self, snapshot: Snapshot) -> AbstractAsyncContextManager[tuple[str, ...]]:
-        """Keep the snapshot readable by `read_chunk` while the context is open; gives the chunks of its manifest
-        (zstd-compressed JSON)."""
+        """The snapshot can be read by `read_chunk` while the context is open. Gives the chunks of its manifest, which
+        is zstd-compressed JSON."""
         ...
 
     async def saves_bytes(self) -> int: ...
 
 
 class BackupService(Protocol):
-    """The off-site store, as one session's owner sees it. Errors are those of shared.contracts.errors: NotRunning,
-    Unavailable and TimedOut all mean *unknown*, never *absent*."""
+    """The object store, as one session's owner sees it through the backup service. Every error is a ServiceError;
+    NotRunning, Unavailable and TimedOut mean *unknown*, never *absent*."""
 
     async def claim_epoch(self, *, owner: str, nonce: str, at_least: int) -> EpochClaimed: ...
     async def store(
@@ -246,13 +254,13 @@ class Outbox(Protocol):
     """The durable journal that makes a command's send happen at most once."""
 
     def intend(self, command_id: str, message_id: str) -> SendResult | None:
-        """Record the intention durably before sending; returns what is recorded already for this id, else None."""
+        """Record the intention durably before sending. Gives what is recorded already for this id, else None."""
         ...
 
     def record_outcome(self, command_id: str, result: SendResult) -> None: ...
     def find(self, command_id: str) -> SendResult | None: ...
     def open(self) -> list[SendResult]:
-        """Those still intended or unknown, oldest first."""
+        """The sends that are still intended or unknown, oldest first."""
         ...
 
 
@@ -283,14 +291,14 @@ class WorkerMetrics(Protocol):
 
 
 class DurableRecordStore(Protocol):
-    """A small durable record beside the profile."""
+    """The session's durable record, beside its profile."""
 
     def load(self) -> DurableRecord:
-        """The defaults when there is none or it cannot be read."""
+        """The defaults when there is no record, or it cannot be read."""
         ...
 
     def write(self, record: DurableRecord) -> None:
-        """Durably, by rename."""
+        """Write durably, by rename. Raises OSError."""
         ...
 
 

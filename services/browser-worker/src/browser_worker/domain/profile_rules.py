@@ -1,7 +1,8 @@
 """Which files make a login, how each kind of file may be copied, and when a copy is too small to be true.
 
-Pure: works on relative paths with forward slashes; never looks at a disk. The trap: only LevelDB tables and the blobs
-of IndexedDB are never written again, so nothing else may share its bytes with a profile that a browser runs on.
+Pure: works on relative paths with forward slashes, and never looks at a disk. The trap: only LevelDB tables and the
+blobs of IndexedDB are never written again. No other file of a copy may share its bytes with a profile that a browser
+runs on.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ _CACHES = frozenset(
     }
 )  # fmt: skip
 _KEPT_AT_REST = frozenset({"blob_storage"})
-"""Left out of snapshots, yet not the browser's to make again while a page still refers to it."""
+"""Left out of snapshots, but not removed: the browser cannot make it again while a page still refers to it."""
 _DOWNLOADS = frozenset(
     {
         "Safe Browsing", "optimization_guide_model_store", "OptimizationGuideModelsManifest", "WidevineCdm",
         "OnDeviceHeadSuggestModel", "ZxcvbnData", "hyphen-data", "segmentation_platform", "Subresource Filter",
     }
 )  # fmt: skip
-"""At the top of the profile: what the browser downloads again by itself, tens of megabytes in full Chromium."""
+"""At the top of the profile: the browser downloads these again, tens of megabytes in full Chromium."""
 _LEFT_OUT_NAMES = frozenset({*SINGLETONS, "LOCK", "LOG", "LOG.old", "lockfile", "DevToolsActivePort"})
 _TEMPORARY = re.compile(r"\.org\.chromium\.|\.com\.google\.Chrome\.|BrowserMetrics-|.*\.dbtmp$|.*\.tmp$")
 _TABLE = re.compile(r"\d+\.(ldb|sst)")
