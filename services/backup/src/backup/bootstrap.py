@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 
 from shared.bus import Bus, Subscription
 from shared.clock import Clock, SystemClock
@@ -18,8 +17,6 @@ from .adapters.reports import BusReports
 from .adapters.repository import ObjectRepository
 from .adapters.s3_store import S3Options, S3Store
 from .adapters.snapshot_reader import BusSnapshotReader
-from .domain.generations import GenerationPolicy
-from .domain.retention import RetentionPolicy
 from .handlers import BackupReader, BackupWriter, Handlers, WriterOptions
 from .runner import Heartbeat, Maintenance, StoreProbe
 from .settings import Settings, decode_key
@@ -44,13 +41,12 @@ class Components:
 
 def build(settings: Settings, bus: Bus, metrics: Metrics, clock: Clock) -> Components:
     store = S3Store(s3_options(settings))
-    retention, generations = retention_of(settings), generations_of(settings)
     reports = BusReports(metrics, bus, clock)
     epochs = ObjectEpochStore(store, clock)
     repository = ObjectRepository(store, master_keys_of(settings), clock)
     snapshots = BusSnapshotReader(bus, timeout=settings.chunk_timeout_ms / 1000)
-    writer = BackupWriter(epochs, repository, snapshots, reports, clock, _writer_options(settings, generations))
-    reader = BackupReader(repository, reports, clock, retention)
+    writer = BackupWriter(epochs, repository, snapshots, reports, clock, _writer_options(settings))
+    reader = BackupReader(repository, reports, clock, settings.retention)
     probe = StoreProbe(store, reports, clock, interval=settings.store_probe_interval_ms / 1000)
     return Components(
         store=store,
@@ -62,8 +58,8 @@ def build(settings: Settings, bus: Bus, metrics: Metrics, clock: Clock) -> Compo
             repository,
             reports,
             clock,
-            retention=retention,
-            generations=generations,
+            retention=settings.retention,
+            generations=settings.generations,
             interval=settings.retention_interval_ms / 1000,
         ),
     )
@@ -89,27 +85,12 @@ def master_keys_of(settings: Settings) -> MasterKeys:
     return MasterKeys(decode_key(settings.master_key), [decode_key(previous)] if previous.get_secret_value() else [])
 
 
-def retention_of(settings: Settings) -> RetentionPolicy:
-    return RetentionPolicy(
-        five_minute=settings.retention_five_minute,
-        hourly=settings.retention_hourly,
-        daily=settings.retention_daily,
-        cleared_for=timedelta(hours=settings.tombstone_hours),
-    )
-
-
-def generations_of(settings: Settings) -> GenerationPolicy:
-    return GenerationPolicy(
-        max_age=timedelta(hours=settings.generation_hours), orphan_after=timedelta(hours=settings.orphan_hours)
-    )
-
-
-def _writer_options(settings: Settings, generations: GenerationPolicy) -> WriterOptions:
+def _writer_options(settings: Settings) -> WriterOptions:
     return WriterOptions(
         max_snapshot_bytes=settings.max_snapshot_mb * MEGABYTE,
         max_manifest_bytes=settings.max_manifest_mb * MEGABYTE,
         scrub=settings.scrub_after_store,
-        generations=generations,
+        generations=settings.generations,
         timeout=settings.store_timeout_ms / 1000,
         at_once=settings.stores_at_once,
     )

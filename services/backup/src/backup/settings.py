@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
 from shared.runtime import ServiceSettings
+
+from .domain.generations import GenerationPolicy
+from .domain.retention import RetentionPolicy
 
 _HOW = "make one with `openssl rand -base64 32` and keep it safe: backups cannot be read without it"
 
@@ -63,6 +67,21 @@ class Settings(ServiceSettings):
         if value.get_secret_value():
             decode_key(value)
         return value
+
+    @property
+    def retention(self) -> RetentionPolicy:
+        return RetentionPolicy(
+            five_minute=self.retention_five_minute,
+            hourly=self.retention_hourly,
+            daily=self.retention_daily,
+            cleared_for=timedelta(hours=self.tombstone_hours),
+        )
+
+    @property
+    def generations(self) -> GenerationPolicy:
+        return GenerationPolicy(
+            max_age=timedelta(hours=self.generation_hours), orphan_after=timedelta(hours=self.orphan_hours)
+        )
 
 
 def decode_key(value: SecretStr) -> bytes:
