@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from longest_first import LONGEST_FIRST
 
 from shared.bus import Bus, BusOptions, create_streams
@@ -13,6 +14,10 @@ from shared.clock import SystemClock
 from shared.testing import NatsServer, S3Server
 
 TESTS = Path(__file__).parent
+
+# A busy machine is slow; how long an example takes is no fault of the product.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
