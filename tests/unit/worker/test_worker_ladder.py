@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_worker.domain.ladder import LONGEST_DELAY, Budget, Rung, climb, delay, slow_delay
+from browser_worker.domain.ladder import LONGEST_DELAY, Budget, Rung, Step, climb, delay, slow_delay
 from browser_worker.domain.session import Fault
 
 budgets = st.builds(Budget, attempts=st.integers(1, 20), base_delay=st.floats(0.1, 60))
@@ -59,3 +60,23 @@ def test_no_copy_is_tried_when_every_copy_holds_a_revoked_login(
 ) -> None:
     step = climb(Fault.BROWSER, attempt, budget, jitter, launches_since_connected=launches, may_restore=False)
     assert step is None or step.rung is Rung.NEW_BROWSER
+
+
+@pytest.mark.parametrize(
+    ("rung", "with_page", "without_page"),
+    [
+        (Rung.WAIT, (), ()),
+        (Rung.RELOAD, (Step.RELOAD_PAGE,), (Step.RELAUNCH,)),
+        (Rung.NEW_PAGE, (Step.REOPEN_PAGE,), (Step.RELAUNCH,)),
+        (Rung.NEW_BROWSER, (Step.RELAUNCH,), (Step.RELAUNCH,)),
+        (Rung.RESTORE, (Step.ASK_RESTORE,), (Step.ASK_RESTORE,)),
+    ],
+)
+def test_a_rung_that_needs_the_page_starts_a_browser_where_none_shows_the_page(
+    rung: Rung, with_page: tuple[Step, ...], without_page: tuple[Step, ...]
+) -> None:
+    assert (rung.steps(launched=True), rung.steps(launched=False)) == (with_page, without_page)
+
+
+def test_every_rung_keeps_its_name_in_the_log_and_in_the_metrics() -> None:
+    assert [rung.label for rung in Rung] == ["wait", "reload", "new_page", "new_browser", "restore"]

@@ -9,7 +9,7 @@ finds damage to the profile.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import assert_never
 
 from shared.backoff import Backoff
@@ -20,12 +20,38 @@ LONGEST_DELAY = 300.0
 """Seconds; the cap of the growing delay, and the pace of the slow attempts."""
 
 
-class Rung(StrEnum):
-    WAIT = "wait"
-    RELOAD = "reload"
-    NEW_PAGE = "new_page"
-    NEW_BROWSER = "new_browser"
-    RESTORE = "restore"
+class Step(StrEnum):
+    """What the runner can do for a rung. A step for the page needs a browser that shows the page."""
+
+    RELOAD_PAGE = "reload_page"
+    REOPEN_PAGE = "reopen_page"
+    RELAUNCH = "relaunch"
+    ASK_RESTORE = "ask_restore"
+
+    @property
+    def needs_page(self) -> bool:
+        return self in (Step.RELOAD_PAGE, Step.REOPEN_PAGE)
+
+
+class Rung(Enum):
+    """A rung by its name in the log and in the metrics, with the steps that it takes, in order."""
+
+    WAIT = ("wait",)
+    RELOAD = ("reload", Step.RELOAD_PAGE)
+    NEW_PAGE = ("new_page", Step.REOPEN_PAGE)
+    NEW_BROWSER = ("new_browser", Step.RELAUNCH)
+    RESTORE = ("restore", Step.ASK_RESTORE)
+
+    def __init__(self, label: str, *steps: Step) -> None:
+        self.label = label
+        self._steps = steps
+
+    def steps(self, *, launched: bool) -> tuple[Step, ...]:
+        """Without a browser that shows the page (`launched`), a new browser takes the place of a rung that needs the
+        page."""
+        if not launched and any(step.needs_page for step in self._steps):
+            return (Step.RELAUNCH,)
+        return self._steps
 
 
 @dataclass(frozen=True)

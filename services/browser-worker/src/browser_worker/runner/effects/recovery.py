@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from browser_worker.domain.events import Event
-from browser_worker.domain.ladder import Rung, climb, pause_seconds, slow_delay
+from browser_worker.domain.ladder import Rung, Step, climb, pause_seconds, slow_delay
 from browser_worker.domain.session import Fact
 from browser_worker.runner.context import Context
 from shared.runtime import get_logger
@@ -35,7 +35,7 @@ class RecoveryEffects:
         context.note(Fact.ATTEMPT)
         session = context.session
         context.reporter.set(reconnect_attempts=session.attempts)
-        step = climb(
+        climbed = climb(
             session.fault,
             session.attempts,
             deps.budget,
@@ -43,38 +43,38 @@ class RecoveryEffects:
             launches_since_connected=session.launches_since_connected,
             may_restore=not session.login_is_revoked,
         )
-        if step is None:
+        if climbed is None:
             context.post(Event.LADDER_ENDED)
             return
-        delay = round(step.delay, 1)
-        log.info("rung", session=deps.session, rung=step.rung.value, attempt=session.attempts, delay=delay)
+        delay = round(climbed.delay, 1)
+        log.info("rung", session=deps.session, rung=climbed.rung.label, attempt=session.attempts, delay=delay)
         await context.reporter.publish()
-        await deps.clock.sleep(step.delay)
-        deps.metrics.rung_taken(step.rung.value)
-        await self._take(step.rung)
+        await deps.clock.sleep(climbed.delay)
+        deps.metrics.rung_taken(climbed.rung.label)
+        await self._take(climbed.rung)
         await deps.clock.sleep(deps.times.connect)
         context.post(Event.STILL_DOWN)
 
     async def _take(self, rung: Rung) -> None:
-        """A page that no browser shows any more needs a browser first."""
+        for step in rung.steps(launched=self._context.session.launched):
+            await self._perform(step)
+        self._context.polling.forget_posted()
+
+    async def _perform(self, step: Step) -> None:
         context, browser = self._context, self._deps.browser
-        launched = context.session.launched
-        match rung:
-            case Rung.WAIT:
-                pass
-            case Rung.RELOAD if launched:
+        match step:
+            case Step.RELOAD_PAGE:
                 with context.polling.suspended_polling():
                     await browser.reload()
-            case Rung.NEW_PAGE if launched:
+            case Step.REOPEN_PAGE:
                 with context.polling.suspended_polling():
                     await browser.reopen_page()
-            case Rung.RESTORE:
-                context.post(Event.RESTORE_ASKED)
-            case Rung.RELOAD | Rung.NEW_PAGE | Rung.NEW_BROWSER:
+            case Step.RELAUNCH:
                 await self._browser.relaunch()
+            case Step.ASK_RESTORE:
+                context.post(Event.RESTORE_ASKED)
             case _:
-                assert_never(rung)
-        context.polling.forget_posted()
+                assert_never(step)
 
     async def retry_slowly(self) -> None:
         await self._deps.clock.sleep(slow_delay(self._deps.jitter()))
