@@ -8,8 +8,11 @@ import os
 import shutil
 import sys
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
+
+import psutil
 
 SCRIPT = Path(__file__).parents[1] / "standin" / "tests" / "wwebjs_client.cjs"
 
@@ -48,6 +51,15 @@ class OldClient:
         return await self.event("done")
 
     async def end(self) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
+        """Kill Node.js with its browser, also where `node` is the PyPI package's script that starts the real one."""
+        for process in self._processes():
+            with suppress(ProcessLookupError, psutil.NoSuchProcess):
+                process.kill()
         await self._process.wait()
+
+    def _processes(self) -> list[Process | psutil.Process]:
+        if self._process.returncode is not None:
+            return []
+        with suppress(psutil.NoSuchProcess):
+            return [*psutil.Process(self._process.pid).children(recursive=True), self._process]
+        return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,8 @@ def _report_of(folder: Path, *reasons: str, module_skip: str = "") -> Path:
     lines += ["def test_that_passes(): pass"]
     (folder / "test_some.py").write_text("\n".join(lines))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=report.xml", "test_some.py"]
-    subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
     return folder / "report.xml"
 
 
