@@ -23,8 +23,13 @@ import msgspec
 from shared.bus import Bus, BusOptions, Call, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
-from shared.contracts.backups import BackupEntry, Backups, ListBackups
+from shared.contracts.backups import LIST_BACKUPS, BackupEntry, Backups, ListBackups
 from shared.contracts.commands import (
+    BACK_UP_NOW,
+    CHECK,
+    PAIR_PHONE,
+    RESTORE_NOW,
+    SEND_TEST,
     Accepted,
     BackedUp,
     BackUpNow,
@@ -37,7 +42,7 @@ from shared.contracts.commands import (
     SendTest,
 )
 from shared.contracts.errors import TimedOut
-from shared.contracts.health import CheckResult, HealthReport, Issue, Judge, Recommendation
+from shared.contracts.health import JUDGE, CheckResult, HealthReport, Issue, Judge, Recommendation
 from shared.contracts.message import Message
 from shared.contracts.sessions import (
     Account,
@@ -50,6 +55,7 @@ from shared.contracts.sessions import (
     SessionStatus,
     Transition,
 )
+from shared.contracts.subjects import Command
 from shared.contracts.telemetry import WorkerHeartbeat
 from shared.contracts.units import MEGABYTE
 from shared.testing import eventually_sync, free_port
@@ -252,13 +258,13 @@ class Owner:
     async def _open(self) -> None:
         self.bus = await Bus.connect(self._options, clock=self._clock)
         await create_streams(self.bus)
-        await self._serve(subjects.CHECK, Check)
-        await self._serve(subjects.PAIR_PHONE, PairPhone)
-        await self._serve(subjects.SEND_TEST, SendTest)
-        await self._serve(subjects.BACK_UP_NOW, BackUpNow)
-        await self._serve(subjects.RESTORE_NOW, RestoreNow)
-        await self._serve(subjects.LIST, ListBackups)
-        await self._serve(subjects.JUDGE, Judge)
+        await self._serve(CHECK, Check)
+        await self._serve(PAIR_PHONE, PairPhone)
+        await self._serve(SEND_TEST, SendTest)
+        await self._serve(BACK_UP_NOW, BackUpNow)
+        await self._serve(RESTORE_NOW, RestoreNow)
+        await self._serve(LIST_BACKUPS, ListBackups)
+        await self._serve(JUDGE, Judge)
         await self.bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord).watch(self._desired_state_changed)
         self._heartbeat_task = asyncio.create_task(self._send_heartbeats())
 
@@ -268,7 +274,7 @@ class Owner:
             self._heartbeat_task.cancel()
         await self.bus.drain(timeout=1.0)
 
-    async def _serve(self, verb: str, kind: type[Message]) -> None:
+    async def _serve(self, command: Command, kind: type[Message]) -> None:
         async def serve(message: Message, call: Call) -> Message:
             self.received.append((message, call.command_id))
             script = self.answers[kind]
@@ -280,7 +286,7 @@ class Owner:
             assert isinstance(answer, Message)
             return answer
 
-        await self.bus.serve(subjects.command(verb, self.session), kind, serve)
+        await self.bus.serve(subjects.command(command, self.session), kind, serve)
 
     async def _await_or_close(self, answer: Awaitable[Any]) -> Any:
         """The answer, or an error when the owner closes first: a command that hangs must not hold up the end."""

@@ -18,7 +18,7 @@ from health_samples import MB, WORKER, status
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.contracts import subjects
-from shared.contracts.health import HealthReport, Judge
+from shared.contracts.health import JUDGE, HealthReport, Judge
 from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 from shared.testing import NatsServer, eventually_sync, free_port
@@ -116,9 +116,7 @@ class OtherServices:
         await self.bus.bucket(subjects.STATUS_BUCKET, SessionStatus).put(self.session, status)
 
     async def judge(self, timeout: float = 2.0) -> HealthReport:
-        return await self.bus.request(
-            subjects.command(subjects.JUDGE, self.session), Judge(), HealthReport, timeout=timeout
-        )
+        return await self.bus.request(subjects.command(JUDGE, self.session), Judge(), HealthReport, timeout=timeout)
 
     def last(self, matches: Callable[[HealthReport], bool]) -> HealthReport | None:
         return next((report for report in reversed(self.reports) if matches(report)), None)

@@ -22,10 +22,11 @@ import psutil
 from shared.bus import Bus, BusOptions, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
-from shared.contracts.backups import BackupEntry, Backups, ListBackups
+from shared.contracts.backups import LIST_BACKUPS, BackupEntry, Backups, ListBackups
 from shared.contracts.errors import ServiceError
 from shared.contracts.message import Message
 from shared.contracts.sessions import DesiredState, LeaseRecord, SessionRecord, SessionStatus
+from shared.contracts.subjects import Command
 from shared.testing import NatsServer, S3Server, eventually
 from shared.testing.process import Process
 from standin.client import Phone
@@ -266,12 +267,12 @@ class Scene:
         self.phone.scan()
         return await self.until("connected")
 
-    async def request(self, verb: str, message: Message, reply: type[Message], **options: Any) -> Any:
+    async def request(self, command: Command, message: Message, reply: type[Message], **options: Any) -> Any:
         options.setdefault("timeout", 8.0)
-        return await self.bus.request(subjects.command(verb, self.session), message, reply, **options)
+        return await self.bus.request(subjects.command(command, self.session), message, reply, **options)
 
     async def backups(self) -> tuple[BackupEntry, ...]:
-        answer: Backups = await self.request(subjects.LIST, ListBackups(), Backups)
+        answer: Backups = await self.request(LIST_BACKUPS, ListBackups(), Backups)
         return answer.backups
 
     async def backed_up(self, *, beyond: int = 0, timeout: float = 20.0) -> tuple[BackupEntry, ...]:

@@ -12,7 +12,8 @@ import pytest
 from shared.bus import Bus, BusOptions, Call, Conflict, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
-from shared.contracts.commands import Accepted, AskCommand, BackUpNow, SendResult
+from shared.contracts.backups import READ_CHUNK
+from shared.contracts.commands import BACK_UP_NOW, Accepted, AskCommand, BackUpNow, SendResult
 from shared.contracts.errors import Fenced, Invalid, NotRunning, ServiceError, TimedOut
 from shared.contracts.events import SessionCleared
 from shared.contracts.sessions import SessionRecord
@@ -64,8 +65,8 @@ async def accept(_: BackUpNow, call: Call) -> Accepted:
 
 
 async def test_a_request_is_answered_with_the_session_of_its_subject(bus: Bus, session: str) -> None:
-    await bus.serve(subjects.command(subjects.BACK_UP_NOW, session), BackUpNow, accept)
-    answer = await bus.request(subjects.command(subjects.BACK_UP_NOW, session), BackUpNow(), Accepted, timeout=5)
+    await bus.serve(subjects.command(BACK_UP_NOW, session), BackUpNow, accept)
+    answer = await bus.request(subjects.command(BACK_UP_NOW, session), BackUpNow(), Accepted, timeout=5)
     assert answer == Accepted(detail=session)
 
 
@@ -75,7 +76,7 @@ async def test_raw_bytes_come_back_as_they_were(bus: Bus, session: str) -> None:
     async def read(_: BackUpNow, __: Call) -> bytes:
         return chunk
 
-    await bus.serve(subjects.command("snapshot.read-chunk", session), BackUpNow, read)
+    await bus.serve(subjects.command(READ_CHUNK, session), BackUpNow, read)
     assert await bus.request_bytes(f"wa.cmd.snapshot.read-chunk.{session}", BackUpNow(), timeout=5) == chunk
 
 
@@ -86,7 +87,7 @@ async def test_the_command_id_and_a_deadline_reach_the_handler(bus: Bus, session
         calls.append(call)
         return Accepted()
 
-    subject = subjects.command(subjects.BACK_UP_NOW, session)
+    subject = subjects.command(BACK_UP_NOW, session)
     await bus.serve(subject, BackUpNow, note)
     before = SystemClock().now()
     await bus.request(subject, BackUpNow(), Accepted, timeout=5, command_id="c-1")
@@ -111,7 +112,7 @@ async def test_an_error_of_the_tree_is_raised_again_at_the_caller(bus: Bus, sess
     async def refuse(_: BackUpNow, __: Call) -> Accepted:
         raise Fenced("a newer owner exists", hint="stop")
 
-    subject = subjects.command(subjects.BACK_UP_NOW, session)
+    subject = subjects.command(BACK_UP_NOW, session)
     await bus.serve(subject, BackUpNow, refuse)
     with pytest.raises(Fenced) as caught:
         await bus.request(subject, BackUpNow(), Accepted, timeout=5)
@@ -122,7 +123,7 @@ async def test_an_unexpected_exception_reaches_the_caller_without_its_text(bus: 
     async def fail(_: BackUpNow, __: Call) -> Accepted:
         raise RuntimeError("the number is 201234567890")
 
-    subject = subjects.command(subjects.BACK_UP_NOW, session)
+    subject = subjects.command(BACK_UP_NOW, session)
     await bus.serve(subject, BackUpNow, fail)
     with pytest.raises(ServiceError) as caught:
         await bus.request(subject, BackUpNow(), Accepted, timeout=5)
@@ -132,14 +133,14 @@ async def test_an_unexpected_exception_reaches_the_caller_without_its_text(bus: 
 
 
 async def test_a_request_of_another_kind_is_invalid(bus: Bus, session: str) -> None:
-    subject = subjects.command(subjects.BACK_UP_NOW, session)
+    subject = subjects.command(BACK_UP_NOW, session)
     await bus.serve(subject, BackUpNow, accept)
     with pytest.raises(Invalid):
         await bus.request(subject, AskCommand(command_id="x"), SendResult, timeout=5)
 
 
 async def test_an_answer_of_another_kind_is_an_error(bus: Bus, session: str) -> None:
-    subject = subjects.command(subjects.BACK_UP_NOW, session)
+    subject = subjects.command(BACK_UP_NOW, session)
     await bus.serve(subject, BackUpNow, accept)
     with pytest.raises(ServiceError) as caught:
         await bus.request(subject, BackUpNow(), SendResult, timeout=5)
@@ -153,7 +154,7 @@ async def test_a_handler_that_is_too_slow_is_timed_out(bus: Bus, session: str) -
         await release.wait()
         return Accepted()
 
-    subject = subjects.command(subjects.BACK_UP_NOW, session)
+    subject = subjects.command(BACK_UP_NOW, session)
     await bus.serve(subject, BackUpNow, wait)
     with pytest.raises(TimedOut):
         await bus.request(subject, BackUpNow(), Accepted, timeout=0.1)
@@ -169,7 +170,7 @@ async def test_a_request_past_its_deadline_is_never_executed(bus: Bus, session: 
         await release.wait()
         return Accepted()
 
-    subject = subjects.command(subjects.BACK_UP_NOW, session)
+    subject = subjects.command(BACK_UP_NOW, session)
     served = await bus.serve(subject, BackUpNow, one_at_a_time, concurrency=1)
     first = asyncio.create_task(bus.request(subject, BackUpNow(), Accepted, timeout=30, command_id="first"))
     await eventually(lambda: executed == ["first"])
@@ -199,7 +200,7 @@ async def test_handlers_run_side_by_side_up_to_their_number(bus: Bus, session: s
         running -= 1
         return Accepted()
 
-    subject = subjects.command(subjects.BACK_UP_NOW, session)
+    subject = subjects.command(BACK_UP_NOW, session)
     await bus.serve(subject, BackUpNow, meet, concurrency=3)
     await asyncio.gather(*(bus.request(subject, BackUpNow(), Accepted, timeout=10) for _ in range(9)))
     assert most == 3
@@ -216,7 +217,7 @@ async def test_one_of_a_queue_group_answers_each_request(new_bus: NewBus, sessio
 
         return handle
 
-    subject = subjects.command(subjects.BACK_UP_NOW, session)
+    subject = subjects.command(BACK_UP_NOW, session)
     await first.serve(subject, BackUpNow, named("first"), queue="workers")
     await second.serve(subject, BackUpNow, named("second"), queue="workers")
     for _ in range(30):
@@ -233,7 +234,7 @@ async def test_stop_waits_for_the_running_handler_and_its_answer_arrives(bus: Bu
         await release.wait()
         return Accepted(detail="done")
 
-    subject = subjects.command(subjects.BACK_UP_NOW, session)
+    subject = subjects.command(BACK_UP_NOW, session)
     served = await bus.serve(subject, BackUpNow, slow)
     asking = asyncio.create_task(bus.request(subject, BackUpNow(), Accepted, timeout=10))
     await begun.wait()

@@ -13,6 +13,7 @@ from shared.bus import Bus, BusOptions, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.errors import ServiceError
+from shared.contracts.health import JUDGE
 from shared.testing import NatsServer, eventually
 
 SESSION = "health-faults"
@@ -132,7 +133,7 @@ async def test_garbage_on_the_bus_is_skipped(
         f"$KV.{subjects.STATUS_BUCKET}.strange",
         f"$KV.{subjects.SESSIONS_BUCKET}.strange",
         subjects.event("session", "state_changed", SESSION),
-        subjects.command(subjects.JUDGE, SESSION),
+        subjects.command(JUDGE, SESSION),
     ):
         for data in (b"", b"{", b"[]", b"\xff" * 100, b'{"type":"wa.session.v9.status"}'):
             await raw.publish(subject, data)

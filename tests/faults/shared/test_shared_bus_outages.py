@@ -11,7 +11,7 @@ import pytest
 from shared.bus import Bus, BusOptions, Call, Lease, Outcome, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
-from shared.contracts.commands import Accepted, BackUpNow
+from shared.contracts.commands import BACK_UP_NOW, CHECK, Accepted, BackUpNow
 from shared.contracts.errors import TimedOut, Unavailable
 from shared.contracts.events import SessionCleared
 from shared.contracts.sessions import LeaseRecord, SessionRecord
@@ -19,7 +19,7 @@ from shared.contracts.telemetry import WorkerHeartbeat
 from shared.testing import FaultProxy, NatsServer, eventually
 
 CLOCK = SystemClock()
-SUBJECT = subjects.command(subjects.BACK_UP_NOW, "shop")
+SUBJECT = subjects.command(BACK_UP_NOW, "shop")
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ async def test_drain_without_nats_ends_soon(server: NatsServer, buses: list[Bus]
 async def test_drain_with_a_frozen_nats_ends_soon(server: NatsServer, buses: list[Bus]) -> None:
     bus = await connect(buses, server.url)
     for session in range(10):
-        await bus.serve(subjects.command(subjects.CHECK, str(session)), BackUpNow, Counting())
+        await bus.serve(subjects.command(CHECK, str(session)), BackUpNow, Counting())
     server.process.freeze()
     started = CLOCK.monotonic()
     await bus.drain(timeout=3.0)

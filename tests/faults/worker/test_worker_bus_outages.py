@@ -11,8 +11,7 @@ import pytest
 from worker_processes import NUMBER, Scene, ground, lives, scene, stopped
 
 from shared.bus import create_streams
-from shared.contracts import subjects
-from shared.contracts.commands import SendResult, SendTest
+from shared.contracts.commands import SEND_TEST, SendResult, SendTest
 from shared.testing import S3Server, eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -90,7 +89,7 @@ async def sends(stage: Scene, text: str) -> None:
 
     async def sent() -> bool:
         message = SendTest(phone_number=NUMBER, text=text)
-        result: SendResult = await stage.request(subjects.SEND_TEST, message, SendResult, command_id=COMMAND)
+        result: SendResult = await stage.request(SEND_TEST, message, SendResult, command_id=COMMAND)
         return result.outcome == "sent"
 
     async def attempt() -> bool:

@@ -13,8 +13,7 @@ import pytest
 from worker_processes import Scene
 
 from shared.browsers import find_browser
-from shared.contracts import subjects
-from shared.contracts.commands import BackedUp, BackUpNow
+from shared.contracts.commands import BACK_UP_NOW, BackedUp, BackUpNow
 from shared.testing import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -63,7 +62,7 @@ async def test_a_full_disk_for_saves_is_told_and_costs_neither_session_nor_backu
         stage.phone.write("while the disk is full")
 
         await stage.until("connected", where=lambda status: bool(status.saves.last_error), timeout=20)
-        await stage.request(subjects.BACK_UP_NOW, BackUpNow(), BackedUp)
+        await stage.request(BACK_UP_NOW, BackUpNow(), BackedUp)
         assert len(await stage.backups()) > count
         status = await stage.until("connected")
         assert "reconnecting" not in [change.state for change in status.history]

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from worker_processes import NUMBER, Scene
 
-from shared.contracts import subjects
-from shared.contracts.commands import AskCommand, SendResult, SendTest
+from shared.contracts.commands import ASK_COMMAND, SEND_TEST, AskCommand, SendResult, SendTest
 from shared.contracts.errors import ServiceError
 from shared.testing import eventually
 
@@ -41,7 +40,7 @@ async def test_a_worker_killed_before_the_acknowledgement_does_not_send_again(st
     worker.start()
     await stage.until("connected", where=lambda status: status.epoch > 1 and status.browser.send_ok)
 
-    asked: SendResult = await stage.request(subjects.COMMAND_STATUS, AskCommand(command_id=COMMAND), SendResult)
+    asked: SendResult = await stage.request(ASK_COMMAND, AskCommand(command_id=COMMAND), SendResult)
     assert asked.outcome in ("intended", "unknown", "sent")
     again = await send(stage)
     assert again.repeated
@@ -55,7 +54,7 @@ async def test_a_worker_killed_before_the_acknowledgement_does_not_send_again(st
 
 async def send(stage: Scene) -> SendResult:
     message = SendTest(phone_number=NUMBER, text=TEXT)
-    answer: SendResult = await stage.request(subjects.SEND_TEST, message, SendResult, command_id=COMMAND)
+    answer: SendResult = await stage.request(SEND_TEST, message, SendResult, command_id=COMMAND)
     return answer
 
 

@@ -9,8 +9,7 @@ import signal
 import pytest
 from worker_processes import Scene, WorkerProcess, lives
 
-from shared.contracts import subjects
-from shared.contracts.backups import Stored, StoreSnapshot
+from shared.contracts.backups import STORE_SNAPSHOT, Stored, StoreSnapshot
 from shared.contracts.errors import Fenced
 from shared.contracts.sessions import DesiredState
 from shared.testing import eventually
@@ -38,7 +37,7 @@ async def standing_by(stage: Scene, worker: WorkerProcess) -> None:
 async def refuses_epoch(stage: Scene, epoch: int) -> None:
     late = StoreSnapshot(snapshot=secrets.token_hex(16), epoch=epoch, manifest_chunks=("0" * 64,), total_bytes=1)
     with pytest.raises(Fenced):
-        await stage.request(subjects.STORE, late, Stored)
+        await stage.request(STORE_SNAPSHOT, late, Stored)
 
 
 async def test_after_a_kill_of_the_owner_the_other_one_restores_and_never_two_are_logged_in(stage: Scene) -> None:

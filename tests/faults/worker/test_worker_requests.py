@@ -12,8 +12,7 @@ import pytest
 from worker_processes import Scene, WorkerProcess
 
 from browser_worker.adapters.backup_client import BusBackupService
-from shared.contracts import subjects
-from shared.contracts.commands import BackedUp, BackUpNow
+from shared.contracts.commands import BACK_UP_NOW, BackedUp, BackUpNow
 from shared.contracts.errors import ServiceError
 from shared.contracts.sessions import DesiredState
 from shared.contracts.snapshots import digest
@@ -106,7 +105,7 @@ async def test_what_interrupts_a_backup_leaves_none_that_is_torn(stage: Scene, i
     saves = len(worker.lines("saved"))
     await eventually(lambda: profile_bytes(worker) > 20_000_000, timeout=30)
 
-    backup = asyncio.create_task(stage.request(subjects.BACK_UP_NOW, BackUpNow(), BackedUp, timeout=40))
+    backup = asyncio.create_task(stage.request(BACK_UP_NOW, BackUpNow(), BackedUp, timeout=40))
     await eventually(lambda: len(worker.lines("saved")) > saves, interval=0.01)
     if interruption == "clear":
         request = await stage.want(DesiredState.CLEARED)

@@ -16,7 +16,7 @@ from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.errors import Invalid
 from shared.contracts.events import StateChanged
-from shared.contracts.health import HealthReport, Judge
+from shared.contracts.health import JUDGE, HealthReport, Judge
 from shared.testing import FaultProxy, NatsServer, eventually
 
 SESSION = "health-one"
@@ -71,7 +71,7 @@ async def test_judge_answers_with_the_newest_status_within_100_ms(stage: OtherSe
 
 async def test_an_unknown_session_is_judged_and_not_tracked(stage: OtherServices, service: HealthProcess) -> None:
     async def recommended() -> list[str]:
-        subject = subjects.command(subjects.JUDGE, "stranger")
+        subject = subjects.command(JUDGE, "stranger")
         report = await stage.bus.request(subject, Judge(), HealthReport, timeout=2)
         assert report.overall == "warning"
         return [each.action for each in report.recommendations]
@@ -82,7 +82,7 @@ async def test_an_unknown_session_is_judged_and_not_tracked(stage: OtherServices
 
 
 async def test_a_text_that_is_no_session_id_is_refused(stage: OtherServices) -> None:
-    subject = subjects.command(subjects.JUDGE, "NOT_AN_ID")
+    subject = subjects.command(JUDGE, "NOT_AN_ID")
     with pytest.raises(Invalid):
         await stage.bus.request(subject, Judge(), HealthReport, timeout=2)
 

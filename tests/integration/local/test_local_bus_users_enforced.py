@@ -13,11 +13,11 @@ from shared.bus import Bus, BusOptions, Call, Lease, create_streams
 from shared.bus.credentials import new_seed, public_key
 from shared.clock import SystemClock
 from shared.contracts import subjects
-from shared.contracts.backups import Backups, ListBackups, ReadChunk
-from shared.contracts.commands import Accepted, BackUpNow, SendResult, SendTest
+from shared.contracts.backups import LIST_BACKUPS, READ_CHUNK, STORE_SNAPSHOT, Backups, ListBackups, ReadChunk
+from shared.contracts.commands import CHECK, SEND_TEST, Accepted, BackUpNow, SendResult, SendTest
 from shared.contracts.errors import Refused, Unavailable
 from shared.contracts.events import BackupFailed, SessionCleared
-from shared.contracts.health import HealthReport, Judge
+from shared.contracts.health import JUDGE, HealthReport, Judge
 from shared.contracts.sessions import LeaseRecord, SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 from shared.testing import eventually, eventually_sync, free_ports
@@ -113,9 +113,9 @@ async def test_the_worker_sees_what_is_wanted_holds_a_lease_and_serves_commands(
     async def send(message: SendTest, call: Call) -> SendResult:
         return SendResult(outcome="sent", command_id=call.command_id)
 
-    await worker.serve(subjects.command(subjects.SEND_TEST, "w1"), SendTest, send)
+    await worker.serve(subjects.command(SEND_TEST, "w1"), SendTest, send)
     answer = await gateway.request(
-        subjects.command(subjects.SEND_TEST, "w1"),
+        subjects.command(SEND_TEST, "w1"),
         SendTest(phone_number="201234567890", text="hello"),
         SendResult,
         timeout=5,
@@ -130,13 +130,13 @@ async def test_backup_is_asked_by_the_worker_and_reads_its_chunks(connect_as: As
         return b"chunk"
 
     async def backups(_: ListBackups, call: Call) -> Backups:
-        read = subjects.command(subjects.READ_CHUNK, call.session)
+        read = subjects.command(READ_CHUNK, call.session)
         assert await backup.request_bytes(read, ReadChunk(snapshot="1", sha256="x"), timeout=5) == b"chunk"
         return Backups(stored_bytes=5)
 
-    await worker.serve(subjects.command(subjects.READ_CHUNK, "b1"), ReadChunk, chunk)
-    await backup.serve(subjects.command(subjects.LIST, "*"), ListBackups, backups, queue=subjects.BACKUP_QUEUE)
-    answer = await worker.request(subjects.command(subjects.LIST, "b1"), ListBackups(), Backups, timeout=5)
+    await worker.serve(subjects.command(READ_CHUNK, "b1"), ReadChunk, chunk)
+    await backup.serve(subjects.command(LIST_BACKUPS, "*"), ListBackups, backups, queue=subjects.BACKUP_QUEUE)
+    answer = await worker.request(subjects.command(LIST_BACKUPS, "b1"), ListBackups(), Backups, timeout=5)
     assert answer.stored_bytes == 5
 
 
@@ -175,8 +175,8 @@ async def test_health_reads_everything_it_judges_and_reports(connect_as: As) -> 
     async def judge(_: Judge, call: Call) -> HealthReport:
         return HealthReport(session=call.session, at=CLOCK.now(), overall="healthy")
 
-    await health.serve(subjects.command(subjects.JUDGE, "*"), Judge, judge)
-    report = await gateway.request(subjects.command(subjects.JUDGE, "h1"), Judge(), HealthReport, timeout=5)
+    await health.serve(subjects.command(JUDGE, "*"), Judge, judge)
+    report = await gateway.request(subjects.command(JUDGE, "h1"), Judge(), HealthReport, timeout=5)
     assert report.overall == "healthy"
 
 
@@ -214,10 +214,10 @@ async def test_a_service_cannot_write_a_bucket_of_another(connect_as: As, servic
 @pytest.mark.parametrize(
     ("service", "subject"),
     [
-        (GATEWAY, subjects.command(subjects.SEND_TEST, "x")),
-        (WORKER, subjects.command(subjects.LIST, "*")),
-        (BACKUP, subjects.command(subjects.READ_CHUNK, "x")),
-        (HEALTH, subjects.command(subjects.CHECK, "*")),
+        (GATEWAY, subjects.command(SEND_TEST, "x")),
+        (WORKER, subjects.command(LIST_BACKUPS, "*")),
+        (BACKUP, subjects.command(READ_CHUNK, "x")),
+        (HEALTH, subjects.command(CHECK, "*")),
         (BACKUP, "_INBOX.gateway.>"),
         (WORKER, "wa.tel.>"),
     ],
@@ -235,11 +235,11 @@ async def test_a_service_cannot_listen_where_another_serves(connect_as: As, serv
 @pytest.mark.parametrize(
     ("service", "subject"),
     [
-        (GATEWAY, subjects.command(subjects.STORE, "x")),
-        (GATEWAY, subjects.command(subjects.READ_CHUNK, "x")),
-        (HEALTH, subjects.command(subjects.SEND_TEST, "x")),
-        (BACKUP, subjects.command(subjects.SEND_TEST, "x")),
-        (WORKER, subjects.command(subjects.JUDGE, "x")),
+        (GATEWAY, subjects.command(STORE_SNAPSHOT, "x")),
+        (GATEWAY, subjects.command(READ_CHUNK, "x")),
+        (HEALTH, subjects.command(SEND_TEST, "x")),
+        (BACKUP, subjects.command(SEND_TEST, "x")),
+        (WORKER, subjects.command(JUDGE, "x")),
     ],
 )
 async def test_a_service_cannot_command_another_beyond_its_part(connect_as: As, service: str, subject: str) -> None:

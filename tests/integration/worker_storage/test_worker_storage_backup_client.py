@@ -17,6 +17,12 @@ from shared.bus import Bus, Call
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.backups import (
+    CLAIM_EPOCH,
+    FETCH_CHUNK,
+    FETCH_MANIFEST,
+    LIST_BACKUPS,
+    STORE_SNAPSHOT,
+    TOMBSTONE,
     Backups,
     BackupTrigger,
     ClaimEpoch,
@@ -32,6 +38,7 @@ from shared.contracts.backups import (
 from shared.contracts.errors import Fenced, NotFound, NotRunning, Unavailable
 from shared.contracts.message import Message, encode
 from shared.contracts.snapshots import SnapshotManifest, digest
+from shared.contracts.subjects import Command
 
 VERSION = "156.0.8078.79"
 Handler = Callable[..., Awaitable[Message | bytes]]
@@ -47,8 +54,8 @@ async def snapshot(locked_store: DiskProfileStore) -> Snapshot:
 async def serve(bus: Bus) -> AsyncIterator[Callable[[str, type[Message], Handler], Awaitable[None]]]:
     served = []
 
-    async def serve_one(area_and_verb: str, kind: type[Message], handler: Handler) -> None:
-        served.append(await bus.serve(subjects.command(area_and_verb, "*"), kind, handler, queue="backup"))
+    async def serve_one(command: Command, kind: type[Message], handler: Handler) -> None:
+        served.append(await bus.serve(subjects.command(command, "*"), kind, handler, queue="backup"))
 
     yield serve_one
     for one in served:
@@ -87,8 +94,8 @@ def chunks_of(snapshot: Snapshot) -> dict[str, bytes]:
 @pytest.fixture
 async def played(snapshot: Snapshot, serve: Callable[..., Awaitable[None]]) -> PlayedService:
     service = PlayedService(snapshot.manifest, chunks_of(snapshot))
-    await serve(subjects.FETCH_MANIFEST, FetchManifest, service.manifest)
-    await serve(subjects.FETCH_CHUNK, FetchChunk, service.chunk)
+    await serve(FETCH_MANIFEST, FetchManifest, service.manifest)
+    await serve(FETCH_CHUNK, FetchChunk, service.chunk)
     return service
 
 
@@ -140,10 +147,10 @@ async def test_each_request_goes_to_the_session_and_brings_its_answer(
     seen: list[tuple[str, Message]] = []
     now = datetime(2026, 11, 22, tzinfo=UTC)
     answers: list[tuple[str, type[Message], Message]] = [
-        (subjects.CLAIM_EPOCH, ClaimEpoch, EpochClaimed(epoch=8)),
-        (subjects.STORE, StoreSnapshot, Stored(backup="b1")),
-        (subjects.LIST, ListBackups, Backups(stored_bytes=5)),
-        (subjects.TOMBSTONE, Tombstone, Tombstoned(tombstoned_at=now)),
+        (CLAIM_EPOCH, ClaimEpoch, EpochClaimed(epoch=8)),
+        (STORE_SNAPSHOT, StoreSnapshot, Stored(backup="b1")),
+        (LIST_BACKUPS, ListBackups, Backups(stored_bytes=5)),
+        (TOMBSTONE, Tombstone, Tombstoned(tombstoned_at=now)),
     ]
     for verb, kind, answer in answers:
 
@@ -181,7 +188,7 @@ async def test_what_the_service_refuses_and_its_absence_are_told_apart(
     async def refuse(message: StoreSnapshot, call: Call) -> Message:
         raise Fenced("an owner with a newer epoch exists")
 
-    await serve(subjects.STORE, StoreSnapshot, refuse)
+    await serve(STORE_SNAPSHOT, StoreSnapshot, refuse)
     with pytest.raises(Fenced):
         await service.store(snapshot, (), epoch=1, trigger=BackupTrigger.STOP)
 

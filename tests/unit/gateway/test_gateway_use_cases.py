@@ -23,7 +23,7 @@ from gateway.usecases.send_test_message import MessageSent, SendTestMessage
 from shared.clock import Deadline
 from shared.contracts import subjects
 from shared.contracts.budgets import ANSWER_SECONDS
-from shared.contracts.commands import Accepted, BackedUp, Checked, PairingCode, SendResult, SendTest
+from shared.contracts.commands import SEND_TEST, Accepted, BackedUp, Checked, PairingCode, SendResult, SendTest
 from shared.contracts.errors import Conflict, NotConnected, NotFound, NotRunning, ServiceError, TimedOut, Unavailable
 from shared.contracts.message import Message
 from shared.contracts.sessions import SessionRecord, SessionStatus
@@ -42,7 +42,14 @@ class ScriptedMessenger:
         return self._answer(subject, message, "")
 
     def ask_owner(
-        self, command: str, session: str, message: Message, reply: Any, *, timeout: float, command_id: str = ""
+        self,
+        command: subjects.Command,
+        session: str,
+        message: Message,
+        reply: Any,
+        *,
+        timeout: float,
+        command_id: str = "",
     ) -> Any:
         return self._answer(subjects.command(command, session), message, command_id)
 
@@ -96,7 +103,7 @@ def test_a_sent_message_is_an_outcome_with_its_command_id(view: LiveView, deadli
     sent = SendTestMessage(view, messenger)(SESSION, "201234567890", "hello", "mine", deadline)
     assert sent == MessageSent("mine", "m-1", 1, repeated=False)
     message = SendTest(phone_number="201234567890", text="hello")
-    assert messenger.asked == [(subjects.command(subjects.SEND_TEST, SESSION), message, "mine")]
+    assert messenger.asked == [(subjects.command(SEND_TEST, SESSION), message, "mine")]
 
 
 def test_a_message_without_a_command_id_gets_one(view: LiveView, deadline: Deadline) -> None:

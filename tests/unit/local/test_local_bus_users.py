@@ -20,6 +20,9 @@ from persistent_session.services.bus_users import (
 from persistent_session.stack import nats
 from shared.bus.credentials import new_seed, public_key
 from shared.contracts import subjects
+from shared.contracts.backups import CLAIM_EPOCH, FETCH_CHUNK, LIST_BACKUPS, READ_CHUNK, STORE_SNAPSHOT, TOMBSTONE
+from shared.contracts.commands import CHECK, RESTORE_NOW, SEND_TEST
+from shared.contracts.health import JUDGE
 from shared.testing.fake_bus import matches
 
 
@@ -42,19 +45,21 @@ def test_each_bucket_has_exactly_one_writer(bucket: str, writer: str) -> None:
 @pytest.mark.parametrize(
     ("command", "servers", "callers"),
     [
-        (subjects.SEND_TEST, {WORKER}, {GATEWAY}),
-        (subjects.CHECK, {WORKER}, {GATEWAY}),
-        (subjects.RESTORE_NOW, {WORKER}, {GATEWAY}),
-        (subjects.READ_CHUNK, {WORKER}, {BACKUP}),
-        (subjects.STORE, {BACKUP}, {WORKER}),
-        (subjects.CLAIM_EPOCH, {BACKUP}, {WORKER}),
-        (subjects.TOMBSTONE, {BACKUP}, {WORKER}),
-        (subjects.FETCH_CHUNK, {BACKUP}, {WORKER}),
-        (subjects.LIST, {BACKUP}, {WORKER, GATEWAY}),
-        (subjects.JUDGE, {HEALTH}, {GATEWAY}),
+        (SEND_TEST, {WORKER}, {GATEWAY}),
+        (CHECK, {WORKER}, {GATEWAY}),
+        (RESTORE_NOW, {WORKER}, {GATEWAY}),
+        (READ_CHUNK, {WORKER}, {BACKUP}),
+        (STORE_SNAPSHOT, {BACKUP}, {WORKER}),
+        (CLAIM_EPOCH, {BACKUP}, {WORKER}),
+        (TOMBSTONE, {BACKUP}, {WORKER}),
+        (FETCH_CHUNK, {BACKUP}, {WORKER}),
+        (LIST_BACKUPS, {BACKUP}, {WORKER, GATEWAY}),
+        (JUDGE, {HEALTH}, {GATEWAY}),
     ],
 )
-def test_each_command_has_its_servers_and_its_callers(command: str, servers: set[str], callers: set[str]) -> None:
+def test_each_command_has_its_servers_and_its_callers(
+    command: subjects.Command, servers: set[str], callers: set[str]
+) -> None:
     subject = subjects.command(command, "shop")
     assert {service for service in BUS_USERS if may_subscribe(service, subject)} == servers
     assert {service for service in BUS_USERS if may_publish(service, subject)} == callers

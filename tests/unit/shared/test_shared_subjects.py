@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from shared.contracts import subjects
+from shared.contracts import registry, subjects
+from shared.contracts.backups import STORE_SNAPSHOT
+from shared.contracts.commands import CHECK
 from shared.testing.fake_bus import matches
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -21,7 +23,7 @@ def test_no_file_of_the_product_but_one_spells_a_subject_or_a_bucket() -> None:
 
 
 def test_a_wildcard_of_an_area_covers_its_subjects_and_no_others() -> None:
-    check = subjects.command(subjects.CHECK, "shop")
+    check = subjects.command(CHECK, "shop")
     assert matches(subjects.commands_of(subjects.SESSION_AREA), check)
     assert not matches(subjects.commands_of(subjects.MESSAGE_AREA), check)
     event = subjects.event("backup", "failed", "shop")
@@ -43,8 +45,6 @@ def test_every_command_belongs_to_an_area() -> None:
         subjects.BACKUP_AREA,
         subjects.HEALTH_AREA,
     )
-    constants = {name: value for name, value in vars(subjects).items() if name.isupper() and isinstance(value, str)}
-    commands = [value for value in constants.values() if re.fullmatch(r"[a-z]+\.[a-z-]+", value)]
-    assert subjects.STORE in commands
-    for command in commands:
+    assert STORE_SNAPSHOT in registry.COMMANDS
+    for command in registry.COMMANDS:
         assert sum(matches(subjects.commands_of(area), subjects.command(command, "shop")) for area in areas) == 1

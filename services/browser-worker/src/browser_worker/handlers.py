@@ -7,9 +7,15 @@ import asyncio
 from shared.bus import Bus, Call, Subscription
 from shared.clock import Clock
 from shared.contracts import subjects
-from shared.contracts.backups import ReadChunk
+from shared.contracts.backups import READ_CHUNK, ReadChunk
 from shared.contracts.budgets import REPLY_MARGIN, SEND_SECONDS
 from shared.contracts.commands import (
+    ASK_COMMAND,
+    BACK_UP_NOW,
+    CHECK,
+    PAIR_PHONE,
+    RESTORE_NOW,
+    SEND_TEST,
     Accepted,
     AskCommand,
     BackedUp,
@@ -24,6 +30,7 @@ from shared.contracts.commands import (
 )
 from shared.contracts.errors import Invalid
 from shared.contracts.identifiers import BadIdentifier, message_text, phone_number
+from shared.contracts.subjects import Command
 
 from .ports import SessionControl
 
@@ -39,18 +46,18 @@ class SessionCommands:
         self._served: list[Subscription] = []
 
     async def start(self) -> None:
-        def at(verb: str) -> str:
-            return subjects.command(verb, self._session)
+        def at(command: Command) -> str:
+            return subjects.command(command, self._session)
 
         serve = self._bus.serve
         self._served = [
-            await serve(at(subjects.CHECK), Check, self._check),
-            await serve(at(subjects.PAIR_PHONE), PairPhone, self._pair_phone),
-            await serve(at(subjects.SEND_TEST), SendTest, self._send_test),
-            await serve(at(subjects.COMMAND_STATUS), AskCommand, self._command_status),
-            await serve(at(subjects.BACK_UP_NOW), BackUpNow, self._back_up),
-            await serve(at(subjects.RESTORE_NOW), RestoreNow, self._restore),
-            await serve(at(subjects.READ_CHUNK), ReadChunk, self._read_chunk),
+            await serve(at(CHECK), Check, self._check),
+            await serve(at(PAIR_PHONE), PairPhone, self._pair_phone),
+            await serve(at(SEND_TEST), SendTest, self._send_test),
+            await serve(at(ASK_COMMAND), AskCommand, self._command_status),
+            await serve(at(BACK_UP_NOW), BackUpNow, self._back_up),
+            await serve(at(RESTORE_NOW), RestoreNow, self._restore),
+            await serve(at(READ_CHUNK), ReadChunk, self._read_chunk),
         ]
 
     async def stop(self) -> None:

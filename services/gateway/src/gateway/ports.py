@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from shared.contracts.message import Message
 from shared.contracts.sessions import SessionRecord
+from shared.contracts.subjects import Command
 
 from .domain.observed import ObservedSession
 
@@ -51,10 +52,9 @@ class Messenger(Protocol):
     def request(self, subject: str, message: Message, reply: type[R], *, timeout: float) -> R: ...
 
     def ask_owner(
-        self, command: str, session: str, message: Message, reply: type[R], *, timeout: float, command_id: str = ""
+        self, command: Command, session: str, message: Message, reply: type[R], *, timeout: float, command_id: str = ""
     ) -> R:
-        """Ask the session's owner; `command` is one of `shared.contracts.subjects`. Raises WorkerGone when no worker
-        serves the session."""
+        """Ask the session's owner. Raises WorkerGone when no worker serves the session."""
         ...
 
 

@@ -8,7 +8,7 @@ import functools
 from shared.bus import Bus
 from shared.clock import Clock, SystemClock
 from shared.contracts import subjects
-from shared.contracts.health import Judge
+from shared.contracts.health import JUDGE, Judge
 from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 from shared.runtime import Metrics, OpsServer, Shutdown, Tasks, configure_logging, get_logger, load_settings
@@ -109,4 +109,4 @@ class HealthApp:
         await bus.subscribe(subjects.WORKER_HEARTBEATS, WorkerHeartbeat, runner.on_worker_heartbeat)
         await bus.subscribe(subjects.BACKUP_HEARTBEATS, BackupHeartbeat, runner.on_backup_heartbeat)
         await bus.watch_events(runner.on_event, since_seconds=EVENT_HISTORY_SECONDS)
-        await bus.serve(subjects.command(subjects.JUDGE, "*"), Judge, self._judge.judge, queue=subjects.HEALTH_QUEUE)
+        await bus.serve(subjects.command(JUDGE, "*"), Judge, self._judge.judge, queue=subjects.HEALTH_QUEUE)

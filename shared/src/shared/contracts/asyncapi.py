@@ -74,9 +74,9 @@ def _messages(kinds: tuple[type[Message], ...]) -> Json:
     return described
 
 
-def _add_command(channels: Json, operations: Json, command: registry.Command) -> None:
+def _add_command(channels: Json, operations: Json, command: subjects.Command) -> None:
     name = command.verb
-    channels[name] = _channel(subjects.command(command.verb, "{session}"), command.request)
+    channels[name] = _channel(subjects.command(command, "{session}"), command.request)
     answers = [tag_of(command.reply) if command.reply is not None else RAW, tag_of(ErrorReply)]
     channels[f"{name}.reply"] = {"address": None, "messages": _named(answers)}
     operations[name] = {

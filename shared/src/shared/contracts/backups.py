@@ -15,6 +15,7 @@ from typing import assert_never
 import msgspec
 
 from .message import Instant, Message
+from .subjects import Command, ServiceName
 
 
 class BackupTrigger(StrEnum):
@@ -93,6 +94,9 @@ class EpochClaimed(Message, frozen=True, kw_only=True, tag="wa.backup.v1.epoch_c
     """False where the object store ignores conditional writes; only the lease keeps two owners apart then."""
 
 
+CLAIM_EPOCH = Command("backup.claim-epoch", ServiceName.BACKUP, ClaimEpoch, EpochClaimed)
+
+
 class StoreSnapshot(Message, frozen=True, kw_only=True, tag="wa.backup.v1.store"):
     """Offers a snapshot. Its manifest is zstd-compressed JSON, cut into chunks like a file."""
 
@@ -115,11 +119,17 @@ class Stored(Message, frozen=True, kw_only=True, tag="wa.backup.v1.stored"):
     stored_bytes: int = 0
 
 
+STORE_SNAPSHOT = Command("backup.store", ServiceName.BACKUP, StoreSnapshot, Stored)
+
+
 class ReadChunk(Message, frozen=True, kw_only=True, tag="wa.snapshot.v1.read_chunk"):
     """Asks the owner for the raw bytes of one chunk (of a file or of the manifest) of a snapshot on offer."""
 
     snapshot: str
     sha256: str
+
+
+READ_CHUNK = Command("snapshot.read-chunk", ServiceName.WORKER, ReadChunk, None)
 
 
 class ListBackups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.list"):
@@ -157,6 +167,9 @@ class Backups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backups"):
     tombstoned_at: Instant | None = None
 
 
+LIST_BACKUPS = Command("backup.list", ServiceName.BACKUP, ListBackups, Backups)
+
+
 class FetchManifest(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_manifest"):
     """`offset` is the byte to begin at; the reply is a raw part of the compressed manifest, empty at its end."""
 
@@ -164,11 +177,17 @@ class FetchManifest(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_
     offset: int = 0
 
 
+FETCH_MANIFEST = Command("backup.fetch-manifest", ServiceName.BACKUP, FetchManifest, None)
+
+
 class FetchChunk(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_chunk"):
     """Asks for the raw bytes of one chunk, decrypted and verified."""
 
     backup: str
     sha256: str
+
+
+FETCH_CHUNK = Command("backup.fetch-chunk", ServiceName.BACKUP, FetchChunk, None)
 
 
 class Tombstone(Message, frozen=True, kw_only=True, tag="wa.backup.v1.tombstone"):
@@ -180,3 +199,6 @@ class Tombstone(Message, frozen=True, kw_only=True, tag="wa.backup.v1.tombstone"
 class Tombstoned(Message, frozen=True, kw_only=True, tag="wa.backup.v1.tombstoned"):
     tombstoned_at: Instant
     backups: int = 0
+
+
+TOMBSTONE = Command("backup.tombstone", ServiceName.BACKUP, Tombstone, Tombstoned)

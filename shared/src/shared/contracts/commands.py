@@ -1,9 +1,13 @@
-"""Requests to the session's owner and their replies. `Command-Id` and `Deadline` travel in headers (`shared.bus`)."""
+"""The commands that the session's owner serves: requests, replies and verbs.
+
+`Command-Id` and `Deadline` travel in headers (`shared.bus`).
+"""
 
 from __future__ import annotations
 
 from .message import Message
 from .sessions import SessionStatus
+from .subjects import Command, ServiceName
 
 
 class Check(Message, frozen=True, kw_only=True, tag="wa.session.v1.check"):
@@ -18,6 +22,9 @@ class Checked(Message, frozen=True, kw_only=True, tag="wa.session.v1.checked"):
     backup_started: bool = False
 
 
+CHECK = Command("session.check", ServiceName.WORKER, Check, Checked)
+
+
 class PairPhone(Message, frozen=True, kw_only=True, tag="wa.session.v1.pair_phone"):
     phone_number: str
 
@@ -25,6 +32,9 @@ class PairPhone(Message, frozen=True, kw_only=True, tag="wa.session.v1.pair_phon
 class PairingCode(Message, frozen=True, kw_only=True, tag="wa.session.v1.pairing_code"):
     code: str
     valid_seconds: int
+
+
+PAIR_PHONE = Command("session.pair-phone", ServiceName.WORKER, PairPhone, PairingCode)
 
 
 class SendTest(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_test"):
@@ -54,6 +64,10 @@ class SendResult(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_res
     repeated: bool = False
 
 
+SEND_TEST = Command("message.send-test", ServiceName.WORKER, SendTest, SendResult)
+ASK_COMMAND = Command("message.status", ServiceName.WORKER, AskCommand, SendResult)
+
+
 class BackUpNow(Message, frozen=True, kw_only=True, tag="wa.session.v1.back_up"):
     """Snapshot, save and back up. The owner refuses unless the session is connected."""
 
@@ -63,6 +77,9 @@ class BackedUp(Message, frozen=True, kw_only=True, tag="wa.session.v1.backed_up"
 
     outcome: str
     backup_id: str = ""
+
+
+BACK_UP_NOW = Command("session.back-up", ServiceName.WORKER, BackUpNow, BackedUp)
 
 
 class RestoreNow(Message, frozen=True, kw_only=True, tag="wa.session.v1.restore"):
@@ -75,3 +92,6 @@ class Accepted(Message, frozen=True, kw_only=True, tag="wa.session.v1.accepted")
     """The work has begun; the status shows its progress."""
 
     detail: str = ""
+
+
+RESTORE_NOW = Command("session.restore", ServiceName.WORKER, RestoreNow, Accepted)

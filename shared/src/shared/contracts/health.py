@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from .message import Instant, Message
+from .subjects import Command, ServiceName
 
 
 class Overall(StrEnum):
@@ -60,3 +61,6 @@ class HealthReport(Message, frozen=True, kw_only=True, tag="wa.health.v1.report"
     checks: tuple[CheckResult, ...] = ()
     issues: tuple[Issue, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
+
+
+JUDGE = Command("health.judge", ServiceName.HEALTH, Judge, HealthReport)

@@ -5,55 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import subjects
-from .backups import (
-    Backups,
-    ClaimEpoch,
-    EpochClaimed,
-    FetchChunk,
-    FetchManifest,
-    ListBackups,
-    ReadChunk,
-    Stored,
-    StoreSnapshot,
-    Tombstone,
-    Tombstoned,
-)
-from .commands import (
-    Accepted,
-    AskCommand,
-    BackedUp,
-    BackUpNow,
-    Check,
-    Checked,
-    PairingCode,
-    PairPhone,
-    RestoreNow,
-    SendResult,
-    SendTest,
-)
+from . import backups, commands, health, subjects
 from .errors import ErrorReply
 from .events import BackupFailed, BackupStored, SessionCleared, SessionRestored, SnapshotSaved, StateChanged
-from .health import HealthReport, Judge
+from .health import HealthReport
 from .message import Message
 from .sessions import LeaseRecord, SessionRecord, SessionStatus
 from .snapshots import SnapshotManifest
+from .subjects import Command, ServiceName
 from .telemetry import BackupHeartbeat, WorkerHeartbeat
-
-GATEWAY = "gateway"
-WORKER = "browser-worker"
-BACKUP = "backup"
-HEALTH = "health"
-
-
-@dataclass(frozen=True)
-class Command:
-    """Request and reply (None: raw bytes). Every command may be answered by an ErrorReply with the header Wa-Error."""
-
-    verb: str
-    server: str
-    request: type[Message]
-    reply: type[Message] | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +21,7 @@ class Fact:
     """A message without an answer. The last token of `subject` is `{session}` or `{instance}`."""
 
     subject: str
-    sender: str
+    sender: ServiceName
     message: type[Message]
 
 
@@ -70,43 +30,31 @@ class KeyValue:
     """A bucket of the key-value store; the key is the session."""
 
     bucket: str
-    writer: str
+    writer: ServiceName
     message: type[Message]
 
 
-COMMANDS = (
-    Command(subjects.CHECK, WORKER, Check, Checked),
-    Command(subjects.PAIR_PHONE, WORKER, PairPhone, PairingCode),
-    Command(subjects.SEND_TEST, WORKER, SendTest, SendResult),
-    Command(subjects.COMMAND_STATUS, WORKER, AskCommand, SendResult),
-    Command(subjects.BACK_UP_NOW, WORKER, BackUpNow, BackedUp),
-    Command(subjects.RESTORE_NOW, WORKER, RestoreNow, Accepted),
-    Command(subjects.READ_CHUNK, WORKER, ReadChunk, None),
-    Command(subjects.CLAIM_EPOCH, BACKUP, ClaimEpoch, EpochClaimed),
-    Command(subjects.STORE, BACKUP, StoreSnapshot, Stored),
-    Command(subjects.LIST, BACKUP, ListBackups, Backups),
-    Command(subjects.FETCH_MANIFEST, BACKUP, FetchManifest, None),
-    Command(subjects.FETCH_CHUNK, BACKUP, FetchChunk, None),
-    Command(subjects.TOMBSTONE, BACKUP, Tombstone, Tombstoned),
-    Command(subjects.JUDGE, HEALTH, Judge, HealthReport),
+COMMANDS = tuple(
+    each for module in (commands, backups, health) for each in vars(module).values() if isinstance(each, Command)
 )
+"""Every command, as the modules of its messages name it."""
 EVENTS = (
-    Fact(subjects.event("session", "state_changed", "{session}"), WORKER, StateChanged),
-    Fact(subjects.event("session", "snapshot_saved", "{session}"), WORKER, SnapshotSaved),
-    Fact(subjects.event("session", "restored", "{session}"), WORKER, SessionRestored),
-    Fact(subjects.event("session", "cleared", "{session}"), WORKER, SessionCleared),
-    Fact(subjects.event("backup", "stored", "{session}"), BACKUP, BackupStored),
-    Fact(subjects.event("backup", "failed", "{session}"), BACKUP, BackupFailed),
+    Fact(subjects.event("session", "state_changed", "{session}"), ServiceName.WORKER, StateChanged),
+    Fact(subjects.event("session", "snapshot_saved", "{session}"), ServiceName.WORKER, SnapshotSaved),
+    Fact(subjects.event("session", "restored", "{session}"), ServiceName.WORKER, SessionRestored),
+    Fact(subjects.event("session", "cleared", "{session}"), ServiceName.WORKER, SessionCleared),
+    Fact(subjects.event("backup", "stored", "{session}"), ServiceName.BACKUP, BackupStored),
+    Fact(subjects.event("backup", "failed", "{session}"), ServiceName.BACKUP, BackupFailed),
 )
 TELEMETRY = (
-    Fact(subjects.telemetry(WORKER, "heartbeat", "{instance}"), WORKER, WorkerHeartbeat),
-    Fact(subjects.telemetry(BACKUP, "heartbeat", "{instance}"), BACKUP, BackupHeartbeat),
-    Fact(subjects.telemetry(HEALTH, "report", "{session}"), HEALTH, HealthReport),
+    Fact(subjects.telemetry(ServiceName.WORKER, "heartbeat", "{instance}"), ServiceName.WORKER, WorkerHeartbeat),
+    Fact(subjects.telemetry(ServiceName.BACKUP, "heartbeat", "{instance}"), ServiceName.BACKUP, BackupHeartbeat),
+    Fact(subjects.telemetry(ServiceName.HEALTH, "report", "{session}"), ServiceName.HEALTH, HealthReport),
 )
 BUCKETS = (
-    KeyValue(subjects.SESSIONS_BUCKET, GATEWAY, SessionRecord),
-    KeyValue(subjects.STATUS_BUCKET, WORKER, SessionStatus),
-    KeyValue(subjects.LEASES_BUCKET, WORKER, LeaseRecord),
+    KeyValue(subjects.SESSIONS_BUCKET, ServiceName.GATEWAY, SessionRecord),
+    KeyValue(subjects.STATUS_BUCKET, ServiceName.WORKER, SessionStatus),
+    KeyValue(subjects.LEASES_BUCKET, ServiceName.WORKER, LeaseRecord),
 )
 INSIDE = (ErrorReply, SnapshotManifest)
 """Messages without a subject of their own: the reply of a failed command, and the manifest that chunks carry."""

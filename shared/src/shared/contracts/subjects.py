@@ -1,10 +1,16 @@
 """Every name of a subject, a bucket and a stream. No other file of the product spells such a name; a test proves it.
+Only the verb of a command stands elsewhere, beside the messages of the command.
 
 Commands `wa.cmd.<area>.<verb>.<session>` are request/reply, events `wa.evt.<area>.<fact>.<session>` go to the stream
 WA_EVENTS, telemetry `wa.tel.<service>.<what>.<instance>` is fire and forget.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .message import Message
 
 SESSIONS_BUCKET = "wa-sessions"
 """The desired state, one SessionRecord a session; written by the gateway."""
@@ -28,30 +34,28 @@ BACKUP_QUEUE = "backup"
 """Queue group of the backup replicas: any one of them serves a request."""
 HEALTH_QUEUE = "health"
 
-# commands that the session's owner serves
-CHECK = "session.check"
-PAIR_PHONE = "session.pair-phone"
-SEND_TEST = "message.send-test"
-COMMAND_STATUS = "message.status"
-BACK_UP_NOW = "session.back-up"
-RESTORE_NOW = "session.restore"
-READ_CHUNK = "snapshot.read-chunk"
 
-# commands that the backup service serves
-CLAIM_EPOCH = "backup.claim-epoch"
-STORE = "backup.store"
-LIST = "backup.list"
-FETCH_MANIFEST = "backup.fetch-manifest"
-FETCH_CHUNK = "backup.fetch-chunk"
-TOMBSTONE = "backup.tombstone"
-
-# the health service
-JUDGE = "health.judge"
+class ServiceName(StrEnum):
+    GATEWAY = "gateway"
+    WORKER = "browser-worker"
+    BACKUP = "backup"
+    HEALTH = "health"
 
 
-def command(area_and_verb: str, session: str) -> str:
+@dataclass(frozen=True)
+class Command:
+    """A request that `server` answers: `verb` is "<area>.<verb>", `reply` is None for raw bytes. Each command stands
+    beside its messages. Every command may be answered by an ErrorReply with the header Wa-Error."""
+
+    verb: str
+    server: ServiceName
+    request: type[Message]
+    reply: type[Message] | None
+
+
+def command(asked: Command, session: str) -> str:
     """`command(SEND_TEST, "shop")` → `wa.cmd.message.send-test.shop`; `"*"` as session serves all."""
-    return f"wa.cmd.{area_and_verb}.{session}"
+    return f"wa.cmd.{asked.verb}.{session}"
 
 
 def commands_of(area: str) -> str:
@@ -77,9 +81,9 @@ def telemetry(service: str, what: str, instance: str) -> str:
     return f"wa.tel.{service}.{what}.{instance}"
 
 
-WORKER_HEARTBEATS = telemetry("browser-worker", "heartbeat", "*")
-HEALTH_REPORTS = telemetry("health", "report", "*")
-BACKUP_HEARTBEATS = telemetry("backup", "heartbeat", "*")
+WORKER_HEARTBEATS = telemetry(ServiceName.WORKER, "heartbeat", "*")
+HEALTH_REPORTS = telemetry(ServiceName.HEALTH, "report", "*")
+BACKUP_HEARTBEATS = telemetry(ServiceName.BACKUP, "heartbeat", "*")
 
 
 def session_of(subject: str) -> str:

@@ -32,6 +32,13 @@ from shared.bus import Bus, BusOptions, Call
 from shared.clock import Clock, SystemClock
 from shared.contracts import subjects
 from shared.contracts.backups import (
+    CLAIM_EPOCH,
+    FETCH_CHUNK,
+    FETCH_MANIFEST,
+    LIST_BACKUPS,
+    READ_CHUNK,
+    STORE_SNAPSHOT,
+    TOMBSTONE,
     Backups,
     ClaimEpoch,
     EpochClaimed,
@@ -47,6 +54,7 @@ from shared.contracts.backups import (
 from shared.contracts.errors import NotFound
 from shared.contracts.message import Message, decode, encode
 from shared.contracts.snapshots import FileEntry, SnapshotManifest, digest, split
+from shared.contracts.subjects import Command
 from shared.testing import NatsServer, S3Server, eventually
 from shared.testing.process import Process
 
@@ -105,7 +113,7 @@ class Owner:
         async def read(request: ReadChunk, call: Call) -> bytes:
             return await self.chunk(call.session, request.snapshot, request.sha256)
 
-        await bus.serve(subjects.command(subjects.READ_CHUNK, session), ReadChunk, read)
+        await bus.serve(subjects.command(READ_CHUNK, session), ReadChunk, read)
 
 
 @dataclass
@@ -208,32 +216,30 @@ class Client:
         self.session = session
         self.owner = owner
 
-    async def ask(self, verb: str, message: Message, reply: type[R], *, timeout: float = 30.0) -> R:
-        return await self.bus.request(subjects.command(verb, self.session), message, reply, timeout=timeout)
+    async def ask(self, command: Command, message: Message, reply: type[R], *, timeout: float = 30.0) -> R:
+        return await self.bus.request(subjects.command(command, self.session), message, reply, timeout=timeout)
 
     async def claim(self, nonce: str = "n1", at_least: int = 1) -> EpochClaimed:
-        return await self.ask(
-            subjects.CLAIM_EPOCH, ClaimEpoch(owner="owner", nonce=nonce, at_least=at_least), EpochClaimed
-        )
+        return await self.ask(CLAIM_EPOCH, ClaimEpoch(owner="owner", nonce=nonce, at_least=at_least), EpochClaimed)
 
     async def store(self, request: StoreSnapshot, *, timeout: float = 60.0) -> Stored:
-        return await self.ask(subjects.STORE, request, Stored, timeout=timeout)
+        return await self.ask(STORE_SNAPSHOT, request, Stored, timeout=timeout)
 
     async def back_up(self, tree: Tree, *, epoch: int = 1) -> Stored:
         return await self.store(self.owner.offer(self.session, tree, epoch=epoch))
 
     async def backups(self, *, timeout: float = 30.0) -> Backups:
-        return await self.ask(subjects.LIST, ListBackups(), Backups, timeout=timeout)
+        return await self.ask(LIST_BACKUPS, ListBackups(), Backups, timeout=timeout)
 
     async def tombstone(self, epoch: int) -> Tombstoned:
-        return await self.ask(subjects.TOMBSTONE, Tombstone(epoch=epoch), Tombstoned)
+        return await self.ask(TOMBSTONE, Tombstone(epoch=epoch), Tombstoned)
 
     async def chunk(self, backup: str, sha256: str) -> bytes:
-        subject = subjects.command(subjects.FETCH_CHUNK, self.session)
+        subject = subjects.command(FETCH_CHUNK, self.session)
         return await self.bus.request_bytes(subject, FetchChunk(backup=backup, sha256=sha256), timeout=30)
 
     async def part(self, backup: str, offset: int) -> bytes:
-        subject = subjects.command(subjects.FETCH_MANIFEST, self.session)
+        subject = subjects.command(FETCH_MANIFEST, self.session)
         return await self.bus.request_bytes(subject, FetchManifest(backup=backup, offset=offset), timeout=30)
 
     async def restore(self, backup: str) -> dict[str, bytes]:

@@ -14,6 +14,8 @@ from shared.bus.buckets import stream_of
 from shared.bus.options import inbox_prefix
 from shared.bus.streams import BUCKETS
 from shared.contracts import subjects
+from shared.contracts.backups import LIST_BACKUPS, READ_CHUNK
+from shared.contracts.health import JUDGE
 
 GATEWAY = "gateway"
 WORKER = "browser-worker"
@@ -30,8 +32,8 @@ BUS_USERS: Mapping[str, Permissions] = {
         publish=(
             subjects.commands_of(subjects.SESSION_AREA),
             subjects.commands_of(subjects.MESSAGE_AREA),
-            subjects.command(subjects.LIST, "*"),
-            subjects.command(subjects.JUDGE, "*"),
+            subjects.command(LIST_BACKUPS, "*"),
+            subjects.command(JUDGE, "*"),
         ),
         subscribe=(subjects.TELEMETRY,),
     ),
@@ -52,7 +54,7 @@ BUS_USERS: Mapping[str, Permissions] = {
     ),
     BACKUP: Permissions(
         publish=(
-            subjects.command(subjects.READ_CHUNK, "*"),
+            subjects.command(READ_CHUNK, "*"),
             subjects.events_of(subjects.BACKUP_AREA),
             subjects.telemetry_of(BACKUP),
         ),

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from shared.contracts.backups import FailureCode, ReadChunk
+from shared.contracts.backups import READ_CHUNK, FailureCode, ReadChunk
 from shared.contracts.errors import Invalid, TimedOut
 from shared.contracts.message import Message
 from shared.contracts.snapshots import CHUNK_BYTES, digest
-from shared.contracts.subjects import READ_CHUNK, command
+from shared.contracts.subjects import command
 
 
 class Requests(Protocol):

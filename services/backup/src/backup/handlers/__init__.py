@@ -6,6 +6,12 @@ from backup.ports import EpochStore, ObjectStore, Repository
 from shared.bus import Bus, Call, Subscription
 from shared.contracts import subjects
 from shared.contracts.backups import (
+    CLAIM_EPOCH,
+    FETCH_CHUNK,
+    FETCH_MANIFEST,
+    LIST_BACKUPS,
+    STORE_SNAPSHOT,
+    TOMBSTONE,
     Backups,
     ClaimEpoch,
     EpochClaimed,
@@ -19,6 +25,7 @@ from shared.contracts.backups import (
 )
 from shared.contracts.errors import Invalid
 from shared.contracts.identifiers import BadIdentifier, session_id
+from shared.contracts.subjects import Command
 
 from .backup_reader import BackupReader
 from .backup_writer import BackupWriter, WriterOptions
@@ -47,17 +54,17 @@ class Handlers:
     async def serve(self, bus: Bus) -> list[Subscription]:
         """Every replica answers for every session."""
 
-        def every(verb: str) -> str:
-            return subjects.command(verb, "*")
+        def every(command: Command) -> str:
+            return subjects.command(command, "*")
 
         queue = subjects.BACKUP_QUEUE
         return [
-            await bus.serve(every(subjects.CLAIM_EPOCH), ClaimEpoch, self.claim, queue=queue),
-            await bus.serve(every(subjects.STORE), StoreSnapshot, self.write, queue=queue, concurrency=64),
-            await bus.serve(every(subjects.LIST), ListBackups, self.backups, queue=queue),
-            await bus.serve(every(subjects.FETCH_MANIFEST), FetchManifest, self.manifest_part, queue=queue),
-            await bus.serve(every(subjects.FETCH_CHUNK), FetchChunk, self.chunk, queue=queue),
-            await bus.serve(every(subjects.TOMBSTONE), Tombstone, self.write_tombstone, queue=queue),
+            await bus.serve(every(CLAIM_EPOCH), ClaimEpoch, self.claim, queue=queue),
+            await bus.serve(every(STORE_SNAPSHOT), StoreSnapshot, self.write, queue=queue, concurrency=64),
+            await bus.serve(every(LIST_BACKUPS), ListBackups, self.backups, queue=queue),
+            await bus.serve(every(FETCH_MANIFEST), FetchManifest, self.manifest_part, queue=queue),
+            await bus.serve(every(FETCH_CHUNK), FetchChunk, self.chunk, queue=queue),
+            await bus.serve(every(TOMBSTONE), Tombstone, self.write_tombstone, queue=queue),
         ]
 
     async def claim(self, request: ClaimEpoch, call: Call) -> EpochClaimed:

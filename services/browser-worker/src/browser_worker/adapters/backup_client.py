@@ -17,6 +17,12 @@ from browser_worker.ports import ChunkSource, ProfileDamaged, Snapshot
 from shared.bus import Bus
 from shared.contracts import subjects
 from shared.contracts.backups import (
+    CLAIM_EPOCH,
+    FETCH_CHUNK,
+    FETCH_MANIFEST,
+    LIST_BACKUPS,
+    STORE_SNAPSHOT,
+    TOMBSTONE,
     Backups,
     BackupTrigger,
     ClaimEpoch,
@@ -32,6 +38,7 @@ from shared.contracts.backups import (
 from shared.contracts.errors import TryAgain
 from shared.contracts.message import BadMessage, decode
 from shared.contracts.snapshots import SnapshotManifest, digest
+from shared.contracts.subjects import Command
 
 T = TypeVar("T")
 
@@ -52,7 +59,7 @@ class BusBackupService:
 
     async def claim_epoch(self, *, owner: str, nonce: str, at_least: int) -> EpochClaimed:
         message = ClaimEpoch(owner=owner, nonce=nonce, at_least=at_least)
-        return await self._bus.request(self._to(subjects.CLAIM_EPOCH), message, EpochClaimed, timeout=CHUNK_SECONDS)
+        return await self._bus.request(self._to(CLAIM_EPOCH), message, EpochClaimed, timeout=CHUNK_SECONDS)
 
     async def store(
         self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, trigger: BackupTrigger
@@ -64,20 +71,20 @@ class BusBackupService:
             total_bytes=snapshot.manifest.total_bytes(),
             reason=trigger,
         )
-        return await self._bus.request(self._to(subjects.STORE), message, Stored, timeout=self._store_seconds)
+        return await self._bus.request(self._to(STORE_SNAPSHOT), message, Stored, timeout=self._store_seconds)
 
     async def backups(self) -> Backups:
-        return await self._bus.request(self._to(subjects.LIST), ListBackups(), Backups, timeout=ANSWER_SECONDS)
+        return await self._bus.request(self._to(LIST_BACKUPS), ListBackups(), Backups, timeout=ANSWER_SECONDS)
 
     def source(self, backup_id: str) -> ChunkSource:
         return BusChunkSource(self._bus, self._session, backup_id)
 
     async def tombstone(self, *, epoch: int) -> None:
         message = Tombstone(epoch=epoch)
-        await self._bus.request(self._to(subjects.TOMBSTONE), message, Tombstoned, timeout=CHUNK_SECONDS)
+        await self._bus.request(self._to(TOMBSTONE), message, Tombstoned, timeout=CHUNK_SECONDS)
 
-    def _to(self, area_and_verb: str) -> str:
-        return subjects.command(area_and_verb, self._session)
+    def _to(self, command: Command) -> str:
+        return subjects.command(command, self._session)
 
 
 class BusChunkSource:
@@ -105,12 +112,12 @@ class BusChunkSource:
         return data
 
     async def _manifest_part(self, offset: int) -> bytes:
-        subject = subjects.command(subjects.FETCH_MANIFEST, self._session)
+        subject = subjects.command(FETCH_MANIFEST, self._session)
         message = FetchManifest(backup=self._backup_id, offset=offset)
         return await self._bus.request_bytes(subject, message, timeout=CHUNK_SECONDS)
 
     async def _chunk(self, sha256: str) -> bytes:
-        subject = subjects.command(subjects.FETCH_CHUNK, self._session)
+        subject = subjects.command(FETCH_CHUNK, self._session)
         message = FetchChunk(backup=self._backup_id, sha256=sha256)
         return await self._bus.request_bytes(subject, message, timeout=CHUNK_SECONDS)
 

@@ -21,6 +21,7 @@ from shared.contracts.errors import NotRunning, ServiceError, TimedOut, Unavaila
 from shared.contracts.health import HealthReport
 from shared.contracts.message import Message
 from shared.contracts.sessions import SessionRecord, SessionStatus
+from shared.contracts.subjects import Command
 from shared.contracts.telemetry import WorkerHeartbeat
 from shared.runtime import get_logger
 
@@ -79,7 +80,7 @@ class BusThread:
         return self._request(subject, message, reply, timeout, None)
 
     def ask_owner(
-        self, command: str, session: str, message: Message, reply: type[R], *, timeout: float, command_id: str = ""
+        self, command: Command, session: str, message: Message, reply: type[R], *, timeout: float, command_id: str = ""
     ) -> R:
         try:
             return self._request(subjects.command(command, session), message, reply, timeout, command_id or None)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from gateway.domain.observed import ObservedSession
 from gateway.ports import Messenger, View
 from shared.clock import Deadline
-from shared.contracts import subjects
 from shared.contracts.budgets import COMMAND_WAIT
-from shared.contracts.commands import BackedUp, BackUpNow
+from shared.contracts.commands import BACK_UP_NOW, BackedUp, BackUpNow
 from shared.contracts.errors import TimedOut
 
 
@@ -37,7 +36,7 @@ class BackUp:
         before = self.view.session(session).require_connected()
         timeout = deadline.left(COMMAND_WAIT)
         try:
-            done = self.messenger.ask_owner(subjects.BACK_UP_NOW, session, BackUpNow(), BackedUp, timeout=timeout)
+            done = self.messenger.ask_owner(BACK_UP_NOW, session, BackUpNow(), BackedUp, timeout=timeout)
         except TimedOut:
             return BackupUnderWay(before)
         return BackupDone(self.view.session(session), done.outcome, done.backup_id)

@@ -14,9 +14,9 @@ from gateway.ports import Messenger, View
 from shared.clock import Clock, Deadline
 from shared.contracts import subjects
 from shared.contracts.budgets import CHECK_WAIT, JUDGE_WAIT
-from shared.contracts.commands import Check, Checked
+from shared.contracts.commands import CHECK, Check, Checked
 from shared.contracts.errors import ServiceError
-from shared.contracts.health import HealthReport, Judge
+from shared.contracts.health import JUDGE, HealthReport, Judge
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class HealthCheck:
             return owner_gone()
         timeout = deadline.left(CHECK_WAIT)
         try:
-            return self.messenger.ask_owner(subjects.CHECK, session, Check(), Checked, timeout=timeout)
+            return self.messenger.ask_owner(CHECK, session, Check(), Checked, timeout=timeout)
         except ServiceError as error:
             return error
 
     def _judge(self, session: str, deadline: Deadline) -> HealthReport | None:
         """A fresh verdict, else the newest one heard."""
-        subject = subjects.command(subjects.JUDGE, session)
+        subject = subjects.command(JUDGE, session)
         with contextlib.suppress(ServiceError):
             return self.messenger.request(subject, Judge(), HealthReport, timeout=deadline.left(JUDGE_WAIT))
         return self.view.session(session).report

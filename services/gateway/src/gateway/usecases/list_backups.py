@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.ports import Messenger
 from shared.clock import Deadline
 from shared.contracts import subjects
-from shared.contracts.backups import Backups, ListBackups
+from shared.contracts.backups import LIST_BACKUPS, Backups, ListBackups
 from shared.contracts.budgets import COMMAND_WAIT
 from shared.contracts.errors import NotRunning
 
@@ -18,7 +18,7 @@ class ListSessionBackups:
 
     def __call__(self, session: str, deadline: Deadline) -> Backups:
         """Raises NotRunning with the code `backup_service_gone`, Unavailable, TimedOut."""
-        subject = subjects.command(subjects.LIST, session)
+        subject = subjects.command(LIST_BACKUPS, session)
         timeout = deadline.left(COMMAND_WAIT)
         try:
             return self.messenger.request(subject, ListBackups(), Backups, timeout=timeout)

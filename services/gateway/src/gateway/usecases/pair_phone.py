@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from gateway.ports import Messenger, View
 from shared.clock import Deadline
-from shared.contracts import subjects
 from shared.contracts.budgets import COMMAND_WAIT
-from shared.contracts.commands import PairingCode, PairPhone
+from shared.contracts.commands import PAIR_PHONE, PairingCode, PairPhone
 from shared.contracts.errors import Conflict
 from shared.contracts.sessions import State
 
@@ -41,5 +40,5 @@ class PairByNumber:
             )
         message = PairPhone(phone_number=phone_number)
         timeout = deadline.left(COMMAND_WAIT)
-        answer = self.messenger.ask_owner(subjects.PAIR_PHONE, session, message, PairingCode, timeout=timeout)
+        answer = self.messenger.ask_owner(PAIR_PHONE, session, message, PairingCode, timeout=timeout)
         return PairingCodeShown(answer.code, answer.valid_seconds)

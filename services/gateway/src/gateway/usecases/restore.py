@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from gateway.domain.observed import ObservedSession
 from gateway.ports import Messenger, View
 from shared.clock import Deadline
-from shared.contracts import subjects
 from shared.contracts.budgets import COMMAND_WAIT
-from shared.contracts.commands import Accepted, RestoreNow
+from shared.contracts.commands import RESTORE_NOW, Accepted, RestoreNow
 
 
 @dataclass(frozen=True)
@@ -30,5 +29,5 @@ class Restore:
         self.view.session(session).require_owner()
         message = RestoreNow(backup_id=backup_id)
         timeout = deadline.left(COMMAND_WAIT)
-        accepted = self.messenger.ask_owner(subjects.RESTORE_NOW, session, message, Accepted, timeout=timeout)
+        accepted = self.messenger.ask_owner(RESTORE_NOW, session, message, Accepted, timeout=timeout)
         return RestoreBegun(self.view.session(session), accepted.detail)

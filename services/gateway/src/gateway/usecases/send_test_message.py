@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from gateway.domain.request_errors import SendFailed
 from gateway.ports import Messenger, View
 from shared.clock import Deadline
-from shared.contracts import subjects
 from shared.contracts.budgets import COMMAND_WAIT
-from shared.contracts.commands import SendResult, SendTest
+from shared.contracts.commands import SEND_TEST, SendResult, SendTest
 from shared.contracts.errors import TimedOut
 
 
@@ -42,7 +41,7 @@ class SendTestMessage:
         timeout = deadline.left(COMMAND_WAIT)
         try:
             result = self.messenger.ask_owner(
-                subjects.SEND_TEST, session, message, SendResult, timeout=timeout, command_id=command_id
+                SEND_TEST, session, message, SendResult, timeout=timeout, command_id=command_id
             )
         except TimedOut:
             raise _unknown_outcome(command_id) from None
