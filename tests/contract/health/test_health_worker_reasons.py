@@ -34,7 +34,7 @@ from browser_worker.domain.machine import advance
 from browser_worker.domain.page_state import interpret
 from browser_worker.domain.reading import RawReading
 from browser_worker.domain.session import Session
-from gateway.domain.actions import Action as GatewayAction
+from gateway.handlers.legacy.actions import Action as GatewayAction
 from health.domain.causes import Cause, cause_of
 from health.domain.finding import CheckCode, Problem
 from health.domain.observation import Observation

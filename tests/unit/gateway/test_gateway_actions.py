@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+import json
 
 import pytest
 
-from gateway.domain.actions import Action
-from gateway.handlers import inputs
 from gateway.handlers.legacy import actions
+from gateway.handlers.legacy.actions import Action
 from shared.contracts.errors import Invalid
-
-
-def call(action: Any) -> actions.Call:
-    nothing: Any = None
-    return actions.Call(nothing, nothing, "shop", inputs.ActionRequest(action), "", nothing)
 
 
 def test_every_action_is_in_the_table_once() -> None:
     assert set(actions.ACTIONS) == set(Action)
-    assert len(set(actions.ACTIONS.values())) == len(Action)
+    assert len({row.perform for row in actions.ACTIONS.values()}) == len(Action)
 
 
 @pytest.mark.parametrize("action", [*Action, "reboot"])
@@ -28,5 +23,10 @@ def test_an_action_without_an_entry_is_refused_and_does_nothing_else(
 ) -> None:
     monkeypatch.setattr(actions, "ACTIONS", {})
     with pytest.raises(Invalid) as refused:
-        actions.perform(call(action))
+        actions.action_request(json.dumps({"action": action}).encode())
     assert (refused.value.code, refused.value.http_status) == ("unknown_action", 400)
+
+
+def test_each_action_takes_as_many_fields_as_its_row_reads() -> None:
+    for row in actions.ACTIONS.values():
+        assert len(inspect.signature(row.perform).parameters) == 1 + len(row.reads)

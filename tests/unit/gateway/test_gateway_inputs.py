@@ -10,24 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gateway.domain.actions import Action
 from gateway.handlers import inputs
+from gateway.handlers.legacy.actions import Action, ActionRequest, action_request
 from shared.contracts.errors import Invalid
 
 SEND = {"action": "send-test-message", "phoneNumber": "201234567890", "message": "hello"}
 
 
-def read(fields: Any) -> inputs.ActionRequest:
-    return inputs.action_request(json.dumps(fields).encode())
+def read(fields: Any) -> ActionRequest:
+    return action_request(json.dumps(fields).encode())
 
 
 def test_a_test_message_is_read() -> None:
     asked = read(SEND | {"phoneNumber": "+20 123-456 7890"})
-    assert (asked.phone_number, asked.text, asked.session) == ("201234567890", "hello", "")
+    assert (*asked.values, asked.session) == ("201234567890", "hello", "")
 
 
 def test_a_number_written_as_a_number_is_read_too() -> None:
-    assert read(SEND | {"phoneNumber": 201234567890}).phone_number == "201234567890"
+    assert read(SEND | {"phoneNumber": 201234567890}).values[0] == "201234567890"
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_a_wrong_body_is_refused_with_its_code(fields: Any, code: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"action": "initialize"'])
 def test_bytes_that_are_no_json_are_refused(data: bytes) -> None:
     with pytest.raises(Invalid) as refused:
-        inputs.action_request(data)
+        action_request(data)
     assert refused.value.code == "bad_json"
 
 
 @given(some.binary(max_size=200))
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
     with contextlib.suppress(Invalid):
-        inputs.action_request(data)
+        action_request(data)
 
 
 @given(some.recursive(some.none() | some.booleans() | some.integers() | some.text(), some.lists, max_leaves=5))

@@ -9,7 +9,7 @@ import pytest
 
 import gateway
 from gateway.domain import texts
-from gateway.domain.actions import Action
+from gateway.handlers.legacy.actions import Action
 from shared.contracts.sessions import Reason, State
 
 HOME = Path(gateway.__file__).parent

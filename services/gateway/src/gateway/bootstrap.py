@@ -22,18 +22,7 @@ from .handlers.dependencies import GatewayDependencies
 from .handlers.guard import Guard
 from .settings import GatewaySettings
 from .usecases import UseCases
-from .usecases.back_up import BackUp
-from .usecases.clear import Clear
-from .usecases.follow_status import FollowStatus
-from .usecases.health_check import HealthCheck
-from .usecases.initialize import Initialize
-from .usecases.limits import Admission, RateLimits
-from .usecases.list_backups import ListSessionBackups
-from .usecases.log_in import LogIn
-from .usecases.pair_phone import PairByNumber
-from .usecases.read_status import ReadStatus
-from .usecases.restore import Restore
-from .usecases.send_test_message import SendTestMessage
+from .usecases.limits import RateLimits
 
 
 class Gateway:
@@ -70,7 +59,14 @@ class Gateway:
         settings, clock = self._settings, self._clock
         authenticator = Authenticator(settings.api_key.get_secret_value(), settings.cookie_secret.get_secret_value())
         return GatewayDependencies(
-            use_cases=self._use_cases(authenticator),
+            use_cases=UseCases(
+                view=self.view,
+                messenger=self.bus,
+                desired_states=self.bus,
+                authenticator=authenticator,
+                clock=clock,
+                default_session=settings.client_id,
+            ),
             guard=Guard(authenticator, clock, trusted_proxies=settings.trusted_proxies, secure_cookie=on_railway()),
             rate_limits=RateLimits(
                 clock,
@@ -85,23 +81,6 @@ class Gateway:
             readiness=self.view.ready,
             metrics_token=settings.metrics_token.get_secret_value(),
             max_streams=settings.max_streams,
-        )
-
-    def _use_cases(self, authenticator: Authenticator) -> UseCases:
-        view, bus, clock = self.view, self.bus, self._clock
-        return UseCases(
-            admission=Admission(view),
-            initialize=Initialize(view, bus, clock),
-            clear=Clear(view, bus, clock),
-            health_check=HealthCheck(view, bus, clock),
-            send_test_message=SendTestMessage(view, bus),
-            pair_phone=PairByNumber(view, bus),
-            back_up=BackUp(view, bus),
-            restore=Restore(view, bus),
-            list_backups=ListSessionBackups(bus),
-            read_status=ReadStatus(view, self._settings.client_id),
-            follow_status=FollowStatus(view, clock),
-            log_in=LogIn(authenticator, clock),
         )
 
     def _system_info(self) -> SystemInfo:

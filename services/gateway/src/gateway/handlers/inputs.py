@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from gateway.domain.actions import Action
 from shared.contracts import identifiers
 from shared.contracts.errors import Invalid
 
 COMMAND_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 BACKUP_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_ACTIONS_HINT = f"one of: {', '.join(Action)}"
+Fields = Mapping[str, Any]
+"""The JSON object of a body."""
 
 
-@dataclass(frozen=True)
-class ActionRequest:
-    """`session` is "" for the default session; the other fields are "" where the action has none."""
-
-    action: Action
-    session: str = ""
-    phone_number: str = ""
-    text: str = ""
-    backup_id: str = ""
-
-
-def body(data: bytes) -> dict[str, Any]:
+def body(data: bytes) -> Fields:
     """The JSON object in `data`."""
     try:
         parsed = msgspec.json.decode(data)
@@ -39,49 +28,23 @@ def body(data: bytes) -> dict[str, Any]:
     return parsed
 
 
-def action_request(data: bytes) -> ActionRequest:
-    """The action that a POST's body asks for, with the fields of that action."""
-    fields = body(data)
-    action = _action(fields)
-    return ActionRequest(
-        action=action,
-        session=session(_text(fields, "session")),
-        phone_number=_phone_number(fields) if action in (Action.SEND_TEST_MESSAGE, Action.PAIR_PHONE) else "",
-        text=_message(fields) if action is Action.SEND_TEST_MESSAGE else "",
-        backup_id=_backup_id(fields) if action is Action.RESTORE else "",
-    )
-
-
-def session(text: str) -> str:
+def session(name: str) -> str:
     """A session id, or "" for the default session."""
     try:
-        return identifiers.session_id(text) if text else ""
+        return identifiers.session_id(name) if name else ""
     except identifiers.BadIdentifier as error:
         raise Invalid(str(error), code="bad_session") from None
 
 
-def command_id(text: str) -> str:
+def command_id(key: str) -> str:
     """The caller's Idempotency-Key, or "" when there is none."""
-    if text and not COMMAND_ID.fullmatch(text):
+    if key and not COMMAND_ID.fullmatch(key):
         raise Invalid("an Idempotency-Key is 1 to 64 letters, digits, _ or -", code="bad_idempotency_key")
-    return text
+    return key
 
 
-def unknown_action() -> Invalid:
-    return Invalid("unknown action", code="unknown_action", hint=_ACTIONS_HINT)
-
-
-def _action(fields: dict[str, Any]) -> Action:
-    action = fields.get("action")
-    if action is None or action == "":
-        raise Invalid("the field action is missing", code="missing_action", hint=_ACTIONS_HINT)
-    try:
-        return Action(action)
-    except ValueError:
-        raise unknown_action() from None
-
-
-def _text(fields: dict[str, Any], name: str) -> str:
+def text(fields: Fields, name: str) -> str:
+    """The text of a field, or "" when the field is missing or null."""
     value = fields.get(name)
     if value is None:
         return ""
@@ -90,7 +53,7 @@ def _text(fields: dict[str, Any], name: str) -> str:
     return value
 
 
-def _phone_number(fields: dict[str, Any]) -> str:
+def phone_number(fields: Fields) -> str:
     value = fields.get("phoneNumber")
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -104,18 +67,19 @@ def _phone_number(fields: dict[str, Any]) -> str:
         raise Invalid(str(error), code="bad_phone_number") from None
 
 
-def _message(fields: dict[str, Any]) -> str:
-    text = _text(fields, "message")
-    if not text:
+def message(fields: Fields) -> str:
+    found = text(fields, "message")
+    if not found:
         raise Invalid("the field message is missing", code="missing_field")
     try:
-        return identifiers.message_text(text)
+        return identifiers.message_text(found)
     except identifiers.BadIdentifier as error:
         raise Invalid(str(error), code="bad_message") from None
 
 
-def _backup_id(fields: dict[str, Any]) -> str:
-    text = _text(fields, "backupId")
-    if text and not BACKUP_ID.fullmatch(text):
+def backup_id(fields: Fields) -> str:
+    """A backup's id, or "" when the body names none."""
+    found = text(fields, "backupId")
+    if found and not BACKUP_ID.fullmatch(found):
         raise Invalid("the field backupId is not the id of a backup", code="bad_backup_id")
-    return text
+    return found

@@ -1,13 +1,15 @@
 """What clients can do, one file for each action.
 
 A use case takes only the ports that it needs, gets plain values and returns a typed outcome or raises a `ServiceError`.
-It knows no HTTP and no JSON, so that the old clients' endpoint, the page and every later API share it. `UseCases` holds
-them all, as `bootstrap.py` puts them together.
+It knows no HTTP and no JSON, so that the old clients' endpoint, the page and every later API share it. `UseCases`
+makes them all from the ports.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gateway.domain.auth import Authenticator
+from gateway.ports import DesiredStates, Messenger, View
+from shared.clock import Clock
 
 from .back_up import BackUp
 from .clear import Clear
@@ -23,17 +25,26 @@ from .restore import Restore
 from .send_test_message import SendTestMessage
 
 
-@dataclass(frozen=True)
 class UseCases:
-    admission: Admission
-    initialize: Initialize
-    clear: Clear
-    health_check: HealthCheck
-    send_test_message: SendTestMessage
-    pair_phone: PairByNumber
-    back_up: BackUp
-    restore: Restore
-    list_backups: ListSessionBackups
-    read_status: ReadStatus
-    follow_status: FollowStatus
-    log_in: LogIn
+    def __init__(
+        self,
+        *,
+        view: View,
+        messenger: Messenger,
+        desired_states: DesiredStates,
+        authenticator: Authenticator,
+        clock: Clock,
+        default_session: str,
+    ) -> None:
+        self.admission = Admission(view)
+        self.initialize = Initialize(view, desired_states, clock)
+        self.clear = Clear(view, desired_states, clock)
+        self.health_check = HealthCheck(view, messenger, clock)
+        self.send_test_message = SendTestMessage(view, messenger)
+        self.pair_phone = PairByNumber(view, messenger)
+        self.back_up = BackUp(view, messenger)
+        self.restore = Restore(view, messenger)
+        self.list_backups = ListSessionBackups(messenger)
+        self.read_status = ReadStatus(view, default_session)
+        self.follow_status = FollowStatus(view, clock)
+        self.log_in = LogIn(authenticator, clock)
