@@ -25,8 +25,9 @@ FULL_RATE = 500.0
 """Records a second that the page is asked to write."""
 
 
+@pytest.mark.timeout(600)
 async def test_twenty_snapshots_under_a_writing_page_all_open_with_every_invariant(tmp_path: Path) -> None:
-    await take_and_open(tmp_path, 20)
+    await take_and_open(tmp_path, 20, megabytes=40)
 
 
 @pytest.mark.slow
@@ -35,14 +36,14 @@ async def test_twenty_snapshots_under_a_writing_page_all_open_with_every_invaria
 async def test_two_hundred_snapshots_under_a_writing_page_all_open_with_every_invariant(
     tmp_path: Path, turn: int
 ) -> None:
-    await take_and_open(tmp_path, 20)
+    await take_and_open(tmp_path, 20, megabytes=200)
     shutil.rmtree(tmp_path)
 
 
 async def test_nothing_of_the_databases_changes_during_the_pause_of_a_snapshot(tmp_path: Path) -> None:
     changed: list[set[Path]] = []
     with browser_stage(tmp_path) as stage:
-        async with writing(stage) as (browser, store):
+        async with writing(stage, megabytes=200) as (browser, store):
             before: dict[Path, tuple[int, int]] = {}
 
             def freeze() -> None:
@@ -70,9 +71,9 @@ def state_of(profile: Path) -> dict[Path, tuple[int, int]]:
     return found
 
 
-async def take_and_open(folder: Path, count: int) -> None:
+async def take_and_open(folder: Path, count: int, *, megabytes: int) -> None:
     with browser_stage(folder) as stage:
-        async with writing(stage) as (browser, store):
+        async with writing(stage, megabytes=megabytes) as (browser, store):
             copies = [await copy_of(store, browser, folder / f"copy-{number}") for number in range(count)]
         stage.phone.set_faults(accept_sockets=False)
         async with async_playwright() as playwright:
@@ -85,8 +86,8 @@ async def take_and_open(folder: Path, count: int) -> None:
 
 
 @asynccontextmanager
-async def writing(stage: BrowserStage) -> AsyncIterator[tuple[ChromiumBrowser, DiskProfileStore]]:
-    """A linked browser whose page writes history as fast as it can."""
+async def writing(stage: BrowserStage, *, megabytes: int) -> AsyncIterator[tuple[ChromiumBrowser, DiskProfileStore]]:
+    """A linked browser whose page writes history as fast as it can; from `megabytes` on it overwrites the oldest."""
     store = DiskProfileStore(stage.folder / "sessions", stage.folder / "saves", "shop", SystemClock())
     browser = stage.browser()
     async with store.lock():
@@ -94,7 +95,7 @@ async def writing(stage: BrowserStage) -> AsyncIterator[tuple[ChromiumBrowser, D
         try:
             await link(browser, stage.phone)
             await browser.reopen_page()
-            stage.phone.set_history(target_mb=200, rate_per_s=FULL_RATE)
+            stage.phone.set_history(target_mb=megabytes, rate_per_s=FULL_RATE)
             yield browser, store
         finally:
             await stage.end(browser)
