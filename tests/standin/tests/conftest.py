@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,14 +107,15 @@ class Driven:
 
     def signal(self, number: signal.Signals) -> None:
         for process in self.processes():
-            os.kill(process.pid, number)
+            with suppress(ProcessLookupError):  # the first one's end may take the others with it
+                os.kill(process.pid, number)
 
     async def close(self) -> None:
         await self.context.close()
 
 
 def _command_line(process: psutil.Process) -> list[str]:
-    """Nothing of a process that has ended meanwhile."""
+    """Nothing of a process that has ended since."""
     try:
         return process.cmdline()
     except psutil.Error:
