@@ -78,6 +78,20 @@ def test_a_word_that_was_given_up_names_nothing_in_the_product(given_up: str) ->
     assert not found, f"say {GIVEN_UP[given_up]!r}: {found}"
 
 
+def test_the_prose_does_without_the_phrases_that_were_given_up() -> None:
+    listed = subprocess.run(["git", "ls-files", "*.py", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = [ROOT / name for name in listed.stdout.split() if name.split("/")[0] in (*PRODUCT, "docs", "README.md")]
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in files
+        if path.is_file()
+        for line in path.read_text().splitlines()
+        if re.search(r"\b(by itself|meanwhile)\b", line, re.IGNORECASE)
+    ]
+    assert not found
+    assert len(files) > 200
+
+
 def _paths(document: str) -> set[str]:
     text = (ROOT / document).read_text()
     quoted = re.findall(r"`([\w./…-]+/[\w./-]*)`", text)

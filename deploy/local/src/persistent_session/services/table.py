@@ -163,7 +163,7 @@ WORKER_SERVICE = Service(
 
 GATEWAY_SERVICE = Service(
     name="gateway",
-    meaning="the only public door: REST, events, the page",
+    meaning="the only service that clients reach: REST, events, the page",
     command=("python", "-m", "gateway"),
     settings_module="gateway.settings",
     ports=(

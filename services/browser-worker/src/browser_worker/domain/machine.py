@@ -5,7 +5,7 @@ session whose login is known to exist it says that the profile has lost its logi
 link a second device while the first login still lies in a backup. The page cannot tell the two apart, only what is
 known of the session can: `Session.fresh`. So `meaning` translates the event first, and a QR of a session that is not
 fresh is answered by a restore and never shown. The same way the first CONNECTED after a link means LINKED: the login is
-sealed before anybody is told "connected", for a crash in between must not cost the link.
+sealed before anybody is told "connected", because a crash in between must not cost the link.
 
 The table keeps four rules, and the tests prove them for every order of events: a login that is known to exist is never
 answered with a QR; a revoked login is restored only when a person asks; a refusal by WhatsApp is never answered by
