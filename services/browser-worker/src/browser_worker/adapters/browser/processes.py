@@ -25,8 +25,9 @@ import psutil
 
 from browser_worker.adapters.browsers_on_profile import processes_on
 
-STILL_SECONDS = 0.02
-"""How long a freeze waits for the last thread."""
+STILL_SECONDS = 0.25
+"""How long a freeze waits for the last thread. Threads stop within microseconds on an idle machine; on a busy one a
+thread must first be given a processor to end its system call, and until then it may still write."""
 _STILL = frozenset("TtXxZ")
 _ROUNDS = 10
 _GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, ProcessLookupError)
