@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 
+from health.domain import checks
 from health.domain.case import Case
 from health.domain.checks import CHECKS
+from health.domain.finding import Problem
 from health.domain.observation import Observation
 from health.domain.samples import BackupReplicaSample, DuplicateOwner, NatsSample, WorkerSample
 from health.domain.thresholds import Thresholds
@@ -148,12 +152,24 @@ def check(seen: Observation, code: str, now: datetime = NOW) -> CheckResult:
 def problem(seen: Observation, code: str) -> str:
     """Which problem the check of this code finds; empty for none."""
     case = Case(seen, LIMITS, NOW)
-    return next(each for each in CHECKS if each.code == code).examine(case).problem or ""
+    found = next(each for each in CHECKS if each.code == code).examine(case).problem
+    return found.id if found else ""
 
 
 def recommended(seen: Observation) -> dict[str, str]:
     """Id → action of the recommendations."""
     return {each.id: each.action for each in verdict(seen).recommendations}
+
+
+# the modules of checks, found on disk: a module that `checks/__init__.py` forgets is here all the same
+CHECK_MODULES: tuple[ModuleType, ...] = tuple(
+    importlib.import_module(f"{checks.__name__}.{each.name}") for each in pkgutil.iter_modules(checks.__path__)
+)
+
+
+def problems() -> list[Problem]:
+    """Every problem that a module of checks defines."""
+    return [value for module in CHECK_MODULES for value in vars(module).values() if isinstance(value, Problem)]
 
 
 # random ones

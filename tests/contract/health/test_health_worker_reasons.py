@@ -36,9 +36,9 @@ from browser_worker.domain.reading import RawReading
 from browser_worker.domain.session import Session
 from gateway.handlers.legacy.actions import Action as GatewayAction
 from health.domain.causes import Cause, cause_of
-from health.domain.finding import CheckCode, Problem
+from health.domain.checks import RULES, connection, copies
 from health.domain.observation import Observation
-from health.domain.recommendations import RULES, Action
+from health.domain.recommendations import Action
 from health.domain.samples import BackupReplicaSample, DuplicateOwner
 from shared.contracts.sessions import Reason, State
 
@@ -192,32 +192,32 @@ def test_the_worker_produces_every_reason_of_the_contract() -> None:
 
 
 def test_the_worker_produces_every_cause_in_a_state_in_which_it_counts() -> None:
-    found = {problem(in_state(state, reason), CheckCode.CONNECTION) for state, reason in PRODUCED}
+    found = {problem(in_state(state, reason), connection.CONNECTION) for state, reason in PRODUCED}
     assert {cause_of(reason) for reason in Reason} == {*Cause, None}
     assert {cause.value for cause in Cause} <= found
 
 
 def test_each_recommendation_about_a_cause_follows_from_what_the_worker_produces() -> None:
-    about_states = {rule.id for rule in RULES if rule.codes == (CheckCode.CONNECTION,)}
+    about_states = {rule.id for rule in RULES if rule.codes == (connection.CONNECTION,)}
     found = {name for state, reason in PRODUCED for name in recommended(in_state(state, reason, 999))}
     assert about_states <= found
 
 
 def test_a_session_that_needs_a_person_is_told_why() -> None:
     """Only a session that gave up after all attempts gets the general text; it says that slow attempts continue."""
-    general = {Problem.NEEDS_ATTENTION.value, Problem.FAILED.value}
+    general = {connection.NEEDS_ATTENTION.id, connection.FAILED.id}
     told_nothing = {
         reason
         for state, reason in PRODUCED
         if state in (State.NEEDS_ATTENTION, State.FAILED)
-        and problem(in_state(state, reason), CheckCode.CONNECTION) in general
+        and problem(in_state(state, reason), connection.CONNECTION) in general
     }
     assert told_nothing == {Reason.CANNOT_RECONNECT}
 
 
 def test_no_session_of_the_worker_is_in_a_state_that_health_does_not_know() -> None:
     for state, reason in PRODUCED:
-        assert problem(in_state(state, reason), CheckCode.CONNECTION) != Problem.UNKNOWN_STATE
+        assert problem(in_state(state, reason), connection.CONNECTION) != connection.UNKNOWN_STATE.id
 
 
 # other free texts of the contracts
@@ -243,8 +243,8 @@ def test_only_the_failure_of_a_backup_counts_and_not_its_code(code: str) -> None
         return with_backups(newest_at=ago(4000), last_attempt_at=ago(5), last_error=last_error)
 
     assert verdict(failed(code)) == verdict(failed("unavailable"))
-    assert problem(failed(code), CheckCode.BACKUP) == Problem.OLD_BACKUP
-    assert problem(failed(""), CheckCode.BACKUP) == ""
+    assert problem(failed(code), copies.BACKUP) == copies.OLD_BACKUP.id
+    assert problem(failed(""), copies.BACKUP) == ""
 
 
 def test_the_gateway_knows_every_action_that_is_recommended() -> None:

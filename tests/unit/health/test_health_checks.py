@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 import pytest
 from health_samples import (
+    CHECK_MODULES,
     MB,
     NOW,
     WELL,
@@ -15,6 +17,7 @@ from health_samples import (
     check,
     in_state,
     problem,
+    problems,
     record,
     verdict,
     with_backups,
@@ -27,9 +30,8 @@ from health_samples import (
 
 from health.domain.case import read_desired
 from health.domain.causes import Cause
-from health.domain.checks import CHECKS
+from health.domain.checks import CHECKS, RULES
 from health.domain.checks.connection import CAUSES
-from health.domain.finding import Problem
 from health.domain.observation import Observation
 from health.domain.samples import DuplicateOwner, NatsSample
 from shared.contracts.sessions import DesiredState, State
@@ -411,8 +413,23 @@ def test_each_check_has_an_example_that_is_bad_and_one_that_is_not_judged_or_wel
 def test_each_problem_is_found_by_an_example_and_by_one_check_alone() -> None:
     """A rule may wait for any of these problems, so each of them must be one that a check finds."""
     found = {(each.problem, each.code) for each in EXAMPLES if each.problem}
-    assert {name for name, _ in found} == set(Problem)
-    assert len(found) == len(Problem)
+    assert {name for name, _ in found} == {each.id for each in problems()}
+    assert len(found) == len(problems())
+
+
+def test_each_check_and_rule_of_a_module_is_in_the_tables() -> None:
+    checks = [each.code for module in CHECK_MODULES for each in module.CHECKS]
+    rules = [each.id for module in CHECK_MODULES for each in module.RULES]
+    assert sorted(checks) == sorted(each.code for each in CHECKS)
+    assert sorted(rules) == sorted(each.id for each in RULES)
+
+
+@pytest.mark.parametrize("module", CHECK_MODULES, ids=lambda each: each.__name__)
+def test_a_module_has_a_check_for_each_of_its_codes_and_holds_the_rules_about_them(module: ModuleType) -> None:
+    codes = [value for value in vars(module).values() if isinstance(value, str) and value.startswith("WA-")]
+    assert codes == [each.code for each in module.CHECKS]
+    assert {each.codes[0] for each in module.RULES} <= set(codes)
+    assert {code for each in module.RULES for code in each.codes} <= {each.code for each in CHECKS}
 
 
 def test_each_cause_has_a_problem_and_a_text() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import string
 
 import pytest
+from health_samples import CHECK_MODULES, problems
 from hypothesis import given
 from hypothesis import strategies as st
 
-from health.domain import recommendations
-from health.domain.checks import CHECKS, browser, connection, copies, profile, system
+from health.domain.checks import CHECKS, RULES
 from health.domain.localized_text import (
     MAX_SAFE_TEXT,
     NUMBER_LIKE,
@@ -21,14 +21,15 @@ from health.domain.localized_text import (
 
 
 def _all_texts() -> list[LocalizedText]:
-    modules = (browser, connection, copies, profile, system)
-    constants = [value for module in modules for value in vars(module).values() if isinstance(value, LocalizedText)]
+    constants = [
+        value for module in CHECK_MODULES for value in vars(module).values() if isinstance(value, LocalizedText)
+    ]
     table = [text for check in CHECKS for text in (check.title, check.meaning, check.remedy)]
     return [
         *constants,
         *table,
-        *(text for _, text in connection.CAUSES.values()),
-        *(rule.text for rule in recommendations.RULES),
+        *(each.text for each in problems()),
+        *(rule.text for rule in RULES),
     ]
 
 

@@ -27,8 +27,8 @@ from hypothesis import example, given, settings
 
 from health.domain.case import Case
 from health.domain.causes import cause_of
+from health.domain.checks import RULES
 from health.domain.observation import Observation
-from health.domain.recommendations import RULES
 from health.domain.samples import DuplicateOwner
 from shared.contracts.sessions import Reason
 

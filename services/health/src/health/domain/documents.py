@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from .checks import CHECKS
-from .recommendations import RULES
+from .checks import CHECKS, RULES
 from .thresholds import Thresholds
 
-_NOTE = "<!-- Written by `make docs` from health/domain/checks and recommendations.py. -->"
+_NOTE = "<!-- Written by `make docs` from health/domain/checks. -->"
 
 
 def checks_document() -> str:

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from shared.contracts.health import CheckResult, HealthReport, Issue
 
 from .case import Case
-from .checks import CHECKS
+from .checks import CHECKS, RULES
+from .checks.connection import CONNECTION
 from .finding import Check, CheckCode, Finding
 from .levels import Level, overall
 from .observation import Observation
@@ -27,7 +28,7 @@ def judge(observation: Observation, thresholds: Thresholds, now: datetime) -> He
         overall=overall(finding.level for finding in findings.values()).value,
         checks=tuple(_result(check, findings[check.code]) for check in CHECKS),
         issues=tuple(_issues(findings, case)),
-        recommendations=recommend(CaseFindings(case, MappingProxyType(findings))),
+        recommendations=recommend(RULES, CaseFindings(case, MappingProxyType(findings))),
     )
 
 
@@ -41,7 +42,7 @@ def _examined(check: Check, case: Case) -> Finding:
 
 def _result(check: Check, finding: Finding) -> CheckResult:
     return CheckResult(
-        code=check.code.value,
+        code=check.code,
         level=finding.level.value,
         title=check.title.en,
         title_ar=check.title.ar,
@@ -54,14 +55,14 @@ def _issues(findings: Mapping[CheckCode, Finding], case: Case) -> list[Issue]:
     """Worst first, in the order of the table among equals."""
     issues = [
         Issue(
-            code=code.value,
+            code=code,
             level=finding.level.value,
-            text=finding.text.en,
-            text_ar=finding.text.ar,
+            text=finding.problem.text.en,
+            text_ar=finding.problem.text.ar,
             since=_since(code, finding, case),
         )
         for code, finding in findings.items()
-        if finding.level.bad and finding.text is not None
+        if finding.level.bad and finding.problem is not None
     ]
     return sorted(issues, key=lambda issue: -Level(issue.level).rank)
 
@@ -85,5 +86,5 @@ def fingerprint(report: HealthReport) -> tuple[object, ...]:
     """What makes two reports the same news: levels, the state and the recommendations, not the ages that change each
     second."""
     levels = tuple((check.code, check.level) for check in report.checks)
-    state = next((check.value for check in report.checks if check.code == CheckCode.CONNECTION), "")
+    state = next((check.value for check in report.checks if check.code == CONNECTION), "")
     return report.overall, levels, state, tuple(recommendation.id for recommendation in report.recommendations)

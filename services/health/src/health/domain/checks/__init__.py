@@ -1,11 +1,21 @@
-"""The table of checks, in the order in which people read them."""
+"""The tables of checks and of rules, collected from the modules in the order in which people read the checks.
+
+A module holds all that its checks need: codes, problems with their texts, checks, and the rules that recommend what to
+do about them.
+"""
 
 from __future__ import annotations
 
 from health.domain.finding import Check
+from health.domain.recommendations import Rule
 
-from . import browser, connection, copies, profile, system
+from . import browser, connection, copies, liveness, profile, system
 
-CHECKS: tuple[Check, ...] = (
-    *connection.CHECKS, *profile.CHECKS, *copies.CHECKS, *browser.CHECKS, *system.CHECKS,
-)  # fmt: skip
+_MODULES = (connection, liveness, profile, copies, browser, system)
+
+CHECKS: tuple[Check, ...] = tuple(check for module in _MODULES for check in module.CHECKS)
+
+RULES: tuple[Rule, ...] = tuple(
+    sorted((rule for module in _MODULES for rule in module.RULES), key=lambda rule: rule.urgency)
+)
+"""The most urgent first."""

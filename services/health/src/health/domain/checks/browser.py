@@ -6,11 +6,18 @@ from health.domain.case import Case
 from health.domain.finding import Check, CheckCode, Finding, Problem, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.localized_text import LocalizedText, megabytes
+from health.domain.recommendations import Rule, Urgency
 from shared.contracts.sessions import BrowserStatus
 from shared.contracts.units import MEGABYTE
 
-MUCH_MEMORY = LocalizedText(
-    "The browser uses {size} of memory. The limit is {limit}.", "يستخدم المتصفح {size} من الذاكرة. الحد {limit}."
+MEMORY = CheckCode("WA-MEMORY")
+SELFCHECK = CheckCode("WA-SELFCHECK")
+
+MUCH_MEMORY = Problem(
+    "much_memory",
+    LocalizedText(
+        "The browser uses {size} of memory. The limit is {limit}.", "يستخدم المتصفح {size} من الذاكرة. الحد {limit}."
+    ),
 )
 
 
@@ -21,18 +28,24 @@ def examine_memory(case: Case) -> Finding:
     value = megabytes(case.status.browser.memory_bytes)
     level = graded(case.status.browser.memory_bytes, warning, critical)
     if level.bad:
-        text = MUCH_MEMORY.fill(size=value, limit=megabytes(critical if level is Level.CRITICAL else warning))
-        return Finding(level, value.en, megabytes(warning).en, Problem.MUCH_MEMORY, text)
+        problem = MUCH_MEMORY.fill(size=value, limit=megabytes(critical if level is Level.CRITICAL else warning))
+        return Finding(level, value.en, megabytes(warning).en, problem)
     return healthy(value.en, megabytes(warning).en)
 
 
-CANNOT_READ = LocalizedText(
-    "WhatsApp has changed its page. The session's state can no longer be read in full.",
-    "غيّر واتساب صفحته. لم يعد ممكنًا قراءة حالة الجلسة كاملة.",
+CANNOT_READ = Problem(
+    "cannot_read",
+    LocalizedText(
+        "WhatsApp has changed its page. The session's state can no longer be read in full.",
+        "غيّر واتساب صفحته. لم يعد ممكنًا قراءة حالة الجلسة كاملة.",
+    ),
 )
-CANNOT_SEND = LocalizedText(
-    "WhatsApp has changed its page. Messages cannot be sent, but the state can still be read.",
-    "غيّر واتساب صفحته. لا يمكن إرسال الرسائل، لكن ما زال ممكنًا قراءة الحالة.",
+CANNOT_SEND = Problem(
+    "cannot_send",
+    LocalizedText(
+        "WhatsApp has changed its page. Messages cannot be sent, but the state can still be read.",
+        "غيّر واتساب صفحته. لا يمكن إرسال الرسائل، لكن ما زال ممكنًا قراءة الحالة.",
+    ),
 )
 
 
@@ -42,9 +55,9 @@ def examine_selfcheck(case: Case) -> Finding:
     browser = case.status.browser
     missing = f"{len(browser.missing_lookups)} lookups missing"
     if not browser.read_ok:
-        return Finding(Level.CRITICAL, missing, "0 lookups missing", Problem.CANNOT_READ, CANNOT_READ)
+        return Finding(Level.CRITICAL, missing, "0 lookups missing", CANNOT_READ)
     if not browser.send_ok:
-        return Finding(Level.WARNING, missing, "0 lookups missing", Problem.CANNOT_SEND, CANNOT_SEND)
+        return Finding(Level.WARNING, missing, "0 lookups missing", CANNOT_SEND)
     return healthy("reads and sends")
 
 
@@ -56,7 +69,7 @@ def _checked(case: Case, browser: BrowserStatus) -> bool:
 
 CHECKS = (
     Check(
-        CheckCode.MEMORY,
+        MEMORY,
         LocalizedText("Memory of the browser", "ذاكرة المتصفح"),
         LocalizedText(
             "The memory (PSS) of all processes of the session's browser.", "ذاكرة (PSS) جميع عمليات متصفح الجلسة."
@@ -69,7 +82,7 @@ CHECKS = (
         examine_memory,
     ),
     Check(
-        CheckCode.SELFCHECK,
+        SELFCHECK,
         LocalizedText("Page can be driven", "إمكان التحكم بالصفحة"),
         LocalizedText(
             "The internal parts of WhatsApp's page that the worker uses are available. If the state cannot be read, "
@@ -83,5 +96,27 @@ CHECKS = (
         ),
         lambda _: "reading lost: critical; sending lost: warning",
         examine_selfcheck,
+    ),
+)
+
+RULES = (
+    Rule(
+        "more-memory",
+        Urgency.RESOURCE,
+        (MEMORY,),
+        None,
+        LocalizedText("Give the worker more memory or fewer sessions.", "امنح المشغّل ذاكرة أكبر أو جلسات أقل."),
+        lambda found: found.bad(MEMORY),
+    ),
+    Rule(
+        "update-driver",
+        Urgency.UPDATE,
+        (SELFCHECK,),
+        None,
+        LocalizedText(
+            "Update Persistent Session: WhatsApp has changed its page. The login is kept; do not clear the session.",
+            "حدّث نظام الجلسة الدائمة: غيّر واتساب صفحته. يبقى تسجيل الدخول محفوظًا، فلا تحذف الجلسة.",
+        ),
+        lambda found: found.bad(SELFCHECK),
     ),
 )

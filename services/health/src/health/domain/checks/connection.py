@@ -1,105 +1,154 @@
-"""Whether the session is connected, its page answers and its owner still reports."""
+"""Whether the session is connected, and what stands in the way when it is not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from health.domain.case import Case
 from health.domain.causes import Cause
 from health.domain.finding import Check, CheckCode, Finding, Problem, healthy, unknown
-from health.domain.levels import Level, graded
+from health.domain.levels import Level
 from health.domain.localized_text import LocalizedText, duration, safe_text
+from health.domain.recommendations import Action, CaseFindings, Rule, Urgency
 from health.domain.thresholds import Thresholds
 from shared.contracts.sessions import DesiredState, Reason, State
 
-NEVER_STARTED = LocalizedText("The session has never been started.", "لم تبدأ الجلسة من قبل.")
-CLEARED = LocalizedText("The session has been cleared.", "حُذفت الجلسة.")
-STOPPED = LocalizedText("The session is stopped, as requested.", "الجلسة متوقفة كما هو مطلوب.")
-STOPPING = LocalizedText(
-    "The session should be stopped but is still “{state}”.", "يجب أن تكون الجلسة متوقفة لكنها ما زالت «{state}»."
+from . import profile, system
+
+CONNECTION = CheckCode("WA-CONNECTION")
+
+NEVER_STARTED = Problem("never_started", LocalizedText("The session has never been started.", "لم تبدأ الجلسة من قبل."))
+CLEARED = Problem("cleared", LocalizedText("The session has been cleared.", "حُذفت الجلسة."))
+STOPPED = Problem("stopped", LocalizedText("The session is stopped, as requested.", "الجلسة متوقفة كما هو مطلوب."))
+STOPPING = Problem(
+    "stopping",
+    LocalizedText(
+        "The session should be stopped but is still “{state}”.", "يجب أن تكون الجلسة متوقفة لكنها ما زالت «{state}»."
+    ),
 )
-NOT_HEARD_YET = LocalizedText(
-    "Nothing has been heard of the session yet. Monitoring has just begun.",
-    "لم تصل أي معلومات عن الجلسة بعد. بدأت المراقبة للتو.",
+NOT_HEARD_YET = Problem(
+    "not_heard_yet",
+    LocalizedText(
+        "Nothing has been heard of the session yet. Monitoring has just begun.",
+        "لم تصل أي معلومات عن الجلسة بعد. بدأت المراقبة للتو.",
+    ),
 )
-UNCLAIMED = LocalizedText("No worker has taken the session yet.", "لم يتولَّ أي مشغّل الجلسة بعد.")
-STARTING = LocalizedText("The session is starting.", "الجلسة قيد التشغيل.")
-RESTORING = LocalizedText("The session is being restored from a copy.", "تجري استعادة الجلسة من نسخة.")
-WAITING_FOR_STORE = LocalizedText(
-    "The session is waiting for the backup storage. Whether a backup exists is not known.",
-    "تنتظر الجلسة مخزن النسخ الاحتياطية. لا يُعرف بعد هل توجد نسخة احتياطية.",
+UNCLAIMED = Problem("unclaimed", LocalizedText("No worker has taken the session yet.", "لم يتولَّ أي مشغّل الجلسة بعد."))
+STARTING = Problem("starting", LocalizedText("The session is starting.", "الجلسة قيد التشغيل."))
+RESTORING = Problem(
+    "restoring", LocalizedText("The session is being restored from a copy.", "تجري استعادة الجلسة من نسخة.")
 )
-PAIRING = LocalizedText("The session is waiting to be linked with a phone.", "تنتظر الجلسة ربطها بهاتف.")
-SYNCING = LocalizedText("The session is linked and is syncing.", "رُبطت الجلسة وتجري مزامنة بياناتها.")
-RECONNECTING = LocalizedText(
-    "The session has lost its connection and is reconnecting.", "فقدت الجلسة اتصالها وتعيد الاتصال الآن."
+WAITING_FOR_STORE = Problem(
+    "waiting_for_store",
+    LocalizedText(
+        "The session is waiting for the backup storage. Whether a backup exists is not known.",
+        "تنتظر الجلسة مخزن النسخ الاحتياطية. لا يُعرف بعد هل توجد نسخة احتياطية.",
+    ),
 )
-LONG = LocalizedText(
-    "{what} This has lasted {duration}, which is too long.", "{what} استمر ذلك {duration}، وهي مدة أطول من اللازم."
+PAIRING = Problem(
+    "pairing", LocalizedText("The session is waiting to be linked with a phone.", "تنتظر الجلسة ربطها بهاتف.")
 )
-CONFLICT = LocalizedText(
-    "WhatsApp Web is open elsewhere with the same login.", "واتساب ويب مفتوح في مكان آخر بتسجيل الدخول نفسه."
+SYNCING = Problem(
+    "syncing", LocalizedText("The session is linked and is syncing.", "رُبطت الجلسة وتجري مزامنة بياناتها.")
 )
-LOGGED_OUT = LocalizedText("The phone has unlinked this device.", "ألغى الهاتف ربط هذا الجهاز.")
-SHOULD_RUN = LocalizedText("The session should run but is stopped.", "يجب أن تعمل الجلسة لكنها متوقفة.")
-NEEDS_ATTENTION = LocalizedText(
-    "The session could not be brought back. Slow attempts continue.",
-    "تعذّرت إعادة الجلسة إلى العمل. تستمر محاولات متباعدة.",
+RECONNECTING = Problem(
+    "reconnecting",
+    LocalizedText(
+        "The session has lost its connection and is reconnecting.", "فقدت الجلسة اتصالها وتعيد الاتصال الآن."
+    ),
 )
-FAILED = LocalizedText("The session has failed.", "تعطلت الجلسة.")
-UNKNOWN_STATE = LocalizedText(
-    "The session is in a state that this version does not know.", "الجلسة في حالة لا يعرفها هذا الإصدار."
+CONFLICT = Problem(
+    "conflict",
+    LocalizedText(
+        "WhatsApp Web is open elsewhere with the same login.", "واتساب ويب مفتوح في مكان آخر بتسجيل الدخول نفسه."
+    ),
+)
+LOGGED_OUT = Problem("logged_out", LocalizedText("The phone has unlinked this device.", "ألغى الهاتف ربط هذا الجهاز."))
+SHOULD_RUN = Problem(
+    "should_run", LocalizedText("The session should run but is stopped.", "يجب أن تعمل الجلسة لكنها متوقفة.")
+)
+NEEDS_ATTENTION = Problem(
+    "needs_attention",
+    LocalizedText(
+        "The session could not be brought back. Slow attempts continue.",
+        "تعذّرت إعادة الجلسة إلى العمل. تستمر محاولات متباعدة.",
+    ),
+)
+FAILED = Problem("failed", LocalizedText("The session has failed.", "تعطلت الجلسة."))
+UNKNOWN_STATE = Problem(
+    "unknown_state",
+    LocalizedText(
+        "The session is in a state that this version does not know.", "الجلسة في حالة لا يعرفها هذا الإصدار."
+    ),
 )
 
-CAUSES: dict[Cause, tuple[Problem, LocalizedText]] = {
-    Cause.BANNED: (
-        Problem.BANNED,
-        LocalizedText("WhatsApp has banned the account.", "حظر واتساب هذا الحساب."),
+BANNED = Problem("banned", LocalizedText("WhatsApp has banned the account.", "حظر واتساب هذا الحساب."))
+TERMS = Problem(
+    "terms",
+    LocalizedText(
+        "WhatsApp requires the account to accept its terms of service.",
+        "يشترط واتساب أن يقبل هذا الحساب شروط الخدمة.",
     ),
-    Cause.TERMS: (
-        Problem.TERMS,
-        LocalizedText(
-            "WhatsApp requires the account to accept its terms of service.",
-            "يشترط واتساب أن يقبل هذا الحساب شروط الخدمة.",
-        ),
+)
+NETWORK = Problem(
+    "network",
+    LocalizedText(
+        "WhatsApp refuses the network that this server uses.", "يرفض واتساب الشبكة التي يستخدمها هذا الخادم."
     ),
-    Cause.NETWORK: (
-        Problem.NETWORK,
-        LocalizedText(
-            "WhatsApp refuses the network that this server uses.", "يرفض واتساب الشبكة التي يستخدمها هذا الخادم."
-        ),
+)
+PAGE_OUTDATED = Problem(
+    "page_outdated",
+    LocalizedText("WhatsApp no longer serves this version of its page.", "لم يعد واتساب يدعم هذا الإصدار من صفحته."),
+)
+DIALOG = Problem(
+    "dialog", LocalizedText("WhatsApp shows a dialog that a person must answer.", "يعرض واتساب نافذة تتطلب ردًا من شخص.")
+)
+PROFILE_IN_USE = Problem(
+    "profile_in_use",
+    LocalizedText(
+        "Another program is running a browser on the session's profile.",
+        "يشغّل برنامج آخر متصفحًا على ملف الجلسة.",
     ),
-    Cause.PAGE_OUTDATED: (
-        Problem.PAGE_OUTDATED,
-        LocalizedText(
-            "WhatsApp no longer serves this version of its page.", "لم يعد واتساب يدعم هذا الإصدار من صفحته."
-        ),
+)
+BROWSER_OUTDATED = Problem(
+    "browser_outdated",
+    LocalizedText(
+        "The copies of the session were made by a newer browser than the one installed here.",
+        "أُنشئت نسخ الجلسة بمتصفح أحدث من المتصفح المثبَّت هنا.",
     ),
-    Cause.DIALOG: (
-        Problem.DIALOG,
-        LocalizedText("WhatsApp shows a dialog that a person must answer.", "يعرض واتساب نافذة تتطلب ردًا من شخص."),
-    ),
-    Cause.PROFILE_IN_USE: (
-        Problem.PROFILE_IN_USE,
-        LocalizedText(
-            "Another program is running a browser on the session's profile.",
-            "يشغّل برنامج آخر متصفحًا على ملف الجلسة.",
-        ),
-    ),
-    Cause.BROWSER_OUTDATED: (
-        Problem.BROWSER_OUTDATED,
-        LocalizedText(
-            "The copies of the session were made by a newer browser than the one installed here.",
-            "أُنشئت نسخ الجلسة بمتصفح أحدث من المتصفح المثبَّت هنا.",
-        ),
-    ),
+)
+
+CAUSES: dict[Cause, Problem] = {
+    Cause.BANNED: BANNED,
+    Cause.TERMS: TERMS,
+    Cause.NETWORK: NETWORK,
+    Cause.PAGE_OUTDATED: PAGE_OUTDATED,
+    Cause.DIALOG: DIALOG,
+    Cause.PROFILE_IN_USE: PROFILE_IN_USE,
+    Cause.BROWSER_OUTDATED: BROWSER_OUTDATED,
 }
 """A row for each cause; a test sees to it."""
 
+LONG = LocalizedText(
+    "{what} This has lasted {duration}, which is too long.", "{what} استمر ذلك {duration}، وهي مدة أطول من اللازم."
+)
 
-def _bad(case: Case, level: Level, problem: Problem, text: LocalizedText) -> Finding:
-    began = case.status.since if case.status else None
-    return Finding(level, _value(case), problem=problem, text=text, began=began)
+
+def _lasting(problem: Problem) -> Problem:
+    """The same problem once it has lasted too long."""
+    return Problem(f"{problem.id}_long", LONG.fill(what=problem.text, duration="{duration}"))
+
+
+STARTING_LONG = _lasting(STARTING)
+RESTORING_LONG = _lasting(RESTORING)
+WAITING_FOR_STORE_LONG = _lasting(WAITING_FOR_STORE)
+SYNCING_LONG = _lasting(SYNCING)
+RECONNECTING_LONG = _lasting(RECONNECTING)
+SHOULD_RUN_LONG = _lasting(SHOULD_RUN)
+
+
+def _bad(case: Case, level: Level, problem: Problem) -> Finding:
+    return Finding(level, _value(case), problem=problem, began=case.status.since if case.status else None)
 
 
 def _value(case: Case) -> str:
@@ -108,28 +157,11 @@ def _value(case: Case) -> str:
     return safe_text(f"{case.status.state}: {case.status.reason}" if case.status.reason else case.status.state)
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """A state that is a warning, and critical when it lasts."""
-
-    problem: Problem
-    problem_long: Problem
-    text: LocalizedText
-
-    def finding(self, case: Case, critical_after: float) -> Finding:
-        """`critical_after` in seconds."""
-        if case.in_state <= critical_after:
-            return _bad(case, Level.WARNING, self.problem, self.text)
-        text = LONG.fill(what=self.text, duration=duration(case.in_state))
-        return _bad(case, Level.CRITICAL, self.problem_long, text)
-
-
-_STARTING = _Stage(Problem.STARTING, Problem.STARTING_LONG, STARTING)
-_SYNCING = _Stage(Problem.SYNCING, Problem.SYNCING_LONG, SYNCING)
-_RESTORING = _Stage(Problem.RESTORING, Problem.RESTORING_LONG, RESTORING)
-_WAITING_FOR_STORE = _Stage(Problem.WAITING_FOR_STORE, Problem.WAITING_FOR_STORE_LONG, WAITING_FOR_STORE)
-_RECONNECTING = _Stage(Problem.RECONNECTING, Problem.RECONNECTING_LONG, RECONNECTING)
-_SHOULD_RUN = _Stage(Problem.SHOULD_RUN, Problem.SHOULD_RUN_LONG, SHOULD_RUN)
+def _stage(case: Case, problem: Problem, lasting: Problem, critical_after: float) -> Finding:
+    """A state that is a warning, and critical when it lasts longer than `critical_after` seconds."""
+    if case.in_state <= critical_after:
+        return _bad(case, Level.WARNING, problem)
+    return _bad(case, Level.CRITICAL, lasting.fill(duration=duration(case.in_state)))
 
 
 def examine_connection(case: Case) -> Finding:
@@ -137,41 +169,40 @@ def examine_connection(case: Case) -> Finding:
         case None:
             return _never_started(case)
         case DesiredState.STOPPED:
-            return _at_rest(case, Problem.STOPPED, STOPPED)
+            return _at_rest(case, STOPPED)
         case DesiredState.CLEARED:
-            return _at_rest(case, Problem.CLEARED, CLEARED)
+            return _at_rest(case, CLEARED)
         case DesiredState.RUNNING:
             return _should_run(case)
 
 
 def _never_started(case: Case) -> Finding:
     if not case.listened_long_enough:
-        return _bad(case, Level.WARNING, Problem.NOT_HEARD_YET, NOT_HEARD_YET)
-    return _bad(case, Level.WARNING, Problem.NEVER_STARTED, NEVER_STARTED)
+        return _bad(case, Level.WARNING, NOT_HEARD_YET)
+    return _bad(case, Level.WARNING, NEVER_STARTED)
 
 
-def _at_rest(case: Case, problem: Problem, text: LocalizedText) -> Finding:
+def _at_rest(case: Case, problem: Problem) -> Finding:
     if case.status is not None and case.state is not State.STOPPED:
-        return _bad(case, Level.WARNING, Problem.STOPPING, STOPPING.fill(state=safe_text(case.status.state)))
-    return _bad(case, Level.WARNING, problem, text)
+        return _bad(case, Level.WARNING, STOPPING.fill(state=safe_text(case.status.state)))
+    return _bad(case, Level.WARNING, problem)
 
 
 def _should_run(case: Case) -> Finding:
     if case.status is None:
         return _unclaimed(case)
     if case.cause is not None:
-        problem, text = CAUSES[case.cause]
-        return _bad(case, Level.CRITICAL, problem, text)
+        return _bad(case, Level.CRITICAL, CAUSES[case.cause])
     return _by_state(case)
 
 
 def _unclaimed(case: Case) -> Finding:
     if not case.listened_long_enough:
-        return _bad(case, Level.WARNING, Problem.NOT_HEARD_YET, NOT_HEARD_YET)
+        return _bad(case, Level.WARNING, NOT_HEARD_YET)
     asked = case.seen.record.requested_at if case.seen.record else case.now
     late = case.age(asked) > case.limits.unclaimed_critical_seconds
     level = Level.CRITICAL if late else Level.WARNING
-    return Finding(level, "no status", problem=Problem.UNCLAIMED, text=UNCLAIMED, began=asked)
+    return Finding(level, "no status", problem=UNCLAIMED, began=asked)
 
 
 def _by_state(case: Case) -> Finding:
@@ -180,28 +211,34 @@ def _by_state(case: Case) -> Finding:
         case State.CONNECTED:
             return _connected(case)
         case State.STARTING:
-            return _STARTING.finding(case, _start_limit(case.limits))
+            return _stage(case, STARTING, STARTING_LONG, _start_limit(case.limits))
         case State.SYNCING:
-            return _SYNCING.finding(case, _start_limit(case.limits))
+            return _stage(case, SYNCING, SYNCING_LONG, _start_limit(case.limits))
         case State.RESTORING:
-            stage = _WAITING_FOR_STORE if case.reason is Reason.STORE_UNREACHABLE else _RESTORING
-            return stage.finding(case, case.limits.restoring_critical_seconds)
+            return _restoring(case)
         case State.RECONNECTING:
-            return _RECONNECTING.finding(case, case.limits.reconnecting_critical_seconds)
+            return _stage(case, RECONNECTING, RECONNECTING_LONG, case.limits.reconnecting_critical_seconds)
         case State.STOPPED:
-            return _SHOULD_RUN.finding(case, case.limits.unclaimed_critical_seconds)
+            return _stage(case, SHOULD_RUN, SHOULD_RUN_LONG, case.limits.unclaimed_critical_seconds)
         case State.PAIRING:
-            return _bad(case, Level.WARNING, Problem.PAIRING, PAIRING)
+            return _bad(case, Level.WARNING, PAIRING)
         case State.CONFLICT:
-            return _bad(case, Level.CRITICAL, Problem.CONFLICT, CONFLICT)
+            return _bad(case, Level.CRITICAL, CONFLICT)
         case State.LOGGED_OUT:
-            return _bad(case, Level.CRITICAL, Problem.LOGGED_OUT, LOGGED_OUT)
+            return _bad(case, Level.CRITICAL, LOGGED_OUT)
         case State.NEEDS_ATTENTION:
-            return _bad(case, Level.CRITICAL, Problem.NEEDS_ATTENTION, NEEDS_ATTENTION)
+            return _bad(case, Level.CRITICAL, NEEDS_ATTENTION)
         case State.FAILED:
-            return _bad(case, Level.CRITICAL, Problem.FAILED, FAILED)
+            return _bad(case, Level.CRITICAL, FAILED)
         case State.UNKNOWN:
-            return _bad(case, Level.WARNING, Problem.UNKNOWN_STATE, UNKNOWN_STATE)
+            return _bad(case, Level.WARNING, UNKNOWN_STATE)
+
+
+def _restoring(case: Case) -> Finding:
+    limit = case.limits.restoring_critical_seconds
+    if case.reason is Reason.STORE_UNREACHABLE:
+        return _stage(case, WAITING_FOR_STORE, WAITING_FOR_STORE_LONG, limit)
+    return _stage(case, RESTORING, RESTORING_LONG, limit)
 
 
 def _connected(case: Case) -> Finding:
@@ -212,77 +249,16 @@ def _connected(case: Case) -> Finding:
         return healthy(_value(case))
     if case.silence_counts(case.owner.seen_at if case.owner else None):
         return unknown("last seen connected, its worker is silent")
-    return _bad(case, Level.WARNING, Problem.NOT_HEARD_YET, NOT_HEARD_YET)
+    return _bad(case, Level.WARNING, NOT_HEARD_YET)
 
 
 def _start_limit(limits: Thresholds) -> float:
     return limits.session_timeout_seconds * limits.slow_start_factor
 
 
-SILENT_PAGE = LocalizedText(
-    "The page has not answered a probe for {duration}.", "لم تستجب الصفحة للفحص منذ {duration}."
-)
-
-
-def examine_probe(case: Case) -> Finding:
-    if case.status is None or not case.page_expected:
-        return unknown("no page is expected to answer")
-    began = case.status.probed_at or case.status.since
-    silent = case.age(began)
-    limit = duration(case.limits.probe_warning_seconds).en
-    level = graded(silent, case.limits.probe_warning_seconds, case.limits.probe_critical_seconds)
-    if level.bad:
-        text = SILENT_PAGE.fill(duration=duration(silent))
-        return Finding(level, duration(silent).en, limit, Problem.SILENT_PAGE, text, began)
-    if case.status.probed_at is None:
-        return unknown("not probed yet")
-    return healthy(duration(silent).en, limit)
-
-
-STALE = LocalizedText(
-    "The session's status has not been renewed for {duration}.", "لم تُحدَّث حالة الجلسة منذ {duration}."
-)
-
-
-def examine_stale(case: Case) -> Finding:
-    seen_at = case.seen.status_seen_at
-    if case.status is None or seen_at is None or not case.listening:
-        return unknown("no status yet" if case.listening else "the bus is lost")
-    if not case.should_run:
-        return unknown("no renewal is expected")
-    # what went missing while the bus was lost is not the worker's fault
-    began = max(seen_at, case.seen.listening_since or seen_at)
-    silent = case.age(began)
-    limit = duration(case.limits.stale_warning_seconds).en
-    level = graded(silent, case.limits.stale_warning_seconds, case.limits.stale_critical_seconds)
-    if level.bad:
-        text = STALE.fill(duration=duration(silent))
-        return Finding(level, duration(silent).en, limit, Problem.STALE_STATUS, text, began)
-    return healthy(duration(silent).en, limit)
-
-
-ATTEMPTS = LocalizedText(
-    "{attempts} attempts to reconnect were made. Fast attempts end at {limit}.",
-    "عدد محاولات إعادة الاتصال {attempts}. تنتهي المحاولات السريعة عند {limit}.",
-)
-
-
-def examine_reconnects(case: Case) -> Finding:
-    if case.status is None or not case.should_run:
-        return unknown("not running")
-    attempts, limit = case.status.reconnect_attempts, case.limits.max_reconnect_attempts
-    level = graded(attempts, max(1, limit - 2) - 1, max(1, limit) - 1)
-    if case.state is State.CONNECTED and level.bad:
-        level = Level.WARNING
-    if level.bad:
-        text = ATTEMPTS.fill(attempts=attempts, limit=limit)
-        return Finding(level, str(attempts), str(limit), Problem.MANY_ATTEMPTS, text)
-    return healthy(str(attempts), str(limit))
-
-
 CHECKS = (
     Check(
-        CheckCode.CONNECTION,
+        CONNECTION,
         LocalizedText("Connection to WhatsApp", "الاتصال بواتساب"),
         LocalizedText(
             "Connected is healthy. Starting, restoring, pairing, syncing and reconnecting are warnings. All of them "
@@ -303,43 +279,153 @@ CHECKS = (
         ),
         examine_connection,
     ),
-    Check(
-        CheckCode.PROBE,
-        LocalizedText("Page answers", "استجابة الصفحة"),
+)
+
+
+def _caused_by(cause: Cause) -> Callable[[CaseFindings], bool]:
+    return lambda found: found.case.should_run and found.case.cause is cause
+
+
+def _worth_initializing(found: CaseFindings) -> bool:
+    if found.blocked or profile.damaged(found) or found.has(system.NO_WORKER, system.TWO_OWNERS):
+        return False
+    if not found.case.should_run:
+        return found.has(NEVER_STARTED, STOPPED, CLEARED)
+    return found.findings[CONNECTION].level is Level.CRITICAL and found.case.state not in (
+        State.CONFLICT,
+        State.LOGGED_OUT,
+    )
+
+
+RULES = (
+    Rule(
+        "account-banned",
+        Urgency.CAUSE,
+        (CONNECTION,),
+        None,
         LocalizedText(
-            "The page has answered a recent probe. A session without new messages is no fault.",
-            "استجابت الصفحة لآخر فحص. عدم وصول رسائل جديدة ليس عطلًا.",
+            "Do not reconnect. Open WhatsApp on the phone and follow its instructions about the ban.",
+            "لا تُعد الاتصال. افتح واتساب على الهاتف واتبع تعليماته بشأن الحظر.",
         ),
-        LocalizedText(
-            "Run a health check. The worker reloads the page and restarts the browser automatically.",
-            "شغّل فحص الصحة. يعيد المشغّل تحميل الصفحة وتشغيل المتصفح تلقائيًا.",
-        ),
-        lambda t: f"warning {duration(t.probe_warning_seconds).en}, critical {duration(t.probe_critical_seconds).en}",
-        examine_probe,
+        _caused_by(Cause.BANNED),
     ),
-    Check(
-        CheckCode.STALE,
-        LocalizedText("Status is fresh", "حداثة الحالة"),
-        LocalizedText("The owner renews the session's status.", "يحدّث المشغّل المسؤول حالة الجلسة باستمرار."),
-        LocalizedText("Check the worker. It may hang.", "افحص المشغّل، فقد يكون متوقفًا عن الاستجابة."),
-        lambda t: f"warning {duration(t.stale_warning_seconds).en}, critical {duration(t.stale_critical_seconds).en}",
-        examine_stale,
+    Rule(
+        "accept-terms",
+        Urgency.CAUSE,
+        (CONNECTION,),
+        None,
+        LocalizedText(
+            "Open WhatsApp on the phone and accept the terms of service. Do not reconnect before that.",
+            "افتح واتساب على الهاتف واقبل شروط الخدمة. لا تُعد الاتصال قبل ذلك.",
+        ),
+        _caused_by(Cause.TERMS),
     ),
-    Check(
-        CheckCode.RECONNECTS,
-        LocalizedText("Attempts to reconnect", "محاولات إعادة الاتصال"),
+    Rule(
+        "update-page",
+        Urgency.CAUSE,
+        (CONNECTION,),
+        None,
         LocalizedText(
-            "The number of attempts since the last stable connection, compared with MAX_RECONNECT_ATTEMPTS.",
-            "عدد المحاولات منذ آخر اتصال مستقر مقارنةً بـ MAX_RECONNECT_ATTEMPTS.",
+            "Update Persistent Session: WhatsApp no longer serves this version of its page. The login is kept.",
+            "حدّث نظام الجلسة الدائمة: لم يعد واتساب يدعم هذا الإصدار من صفحته. يبقى تسجيل الدخول محفوظًا.",
         ),
+        _caused_by(Cause.PAGE_OUTDATED),
+    ),
+    Rule(
+        "change-network",
+        Urgency.CAUSE,
+        (CONNECTION,),
+        None,
         LocalizedText(
-            "Check the network of the server. Nothing is deleted after the last attempt: slow attempts continue.",
-            "افحص شبكة الخادم. لا يُحذف شيء بعد آخر محاولة، بل تستمر محاولات متباعدة.",
+            "Run the worker on another network or without a proxy. The login is kept.",
+            "انقل المشغّل إلى شبكة أخرى أو شغّله دون خادم وكيل. يبقى تسجيل الدخول محفوظًا.",
         ),
-        lambda t: (
-            f"warning from {max(1, t.max_reconnect_attempts - 2)}, critical from {max(1, t.max_reconnect_attempts)} "
-            "(a warning only while connected)"
+        _caused_by(Cause.NETWORK),
+    ),
+    Rule(
+        "answer-dialog",
+        Urgency.CAUSE,
+        (CONNECTION,),
+        None,
+        LocalizedText(
+            "Answer the dialog that WhatsApp shows, on the phone or in WhatsApp Web.",
+            "استجب للنافذة التي يعرضها واتساب، على الهاتف أو في واتساب ويب.",
         ),
-        examine_reconnects,
+        _caused_by(Cause.DIALOG),
+    ),
+    Rule(
+        "stop-other-program",
+        Urgency.CAUSE,
+        (CONNECTION,),
+        None,
+        LocalizedText(
+            "Stop the other program that uses this profile. An old and a new system must never run one session "
+            "together.",
+            "أوقف البرنامج الآخر الذي يستخدم ملف الجلسة. يجب ألا يشغّل نظام قديم ونظام جديد جلسة واحدة معًا.",
+        ),
+        _caused_by(Cause.PROFILE_IN_USE),
+    ),
+    Rule(
+        "update-browser",
+        Urgency.CAUSE,
+        (CONNECTION,),
+        None,
+        LocalizedText(
+            "Update the browser on this machine, then initialize the session. The copies are kept.",
+            "حدّث المتصفح على هذا الجهاز، ثم هيّئ الجلسة. تبقى النسخ محفوظة.",
+        ),
+        _caused_by(Cause.BROWSER_OUTDATED),
+    ),
+    Rule(
+        "scan-qr",
+        Urgency.LINK,
+        (CONNECTION,),
+        None,
+        LocalizedText(
+            "Scan the QR code with the phone: WhatsApp, Linked devices, Link a device.",
+            "امسح رمز QR بالهاتف: واتساب، الأجهزة المرتبطة، ربط جهاز.",
+        ),
+        lambda found: found.case.should_run and found.case.state is State.PAIRING,
+    ),
+    Rule(
+        "link-again",
+        Urgency.LINK,
+        (CONNECTION,),
+        Action.INITIALIZE,
+        LocalizedText(
+            "Link the phone again: initialize the session, then scan the QR code. A revoked login cannot be restored.",
+            "اربط الهاتف من جديد: هيّئ الجلسة ثم امسح رمز QR. لا يمكن استعادة تسجيل دخول أُلغي.",
+        ),
+        lambda found: found.case.should_run and found.case.state is State.LOGGED_OUT and not found.blocked,
+    ),
+    Rule(
+        "close-elsewhere",
+        Urgency.LINK,
+        (CONNECTION,),
+        Action.INITIALIZE,
+        LocalizedText(
+            "Close WhatsApp Web wherever else it is open with this login, then initialize the session.",
+            "أغلق واتساب ويب حيثما كان مفتوحًا بتسجيل الدخول هذا، ثم هيّئ الجلسة.",
+        ),
+        lambda found: found.case.should_run and found.case.state is State.CONFLICT,
+    ),
+    Rule(
+        "wait-restore",
+        Urgency.LINK,
+        (CONNECTION,),
+        None,
+        LocalizedText(
+            "Wait: the system is restoring the session from the newest good copy. Do not clear the session.",
+            "انتظر: يستعيد النظام الجلسة من أحدث نسخة سليمة. لا تحذف الجلسة.",
+        ),
+        lambda found: found.restoring,
+    ),
+    Rule(
+        "initialize",
+        Urgency.UPKEEP,
+        (CONNECTION,),
+        Action.INITIALIZE,
+        LocalizedText("Initialize the session.", "هيّئ الجلسة."),
+        _worth_initializing,
     ),
 )

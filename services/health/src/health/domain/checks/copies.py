@@ -13,12 +13,22 @@ from health.domain.case import Case
 from health.domain.finding import Check, CheckCode, Finding, Problem, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.localized_text import LocalizedText, duration
-from shared.contracts.sessions import BackupsStatus
+from health.domain.recommendations import Action, CaseFindings, Rule, Urgency
+from shared.contracts.sessions import BackupsStatus, State
 
-NO_BACKUP = LocalizedText("There is no off-site backup yet.", "لا توجد نسخة احتياطية خارجية بعد.")
-OLD_BACKUP = LocalizedText("The newest backup is {duration} old.", "أُنشئت أحدث نسخة احتياطية قبل {duration}.")
-NO_SAVE = LocalizedText("There is no local save yet.", "لا يوجد حفظ محلي بعد.")
-OLD_SAVE = LocalizedText("The newest local save is {duration} old.", "أُنشئ آخر حفظ محلي قبل {duration}.")
+from . import profile, system
+
+BACKUP = CheckCode("WA-BACKUP")
+SAVE = CheckCode("WA-SAVE")
+
+NO_BACKUP = Problem("no_backup", LocalizedText("There is no off-site backup yet.", "لا توجد نسخة احتياطية خارجية بعد."))
+OLD_BACKUP = Problem(
+    "old_backup", LocalizedText("The newest backup is {duration} old.", "أُنشئت أحدث نسخة احتياطية قبل {duration}.")
+)
+NO_SAVE = Problem("no_save", LocalizedText("There is no local save yet.", "لا يوجد حفظ محلي بعد."))
+OLD_SAVE = Problem(
+    "old_save", LocalizedText("The newest local save is {duration} old.", "أُنشئ آخر حفظ محلي قبل {duration}.")
+)
 
 
 def current_at(backups: BackupsStatus) -> datetime | None:
@@ -33,8 +43,8 @@ def current_at(backups: BackupsStatus) -> datetime | None:
 class _CopyLimits:
     """The limits of one kind of copy in seconds, and what is said where they are passed."""
 
-    missing: tuple[Problem, LocalizedText]
-    old: tuple[Problem, LocalizedText]
+    missing: Problem
+    old: Problem
     warning: float
     critical: float
     missing_warning: float
@@ -47,8 +57,7 @@ class _CopyLimits:
         level = graded(case.in_state, self.missing_warning, self.missing_critical)
         if level is Level.HEALTHY:
             return unknown("none yet, the session is young")
-        problem, text = self.missing
-        return Finding(level, "none", duration(self.warning).en, problem, text, since)
+        return Finding(level, "none", duration(self.warning).en, self.missing, since)
 
     def _aged(self, case: Case, newest: datetime) -> Finding:
         limit = duration(self.warning).en
@@ -57,8 +66,7 @@ class _CopyLimits:
         if level is Level.CRITICAL and case.in_state <= self.warning:
             level = Level.WARNING  # after a long rest the next copy is still under way
         if level.bad:
-            problem, text = self.old
-            return Finding(level, duration(age).en, limit, problem, text.fill(duration=duration(age)), newest)
+            return Finding(level, duration(age).en, limit, self.old.fill(duration=duration(age)), newest)
         return healthy(duration(age).en, limit)
 
 
@@ -69,8 +77,8 @@ def examine_backup(case: Case) -> Finding:
         return unknown("backups are made while connected")
     interval = case.limits.backup_interval_seconds
     limits = _CopyLimits(
-        (Problem.NO_BACKUP, NO_BACKUP),
-        (Problem.OLD_BACKUP, OLD_BACKUP),
+        NO_BACKUP,
+        OLD_BACKUP,
         warning=interval * case.limits.backup_warning_factor,
         critical=interval * case.limits.backup_critical_factor,
         missing_warning=-1.0,
@@ -85,8 +93,8 @@ def examine_save(case: Case) -> Finding:
     interval = case.limits.save_interval_seconds
     critical = interval * case.limits.save_critical_factor
     limits = _CopyLimits(
-        (Problem.NO_SAVE, NO_SAVE),
-        (Problem.OLD_SAVE, OLD_SAVE),
+        NO_SAVE,
+        OLD_SAVE,
         warning=interval * case.limits.save_warning_factor,
         critical=critical,
         missing_warning=interval,
@@ -97,7 +105,7 @@ def examine_save(case: Case) -> Finding:
 
 CHECKS = (
     Check(
-        CheckCode.BACKUP,
+        BACKUP,
         LocalizedText("Off-site backup", "النسخة الاحتياطية الخارجية"),
         LocalizedText(
             "A fresh backup exists. Judged only while the session is connected and after the backup service has "
@@ -116,7 +124,7 @@ CHECKS = (
         examine_backup,
     ),
     Check(
-        CheckCode.SAVE,
+        SAVE,
         LocalizedText("Local save", "الحفظ المحلي"),
         LocalizedText("The newest save under BACKUP_SESSION_PATH is fresh.", "آخر حفظ في BACKUP_SESSION_PATH حديث."),
         LocalizedText(
@@ -128,5 +136,22 @@ CHECKS = (
             f"{duration(t.save_interval_seconds * t.save_critical_factor).en}"
         ),
         examine_save,
+    ),
+)
+
+
+def _worth_backing_up(found: CaseFindings) -> bool:
+    usable = not found.bad(system.STORE) and found.case.state is State.CONNECTED and not profile.damaged(found)
+    return found.case.should_run and found.bad(BACKUP) and usable
+
+
+RULES = (
+    Rule(
+        "back-up",
+        Urgency.UPKEEP,
+        (BACKUP,),
+        Action.BACK_UP,
+        LocalizedText("Make a new backup now.", "أنشئ نسخة احتياطية جديدة الآن."),
+        _worth_backing_up,
     ),
 )

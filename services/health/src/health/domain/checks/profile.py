@@ -6,11 +6,17 @@ from health.domain.case import Case
 from health.domain.finding import Check, CheckCode, Finding, Problem, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.localized_text import LocalizedText, duration, megabytes, safe_text
+from health.domain.recommendations import Action, CaseFindings, Rule, Urgency
 from health.domain.thresholds import Thresholds
 from shared.contracts.units import MEGABYTE
 
-LARGE = LocalizedText(
-    "The profile has grown to {size}. The limit is {limit}.", "بلغ حجم ملف الجلسة {size}. الحد {limit}."
+SIZE = CheckCode("WA-SIZE")
+FILES = CheckCode("WA-FILES")
+PROFILE = CheckCode("WA-PROFILE")
+
+LARGE_PROFILE = Problem(
+    "large_profile",
+    LocalizedText("The profile has grown to {size}. The limit is {limit}.", "بلغ حجم ملف الجلسة {size}. الحد {limit}."),
 )
 
 
@@ -21,16 +27,20 @@ def examine_size(case: Case) -> Finding:
     value = megabytes(case.profile.bytes)
     level = graded(case.profile.bytes, limit, 2 * limit)
     if level.bad:
-        text = LARGE.fill(size=value, limit=megabytes(limit))
-        return Finding(level, value.en, megabytes(limit).en, Problem.LARGE_PROFILE, text)
+        problem = LARGE_PROFILE.fill(size=value, limit=megabytes(limit))
+        return Finding(level, value.en, megabytes(limit).en, problem)
     return healthy(value.en, megabytes(limit).en)
 
 
-MISSING_FILES = LocalizedText(
-    "Essential files of the profile are missing: {files}.", "ملفات أساسية مفقودة من ملف الجلسة: {files}."
+MISSING_FILES = Problem(
+    "missing_files",
+    LocalizedText(
+        "Essential files of the profile are missing: {files}.", "ملفات أساسية مفقودة من ملف الجلسة: {files}."
+    ),
 )
-MISSING_PROFILE = LocalizedText(
-    "The session is running, but its profile folder is missing.", "الجلسة تعمل، لكن مجلد ملفها مفقود."
+MISSING_PROFILE = Problem(
+    "missing_profile",
+    LocalizedText("The session is running, but its profile folder is missing.", "الجلسة تعمل، لكن مجلد ملفها مفقود."),
 )
 MAX_SHOWN_FILES = 5
 
@@ -47,22 +57,26 @@ def examine_files(case: Case) -> Finding:
         return unknown("not validated since the state began")
     named = ", ".join(safe_text(name) for name in missing[:MAX_SHOWN_FILES])
     files = named if len(missing) <= MAX_SHOWN_FILES else f"{named} (+{len(missing) - MAX_SHOWN_FILES})"
-    text = MISSING_FILES.fill(files=files)
-    return Finding(Level.CRITICAL, f"{len(missing)} missing", "0 missing", Problem.MISSING_FILES, text)
+    problem = MISSING_FILES.fill(files=files)
+    return Finding(Level.CRITICAL, f"{len(missing)} missing", "0 missing", problem)
 
 
 def _absent(case: Case) -> Finding:
     if case.copies_expected and case.validated_in_state:
-        return Finding(Level.CRITICAL, "no profile", "all there", Problem.MISSING_PROFILE, MISSING_PROFILE)
+        return Finding(Level.CRITICAL, "no profile", "all there", MISSING_PROFILE)
     return unknown("no profile")
 
 
-DAMAGED = LocalizedText(
-    "The profile is damaged. A browser would not find its login in it.",
-    "ملف الجلسة تالف. لن يجد المتصفح تسجيل الدخول فيه.",
+DAMAGED_PROFILE = Problem(
+    "damaged_profile",
+    LocalizedText(
+        "The profile is damaged. A browser would not find its login in it.",
+        "ملف الجلسة تالف. لن يجد المتصفح تسجيل الدخول فيه.",
+    ),
 )
-NOT_VALIDATED = LocalizedText(
-    "The profile has not been validated for {duration}.", "لم يُتحقَّق من سلامة ملف الجلسة منذ {duration}."
+NOT_VALIDATED = Problem(
+    "not_validated",
+    LocalizedText("The profile has not been validated for {duration}.", "لم يُتحقَّق من سلامة ملف الجلسة منذ {duration}."),
 )
 
 
@@ -71,7 +85,7 @@ def examine_profile(case: Case) -> Finding:
         return unknown("no linked profile is expected")
     if not case.profile.valid and case.validated_in_state:
         shown = ", ".join(safe_text(problem) for problem in case.profile.problems[:MAX_SHOWN_FILES])
-        return Finding(Level.CRITICAL, shown or "damaged", "valid", Problem.DAMAGED_PROFILE, DAMAGED)
+        return Finding(Level.CRITICAL, shown or "damaged", "valid", DAMAGED_PROFILE)
     sound = healthy("valid") if case.profile.valid else unknown("not validated since the state began")
     return _overdue(case) or sound
 
@@ -85,8 +99,8 @@ def _overdue(case: Case) -> Finding | None:
     limit = _validation_limit(case.limits)
     if waited <= limit:
         return None
-    text = NOT_VALIDATED.fill(duration=duration(waited))
-    return Finding(Level.WARNING, duration(waited).en, duration(limit).en, Problem.NOT_VALIDATED, text, began)
+    problem = NOT_VALIDATED.fill(duration=duration(waited))
+    return Finding(Level.WARNING, duration(waited).en, duration(limit).en, problem, began)
 
 
 def _validation_limit(limits: Thresholds) -> float:
@@ -95,7 +109,7 @@ def _validation_limit(limits: Thresholds) -> float:
 
 CHECKS = (
     Check(
-        CheckCode.SIZE,
+        SIZE,
         LocalizedText("Size of the session", "حجم الجلسة"),
         LocalizedText(
             "The size of the profile, compared with MAX_SESSION_SIZE_MB.",
@@ -111,7 +125,7 @@ CHECKS = (
         examine_size,
     ),
     Check(
-        CheckCode.FILES,
+        FILES,
         LocalizedText("Essential files", "الملفات الأساسية"),
         LocalizedText(
             "The files that hold the login are present.",
@@ -125,7 +139,7 @@ CHECKS = (
         examine_files,
     ),
     Check(
-        CheckCode.PROFILE,
+        PROFILE,
         LocalizedText("Profile is sound", "سلامة ملف الجلسة"),
         LocalizedText(
             "The newest validation could open the databases and found a login.",
@@ -138,5 +152,83 @@ CHECKS = (
         ),
         lambda t: f"critical when damaged; warning when not validated for {duration(_validation_limit(t)).en}",
         examine_profile,
+    ),
+)
+
+
+def damaged(found: CaseFindings) -> bool:
+    """Whether the profile cannot be started from."""
+    return found.bad(FILES) or found.has(DAMAGED_PROFILE)
+
+
+_DAMAGE = (PROFILE, FILES)
+
+RULES = (
+    Rule(
+        "restore-backup",
+        Urgency.DAMAGE,
+        _DAMAGE,
+        Action.RESTORE,
+        LocalizedText(
+            "The profile is damaged and backups exist: restore the newest backup. Do not clear the session.",
+            "ملف الجلسة تالف وتوجد نسخ احتياطية: استعد أحدثها. لا تحذف الجلسة.",
+        ),
+        lambda found: damaged(found) and found.case.has_backup and not found.blocked and not found.restoring,
+    ),
+    Rule(
+        "restart-from-save",
+        Urgency.DAMAGE,
+        _DAMAGE,
+        Action.INITIALIZE,
+        LocalizedText(
+            "The profile is damaged and a local save exists: initialize the session to restore it. Do not clear the "
+            "session.",
+            "ملف الجلسة تالف ويوجد حفظ محلي: هيّئ الجلسة لاستعادته. لا تحذف الجلسة.",
+        ),
+        lambda found: (
+            damaged(found)
+            and found.case.has_save
+            and not found.case.has_backup
+            and not found.blocked
+            and not found.restoring
+        ),
+    ),
+    Rule(
+        "find-copies",
+        Urgency.DAMAGE,
+        _DAMAGE,
+        None,
+        LocalizedText(
+            "The profile is damaged, and whether backups exist is not known. Wait until the backup service answers.",
+            "ملف الجلسة تالف، ولا يُعرف هل توجد نسخ احتياطية. انتظر حتى تستجيب خدمة النسخ الاحتياطي.",
+        ),
+        lambda found: (
+            damaged(found)
+            and not found.case.has_save
+            and not found.case.has_backup
+            and not found.case.known_to_have_no_copy
+        ),
+    ),
+    Rule(
+        "clear-damaged",
+        Urgency.DAMAGE,
+        _DAMAGE,
+        Action.CLEAR,
+        LocalizedText(
+            "The profile is damaged and no copy of it exists: clear the session and link the phone again.",
+            "ملف الجلسة تالف ولا توجد أي نسخة منه: احذف الجلسة واربط الهاتف من جديد.",
+        ),
+        lambda found: damaged(found) and found.case.known_to_have_no_copy and not found.blocked and not found.restoring,
+    ),
+    Rule(
+        "shrink-profile",
+        Urgency.RESOURCE,
+        (SIZE,),
+        None,
+        LocalizedText(
+            "Delete old chats on the phone or raise MAX_SESSION_SIZE_MB. Caches are trimmed automatically.",
+            "احذف المحادثات القديمة من الهاتف أو ارفع MAX_SESSION_SIZE_MB. تُقلَّص الملفات المؤقتة تلقائيًا.",
+        ),
+        lambda found: found.bad(SIZE),
     ),
 )

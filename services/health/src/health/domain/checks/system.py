@@ -8,18 +8,34 @@ from health.domain.case import Case
 from health.domain.finding import Check, CheckCode, Finding, Problem, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.localized_text import LocalizedText, duration, megabytes, safe_text
+from health.domain.recommendations import Rule, Urgency
 from health.domain.samples import NatsSample
 from shared.contracts.sessions import State
 from shared.contracts.units import MEGABYTE
 
-NO_WORKER = LocalizedText("No browser worker answers. No session can run.", "لا يستجيب أي مشغّل. لا يمكن تشغيل أي جلسة.")
-SILENT_OWNER = LocalizedText(
-    "The worker that owns the session is silent. Another worker should take over.",
-    "المشغّل المسؤول عن الجلسة لا يستجيب. يجب أن يتولاها مشغّل آخر.",
+WORKER = CheckCode("WA-WORKER")
+STORE = CheckCode("WA-STORE")
+OWNERS = CheckCode("WA-OWNERS")
+DISK = CheckCode("WA-DISK")
+NATS = CheckCode("WA-NATS")
+
+NO_WORKER = Problem(
+    "no_worker",
+    LocalizedText("No browser worker answers. No session can run.", "لا يستجيب أي مشغّل. لا يمكن تشغيل أي جلسة."),
 )
-NO_CAPACITY = LocalizedText(
-    "No worker has taken the session, and no worker has capacity for another one.",
-    "لم يتولَّ أي مشغّل الجلسة، ولا يتسع أي مشغّل لجلسة أخرى.",
+SILENT_OWNER = Problem(
+    "silent_owner",
+    LocalizedText(
+        "The worker that owns the session is silent. Another worker should take over.",
+        "المشغّل المسؤول عن الجلسة لا يستجيب. يجب أن يتولاها مشغّل آخر.",
+    ),
+)
+NO_CAPACITY = Problem(
+    "no_capacity",
+    LocalizedText(
+        "No worker has taken the session, and no worker has capacity for another one.",
+        "لم يتولَّ أي مشغّل الجلسة، ولا يتسع أي مشغّل لجلسة أخرى.",
+    ),
 )
 
 
@@ -33,7 +49,7 @@ def examine_worker(case: Case) -> Finding:
     if owned and not case.owner_alive:
         return _silent_owner(case, limit)
     if case.should_run and not owned and all(w.free_capacity <= 0 for w in case.live_workers):
-        return Finding(Level.WARNING, "no capacity", "1 session", Problem.NO_CAPACITY, NO_CAPACITY)
+        return Finding(Level.WARNING, "no capacity", "1 session", NO_CAPACITY)
     return healthy(f"{len(case.live_workers)} alive", limit)
 
 
@@ -42,7 +58,7 @@ def _no_worker(case: Case, limit: str) -> Finding:
     if not case.silence_counts(heard):
         return unknown("not heard yet")
     began = heard or case.seen.listening_since
-    return Finding(Level.CRITICAL, "0 alive", limit, Problem.NO_WORKER, NO_WORKER, began)
+    return Finding(Level.CRITICAL, "0 alive", limit, NO_WORKER, began)
 
 
 def _silent_owner(case: Case, limit: str) -> Finding:
@@ -52,14 +68,19 @@ def _silent_owner(case: Case, limit: str) -> Finding:
     began = heard or case.seen.listening_since or case.now
     silent = case.age(began)
     level = Level.CRITICAL if silent > case.limits.takeover_seconds else Level.WARNING
-    return Finding(level, f"owner silent {duration(silent).en}", limit, Problem.SILENT_OWNER, SILENT_OWNER, began)
+    return Finding(level, f"owner silent {duration(silent).en}", limit, SILENT_OWNER, began)
 
 
-NO_BACKUP_SERVICE = LocalizedText(
-    "The backup service does not answer. No backups are made.",
-    "لا تستجيب خدمة النسخ الاحتياطي. لا تُنشأ أي نسخ احتياطية.",
+NO_BACKUP_SERVICE = Problem(
+    "no_backup_service",
+    LocalizedText(
+        "The backup service does not answer. No backups are made.",
+        "لا تستجيب خدمة النسخ الاحتياطي. لا تُنشأ أي نسخ احتياطية.",
+    ),
 )
-STORE_DOWN = LocalizedText("The backup storage cannot be used.", "لا يمكن استخدام مخزن النسخ الاحتياطية.")
+STORE_DOWN = Problem(
+    "store_down", LocalizedText("The backup storage cannot be used.", "لا يمكن استخدام مخزن النسخ الاحتياطية.")
+)
 
 
 def examine_backup_service(case: Case) -> Finding:
@@ -71,30 +92,37 @@ def examine_backup_service(case: Case) -> Finding:
     if live:
         down_since = max(replica.store_down_since or replica.seen_at for replica in live)
         said = next((safe_text(replica.store_error) for replica in live if replica.store_error), "")
-        return _no_backups(case, Problem.STORE_DOWN, STORE_DOWN, said or "store down", down_since)
+        return _no_backups(case, STORE_DOWN, said or "store down", down_since)
     known = case.seen.backup_replicas
     if not case.silence_counts(max((replica.seen_at for replica in known), default=None)):
         return unknown("not heard yet")
     began = max((r.store_down_since or r.seen_at for r in known), default=case.seen.listening_since)
-    return _no_backups(case, Problem.NO_BACKUP_SERVICE, NO_BACKUP_SERVICE, "0 alive", began or case.now)
+    return _no_backups(case, NO_BACKUP_SERVICE, "0 alive", began or case.now)
 
 
-def _no_backups(case: Case, problem: Problem, text: LocalizedText, value: str, began: datetime) -> Finding:
+def _no_backups(case: Case, problem: Problem, value: str, began: datetime) -> Finding:
     """Critical when this lasts, and at once where a restore waits for a backup."""
     long = case.age(began) > case.limits.store_down_critical_seconds
     level = Level.CRITICAL if long or case.state is State.RESTORING else Level.WARNING
-    return Finding(level, value, duration(case.limits.backup_silent_seconds).en, problem, text, began)
+    return Finding(level, value, duration(case.limits.backup_silent_seconds).en, problem, began)
 
 
-TWO_OWNERS = LocalizedText(
-    "Two workers act as the session's owner at the same time.", "يتصرف مشغّلان كمسؤولَين عن الجلسة في الوقت نفسه."
+TWO_OWNERS = Problem(
+    "two_owners",
+    LocalizedText(
+        "Two workers act as the session's owner at the same time.", "يتصرف مشغّلان كمسؤولَين عن الجلسة في الوقت نفسه."
+    ),
 )
-LATE_OWNER = LocalizedText(
-    "A worker that had lost the session still reported on it.", "أبلغ مشغّل عن الجلسة بعد أن فقدها."
+LATE_OWNER = Problem(
+    "late_owner",
+    LocalizedText("A worker that had lost the session still reported on it.", "أبلغ مشغّل عن الجلسة بعد أن فقدها."),
 )
-MANY_TAKEOVERS = LocalizedText(
-    "The session has changed its owner {count} times within {duration}.",
-    "عدد انتقالات الجلسة بين المشغّلات خلال {duration}: {count}.",
+MANY_TAKEOVERS = Problem(
+    "many_takeovers",
+    LocalizedText(
+        "The session has changed its owner {count} times within {duration}.",
+        "عدد انتقالات الجلسة بين المشغّلات خلال {duration}: {count}.",
+    ),
 )
 
 
@@ -106,17 +134,17 @@ def examine_owners(case: Case) -> Finding:
     twice = [duplicate.seen_at for duplicate in recent if duplicate.same_epoch]
     if twice or _held_twice(case):
         began = min(twice, default=None)
-        return Finding(Level.CRITICAL, "2 owners", "1 owner", Problem.TWO_OWNERS, TWO_OWNERS, began)
+        return Finding(Level.CRITICAL, "2 owners", "1 owner", TWO_OWNERS, began)
     takeovers = sum(case.age(at) <= window for at in case.seen.takeovers)
     allowed = case.limits.takeovers_allowed
     level = graded(takeovers, allowed, 2 * allowed)
     if level is not Level.CRITICAL and recent:
         began = min(duplicate.seen_at for duplicate in recent)
-        return Finding(Level.WARNING, "a late owner", "1 owner", Problem.LATE_OWNER, LATE_OWNER, began)
+        return Finding(Level.WARNING, "a late owner", "1 owner", LATE_OWNER, began)
     value, limit = f"{takeovers} takeovers", f"{allowed} takeovers"
     if level.bad:
-        text = MANY_TAKEOVERS.fill(count=takeovers, duration=duration(window))
-        return Finding(level, value, limit, Problem.MANY_TAKEOVERS, text)
+        problem = MANY_TAKEOVERS.fill(count=takeovers, duration=duration(window))
+        return Finding(level, value, limit, problem)
     return healthy(value, limit)
 
 
@@ -126,9 +154,12 @@ def _held_twice(case: Case) -> bool:
     return len(holds) > 1 and case.age(holds[1]) > case.limits.worker_silent_seconds
 
 
-LITTLE_DISK = LocalizedText(
-    "The worker's disk has {size} left. Snapshots and saves need space.",
-    "بقي في قرص المشغّل {size}. تحتاج اللقطات والحفظ المحلي إلى مساحة.",
+LITTLE_DISK = Problem(
+    "little_disk",
+    LocalizedText(
+        "The worker's disk has {size} left. Snapshots and saves need space.",
+        "بقي في قرص المشغّل {size}. تحتاج اللقطات والحفظ المحلي إلى مساحة.",
+    ),
 )
 
 
@@ -141,53 +172,63 @@ def examine_disk(case: Case) -> Finding:
     level = graded(-free, -warning, -critical)
     value, limit = f"{megabytes(free).en} free", megabytes(warning).en
     if level.bad:
-        return Finding(level, value, limit, Problem.LITTLE_DISK, LITTLE_DISK.fill(size=megabytes(free)))
+        return Finding(level, value, limit, LITTLE_DISK.fill(size=megabytes(free)))
     return healthy(value, limit)
 
 
-BUS_LOST = LocalizedText(
-    "The health service has lost NATS. Its information is out of date.",
-    "فقدت خدمة الصحة الاتصال بـ NATS. معلوماتها قديمة.",
+BUS_LOST = Problem(
+    "bus_lost",
+    LocalizedText(
+        "The health service has lost NATS. Its information is out of date.",
+        "فقدت خدمة الصحة الاتصال بـ NATS. معلوماتها قديمة.",
+    ),
 )
-MONITOR_SILENT = LocalizedText("The monitoring page of NATS does not answer.", "لا تستجيب صفحة مراقبة NATS.")
-NO_JETSTREAM = LocalizedText(
-    "NATS runs without JetStream. Nothing is stored.", "يعمل NATS دون JetStream. لا تُحفظ أي بيانات."
+MONITOR_SILENT = Problem(
+    "monitor_silent", LocalizedText("The monitoring page of NATS does not answer.", "لا تستجيب صفحة مراقبة NATS.")
 )
-JETSTREAM_FULL = LocalizedText(
-    "JetStream has used {percent} % of its storage.", "استهلك JetStream {percent} % من مساحته."
+NO_JETSTREAM = Problem(
+    "no_jetstream",
+    LocalizedText("NATS runs without JetStream. Nothing is stored.", "يعمل NATS دون JetStream. لا تُحفظ أي بيانات."),
 )
-SLOW_CONSUMERS = LocalizedText(
-    "NATS has cut off {count} clients that read too slowly.",
-    "قطع NATS الاتصال عن عملاء بطيئين في القراءة، وعددهم {count}.",
+JETSTREAM_FULL = Problem(
+    "jetstream_full",
+    LocalizedText("JetStream has used {percent} % of its storage.", "استهلك JetStream {percent} % من مساحته."),
+)
+SLOW_CONSUMERS = Problem(
+    "slow_consumers",
+    LocalizedText(
+        "NATS has cut off {count} clients that read too slowly.",
+        "قطع NATS الاتصال عن عملاء بطيئين في القراءة، وعددهم {count}.",
+    ),
 )
 
 
 def examine_nats(case: Case) -> Finding:
     if not case.listening:
-        return Finding(Level.CRITICAL, "lost", "connected", Problem.BUS_LOST, BUS_LOST)
+        return Finding(Level.CRITICAL, "lost", "connected", BUS_LOST)
     return healthy("connected") if case.seen.nats is None else _monitored(case, case.seen.nats)
 
 
 def _monitored(case: Case, nats: NatsSample) -> Finding:
     if not nats.reachable:
-        return Finding(Level.WARNING, "no answer", "answers", Problem.MONITOR_SILENT, MONITOR_SILENT)
+        return Finding(Level.WARNING, "no answer", "answers", MONITOR_SILENT)
     if not nats.jetstream:
-        return Finding(Level.CRITICAL, "no JetStream", "JetStream", Problem.NO_JETSTREAM, NO_JETSTREAM)
+        return Finding(Level.CRITICAL, "no JetStream", "JetStream", NO_JETSTREAM)
     share = nats.storage_bytes / nats.storage_limit_bytes if nats.storage_limit_bytes > 0 else 0.0
     limit = case.limits.jetstream_used_warning
     if share > limit:
         level = Level.CRITICAL if share > (1 + limit) / 2 else Level.WARNING
-        text = JETSTREAM_FULL.fill(percent=round(share * 100))
-        return Finding(level, f"{share:.0%} used", f"{limit:.0%}", Problem.JETSTREAM_FULL, text)
+        problem = JETSTREAM_FULL.fill(percent=round(share * 100))
+        return Finding(level, f"{share:.0%} used", f"{limit:.0%}", problem)
     if nats.new_slow_consumers > 0:
-        text = SLOW_CONSUMERS.fill(count=nats.new_slow_consumers)
-        return Finding(Level.WARNING, f"{nats.new_slow_consumers} slow", "0 slow", Problem.SLOW_CONSUMERS, text)
+        problem = SLOW_CONSUMERS.fill(count=nats.new_slow_consumers)
+        return Finding(Level.WARNING, f"{nats.new_slow_consumers} slow", "0 slow", problem)
     return healthy(f"{nats.connections} connections")
 
 
 CHECKS = (
     Check(
-        CheckCode.WORKER,
+        WORKER,
         LocalizedText("Browser worker", "مشغّل المتصفح"),
         LocalizedText(
             "A worker is alive, the session's owner above all, and has capacity for the session.",
@@ -204,7 +245,7 @@ CHECKS = (
         examine_worker,
     ),
     Check(
-        CheckCode.STORE,
+        STORE,
         LocalizedText("Backup service and storage", "خدمة النسخ الاحتياطي ومخزنها"),
         LocalizedText(
             "A backup replica is alive and can use its storage. Critical at once if a restore waits for it.",
@@ -221,7 +262,7 @@ CHECKS = (
         examine_backup_service,
     ),
     Check(
-        CheckCode.OWNERS,
+        OWNERS,
         LocalizedText("One owner", "مسؤول واحد"),
         LocalizedText(
             "Two workers never run one session. Signs of it: one epoch from two workers, two holders, a late owner, "
@@ -242,7 +283,7 @@ CHECKS = (
         critical_at_rest=True,
     ),
     Check(
-        CheckCode.DISK,
+        DISK,
         LocalizedText("Free disk space", "مساحة القرص المتاحة"),
         LocalizedText("The free space on the worker's disk.", "المساحة المتاحة في قرص المشغّل."),
         LocalizedText("Free up space or enlarge the volume.", "أفرغ مساحة أو كبّر القرص."),
@@ -250,7 +291,7 @@ CHECKS = (
         examine_disk,
     ),
     Check(
-        CheckCode.NATS,
+        NATS,
         LocalizedText("Message bus", "ناقل الرسائل"),
         LocalizedText(
             "NATS is reachable. With NATS_MONITOR_URL the check also covers JetStream, its storage and slow clients.",
@@ -263,5 +304,59 @@ CHECKS = (
         lambda t: f"lost: critical; storage above {t.jetstream_used_warning:.0%}, slow clients: warning",
         examine_nats,
         critical_at_rest=True,
+    ),
+)
+
+RULES = (
+    Rule(
+        "one-owner",
+        Urgency.FOUNDATION,
+        (OWNERS,),
+        None,
+        LocalizedText(
+            "Stop every other system that uses this session. Two systems at once can lose its login.",
+            "أوقف كل نظام آخر يستخدم هذه الجلسة. تشغيل نظامين معًا قد يُفقدها تسجيل الدخول.",
+        ),
+        lambda found: found.bad(OWNERS),
+    ),
+    Rule(
+        "mend-bus",
+        Urgency.FOUNDATION,
+        (NATS,),
+        None,
+        LocalizedText(
+            "Check the NATS server. Everything continues automatically when NATS is back.",
+            "افحص خادم NATS. يستمر كل شيء تلقائيًا عند عودته.",
+        ),
+        lambda found: found.bad(NATS),
+    ),
+    Rule(
+        "mend-worker",
+        Urgency.FOUNDATION,
+        (WORKER,),
+        None,
+        LocalizedText(
+            "Start or add a browser worker, and read its log.", "ابدأ تشغيل مشغّل متصفح أو أضف آخر، وراجع سجله."
+        ),
+        lambda found: found.bad(WORKER),
+    ),
+    Rule(
+        "mend-store",
+        Urgency.FOUNDATION,
+        (STORE,),
+        None,
+        LocalizedText(
+            "Check the backup service, the address of its S3 storage and the keys.",
+            "افحص خدمة النسخ الاحتياطي وعنوان مخزن S3 ومفاتيحه.",
+        ),
+        lambda found: found.bad(STORE),
+    ),
+    Rule(
+        "more-disk",
+        Urgency.RESOURCE,
+        (DISK,),
+        None,
+        LocalizedText("Free up space on the worker's disk or enlarge it.", "أفرغ مساحة في قرص المشغّل أو كبّره."),
+        lambda found: found.bad(DISK),
     ),
 )
