@@ -43,7 +43,7 @@ async def test_two_hundred_snapshots_under_a_writing_page_all_open_with_every_in
 async def test_nothing_of_the_databases_changes_during_the_pause_of_a_snapshot(tmp_path: Path) -> None:
     changed: list[set[Path]] = []
     with browser_stage(tmp_path) as stage:
-        async with writing(stage, megabytes=200) as (browser, store):
+        async with writing(stage, megabytes=40) as (browser, store):
             before: dict[Path, tuple[int, int]] = {}
 
             def freeze() -> None:

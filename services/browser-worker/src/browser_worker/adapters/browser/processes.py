@@ -25,9 +25,10 @@ import psutil
 
 from browser_worker.adapters.browsers_on_profile import processes_on
 
-STILL_SECONDS = 0.25
+STILL_SECONDS = 1.0
 """How long a freeze waits for the last thread. Threads stop within microseconds on an idle machine; on a busy one a
-thread must first be given a processor to end its system call, and until then it may still write."""
+thread must first be given a processor, or the disk, to end its system call, and until then it may still write. The
+longest wait stays far below what a doubt of the lease leaves until another worker may take over."""
 _STILL = frozenset("TtXxZ")
 _ROUNDS = 10
 _GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, ProcessLookupError)
