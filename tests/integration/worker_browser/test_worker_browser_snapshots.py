@@ -14,6 +14,7 @@ from browser_stage import BrowserStage, browser_stage, link
 from playwright.async_api import BrowserType, async_playwright
 
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.processes import BrowserProcesses
 from browser_worker.adapters.profile.store import DiskProfileStore
 from shared.browsers import find_browser
 from shared.clock import SystemClock
@@ -46,8 +47,11 @@ async def test_nothing_of_the_databases_changes_during_the_pause_of_a_snapshot(t
         async with writing(stage, megabytes=40) as (browser, store):
             before: dict[Path, tuple[int, int]] = {}
 
+            processes = BrowserProcesses(store.profile)
+
             def freeze() -> None:
                 browser.freeze()
+                assert processes.freeze(wait_seconds=4), "a slow disk keeps a thread in a system call"
                 before.update(state_of(store.profile))
 
             def thaw() -> None:
