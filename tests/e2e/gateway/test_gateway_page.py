@@ -20,7 +20,7 @@ from shared.browsers import find_browser
 from shared.clock import SystemClock
 from shared.contracts.commands import SendTest
 from shared.contracts.sessions import Pairing, SessionRecord, SessionStatus
-from shared.testing import NatsServer
+from shared.testing import NatsServer, eventually_sync
 
 pytestmark = pytest.mark.browser
 ARTEFACTS = Path(os.environ.get("TEST_ARTEFACTS", "test-artefacts"))
@@ -151,7 +151,9 @@ def test_from_login_over_the_code_to_connected_and_a_test_message(
         visit.shows("pairing")
         code = page.get_by_role("img", name=visit.texts["link.qr"])
         expect(code).to_be_visible()
-        assert page.wait_for_function("document.getElementById('qr').naturalWidth > 0")
+        eventually_sync(
+            lambda: page.evaluate("document.getElementById('qr').naturalWidth > 0"), message="the QR is drawn"
+        )
         first = code.get_attribute("src")
         visit.picture("qr")
 
