@@ -371,7 +371,7 @@ async def test_an_outage_of_nats_longer_than_the_ttl_changes_no_owner(server: Na
     server.kill()
     await eventually(lambda: outcomes.count(Outcome.UNKNOWN) >= 12, timeout=20.0)
     server.restart()
-    await eventually(lambda: outcomes[-1] is Outcome.HELD, timeout=30.0)
+    await eventually(lambda: outcomes[-1] is Outcome.HELD, timeout=10.0)
     held_from = len(outcomes)
     await eventually(lambda: len(outcomes) >= held_from + 12, timeout=20.0)
     assert Outcome.LOST not in outcomes

@@ -39,6 +39,7 @@ CONNECT_SECONDS = 2
 PING_SECONDS = 3.0
 PONG_SECONDS = 4.0
 RETRY = Backoff(first=0.1, longest=2.0)
+"""With little jitter (0.8 to 1.0 of the delay): an owner that comes back much later than a rival loses its lease."""
 MAX_REFUSALS = 3
 """Wrong credentials do not become right by asking again."""
 CLOSE_SECONDS = 1.0
@@ -188,7 +189,7 @@ class Connection:
                 if self._gives_up(error):
                     return
                 attempt += 1
-                await asyncio.sleep(RETRY.delay(attempt, random.random()))  # noqa: S311
+                await asyncio.sleep(RETRY.delay(attempt, random.uniform(0.6, 1.0)))  # noqa: S311
                 continue
             attempt = 0
             self._announce_connected(client)
