@@ -86,6 +86,11 @@ class System:
         headers = {"X-API-Key": self.key} | ({"Idempotency-Key": key} if key else {})
         return httpx.post(f"{self.url}{OLD_API}", json={"action": action, **fields}, headers=headers, timeout=8)
 
+    def last_log_lines(self, count: int = 40) -> list[tuple[str, str]]:
+        """(name, last lines) of what the supervisor printed and of the log of each process."""
+        logs = [*self.folder.glob("up.log"), *sorted((self.data / "logs").glob("*.log"))]
+        return [(log.name, "\n".join(log.read_text(errors="replace").splitlines()[-count:])) for log in logs]
+
     def state(self) -> str:
         """The state that a running worker reports; "" while none does, whatever a killed worker reported last."""
         try:

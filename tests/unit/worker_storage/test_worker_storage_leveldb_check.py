@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_profile import edit, log_bytes, make_database, table_bytes
 
-from browser_worker.adapters.profile.leveldb_check import check_database, never_opened
+from browser_worker.adapters.profile.leveldb_check import check_database, never_opened, records
 
 
 @pytest.fixture
@@ -80,6 +81,33 @@ def test_a_torn_tail_of_the_log_is_normal_wherever_it_tears(
     make_database(folder)
     cut(folder / "000004.log", size)
     assert check_database(folder) == []
+
+
+class GrowingFile(io.BytesIO):
+    """A log that a browser writes: after each read, `grown` more bytes of it are there."""
+
+    def __init__(self, data: bytes, size: int, grown: int) -> None:
+        super().__init__(data[:size])
+        self._data = data
+        self._size = size
+        self._grown = grown
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        at = self.tell()
+        self._size += self._grown
+        self.seek(0)
+        self.write(self._data[: self._size])
+        self.seek(at)
+        return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(size=st.integers(0, 100_000), grown=st.integers(1, 70_000))
+def test_a_log_that_grows_while_it_is_read_is_whole(size: int, grown: int) -> None:
+    written = [bytes([number % 251]) * 7001 for number in range(14)]
+    found = list(records(GrowingFile(log_bytes(written), size, grown), "000004.log"))
+    assert found == written[: len(found)]
 
 
 @settings(max_examples=60, deadline=None)

@@ -75,7 +75,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, options: ServerOptions, make: Callable[[], Lifecycle]) -> None:
         self._options = options
         self._make = make
-        self._lifecyclecycle: Lifecycle | None = None
+        self._lifecycle: Lifecycle | None = None
         super().__init__()
 
     def load_config(self) -> None:

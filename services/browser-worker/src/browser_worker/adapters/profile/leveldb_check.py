@@ -120,9 +120,15 @@ def _read_version(manifest: Path) -> Version:
 
 
 def records(file: BinaryIO, name: str) -> Iterator[bytes]:
-    """The records of a LevelDB log up to a torn tail. Raises DamagedDatabase for a fault before the tail."""
+    """The records of a LevelDB log up to a torn tail. Raises DamagedDatabase for a fault before the tail.
+
+    A block that is short ends the log, even when a browser that writes it has made the file longer by the next read:
+    what is then read would begin in the middle of a block.
+    """
     parts: list[bytes] | None = None
-    while block := file.read(_BLOCK_BYTES):
+    block = bytes(_BLOCK_BYTES)
+    while len(block) == _BLOCK_BYTES:
+        block = file.read(_BLOCK_BYTES)
         for kind, payload in _fragments(block, name):
             if (kind in (_MIDDLE, _LAST)) != (parts is not None):
                 raise DamagedDatabase(f"{name} is damaged: a record is out of order")
