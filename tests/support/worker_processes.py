@@ -318,8 +318,9 @@ def lives(process: psutil.Process) -> bool:
 
 
 def stopped(processes: list[psutil.Process]) -> bool:
-    """Every one of them is in state T."""
-    return bool(processes) and all(process.status() == psutil.STATUS_STOPPED for process in processes)
+    """Every one of them that still lives is in state T, and one does live. A helper process may have ended before."""
+    living = [process for process in processes if lives(process)]
+    return bool(living) and all(process.status() == psutil.STATUS_STOPPED for process in living)
 
 
 def _command(process: psutil.Process) -> str:
