@@ -34,7 +34,8 @@ LIMIT = "192MiB"
 @contextmanager
 def store_with_limit(folder: Path) -> Iterator[psutil.Process]:
     folder.mkdir()
-    chosen = ports.choose([port.name for port in S3_SERVICE.ports], {})
+    with ports.Reservations() as reservations:
+        chosen = ports.choose([port.name for port in S3_SERVICE.ports], {}, reservations)
     name, *arguments = S3_SERVICE.command
     keys = {use.variable: f"bench-{number:020}" for number, use in enumerate(S3_SERVICE.secrets)}
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), **S3_SERVICE.environment, **keys, "GOMEMLIMIT": LIMIT}

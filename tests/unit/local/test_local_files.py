@@ -6,7 +6,11 @@ import base64
 import json
 import socket
 import stat
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -100,25 +104,57 @@ def test_a_data_folder_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> Non
         pytest.fail("a file was locked as a folder")
 
 
-def test_chosen_ports_stay_when_they_are_free_and_differ_from_each_other() -> None:
+@pytest.fixture
+def reservations() -> Iterator[ports.Reservations]:
+    with ports.Reservations() as made:
+        yield made
+
+
+def test_chosen_ports_stay_when_they_are_free_and_differ_from_each_other(reservations: ports.Reservations) -> None:
     names = [f"port-{number}" for number in range(14)]
-    first = ports.choose(names, {})
+    first = ports.choose(names, {}, reservations)
     assert len(set(first.values())) == len(names)
-    assert ports.choose(names, first) == first
+    assert ports.choose(names, first, reservations) == first
 
 
-def test_a_kept_port_that_somebody_took_is_chosen_anew() -> None:
+def test_systems_that_start_together_never_choose_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "LAST", ports.FIRST + 100)  # no server listens yet, so every port looks free to each
+    names = [f"port-{number}" for number in range(14)]
+    with ports.Reservations() as one, ports.Reservations() as another:
+        first = ports.choose(names, {}, one)
+        assert not set(first.values()) & set(ports.choose(names, first, another).values())
+    with ports.Reservations() as later:
+        assert ports.choose(names, first, later) == first
+
+
+def test_a_reservation_ends_with_its_process() -> None:
+    port = ports.LAST
+    code = (
+        "from persistent_session.stack.ports import Reservations\n"
+        f"held = Reservations(); print(held.take({port}), flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE, stdout=PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "True\n"
+        with ports.Reservations() as mine:
+            assert not mine.take(port)
+            holder.kill()
+            holder.wait()
+            assert mine.take(port)
+
+
+def test_a_kept_port_that_somebody_took_is_chosen_anew(reservations: ports.Reservations) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         kept = {"a": taken.getsockname()[1]}
         assert not ports.is_free(kept["a"])
-        assert ports.choose(["a"], kept)["a"] != kept["a"]
+        assert ports.choose(["a"], kept, reservations)["a"] != kept["a"]
 
 
-def test_two_names_never_get_the_same_kept_port() -> None:
-    port = ports.choose(["a"], {})["a"]
-    chosen = ports.choose(["a", "b"], {"a": port, "b": port})
+def test_two_names_never_get_the_same_kept_port(reservations: ports.Reservations) -> None:
+    port = ports.choose(["a"], {}, reservations)["a"]
+    chosen = ports.choose(["a", "b"], {"a": port, "b": port}, reservations)
     assert chosen["a"] == port
     assert chosen["b"] != port
 

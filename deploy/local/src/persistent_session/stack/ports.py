@@ -1,7 +1,8 @@
 """Ports of this machine: free ports, the ports of the earlier run, the program that listens on a port.
 
 The chosen ports lie below the range that the kernel gives to outgoing connections, so a stopped server finds its port
-free when it starts again. The trap: a free port is only likely to be free until a server listens on it.
+free when it starts again. The trap: a port looks free until its server listens, seconds after it was chosen, and a
+system that starts in these seconds would choose it too. So a system reserves its ports.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -50,23 +52,58 @@ def next_free(after: int, host: str = "127.0.0.1") -> int:
     return next((port for port in candidates if is_free(port, host)), 0)
 
 
-def choose(names: Iterable[str], earlier: Mapping[str, int], *, avoid: Iterable[int] = ()) -> dict[str, int]:
-    """A port for each name, all different: the port of the earlier run where it is still free, else a new one."""
+class Reservations:
+    """The ports that no other system on this machine may choose, until the context or this process ends.
+
+    A reservation is a unix socket of an abstract name: the kernel allows each name once in a network namespace, which
+    is the scope of a port, and takes it back when the process dies. Nobody can connect to it, because it does not
+    listen. Only Linux knows abstract names; elsewhere nothing is reserved.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, socket.socket] = {}
+
+    def take(self, port: int) -> bool:
+        """False when another system holds the port. Idempotent."""
+        if port in self._held or sys.platform != "linux":
+            return True
+        held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            held.bind(f"\0persistent-session-port-{port}")
+        except OSError:
+            held.close()
+            return False
+        self._held[port] = held
+        return True
+
+    def __enter__(self) -> Reservations:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._held:
+            self._held.popitem()[1].close()
+
+
+def choose(
+    names: Iterable[str], earlier: Mapping[str, int], reservations: Reservations, *, avoid: Iterable[int] = ()
+) -> dict[str, int]:
+    """A reserved port for each name, all different: the port of the earlier run where it is still free, else a new
+    one."""
     taken: set[int] = set(avoid)
     chosen: dict[str, int] = {}
     for name in names:
         port = earlier.get(name, 0)
-        if port in taken or not _usable(port):
-            port = _new(taken)
+        if port in taken or not _usable(port) or not reservations.take(port):
+            port = _new(taken, reservations)
         chosen[name] = port
         taken.update({port, port + DERIVED})
     return chosen
 
 
-def _new(taken: set[int]) -> int:
+def _new(taken: set[int], reservations: Reservations) -> int:
     candidates = [port for port in range(FIRST, LAST) if port not in taken and port + DERIVED not in taken]
     random.shuffle(candidates)
-    return next(port for port in candidates if _usable(port))
+    return next(port for port in candidates if _usable(port) and reservations.take(port))
 
 
 def _usable(port: int) -> bool:

@@ -24,12 +24,12 @@ class Prepared:
     specs: tuple[ProcessSpec, ...]
 
 
-def prepare(settings: StackSettings, environ: Mapping[str, str]) -> Prepared:
+def prepare(settings: StackSettings, environ: Mapping[str, str], reservations: ports.Reservations) -> Prepared:
     """Raises CliError when a program, a port or a folder is missing."""
     _check_gateway_port(settings)
     programs = find_programs(environ)
     keys = open_keys(settings.data, make_api_key=not settings.api_key)
-    chosen = _choose_ports(settings)
+    chosen = _choose_ports(settings, reservations)
     _make_folders(settings)
     _write_nats_config(settings, keys, chosen)
     specs = plan(settings, ports=chosen, keys=keys, programs=programs, environ=environ)
@@ -53,9 +53,9 @@ def _by_holder(port: int) -> str:
     return f" by {program}" if program else ""
 
 
-def _choose_ports(settings: StackSettings) -> dict[str, int]:
+def _choose_ports(settings: StackSettings, reservations: ports.Reservations) -> dict[str, int]:
     earlier = ports.read(settings.data.ports)
-    chosen = ports.choose(chosen_ports(demo=settings.demo), earlier, avoid=(settings.gateway_port,))
+    chosen = ports.choose(chosen_ports(demo=settings.demo), earlier, reservations, avoid=(settings.gateway_port,))
     before = earlier.get("standin-web")
     if settings.demo and before and before != chosen["standin-web"]:
         raise CliError(

@@ -24,6 +24,7 @@ from persistent_session.stack import logs, running_stack, stale_processes
 from persistent_session.stack.console_output import ConsoleOutput
 from persistent_session.stack.lock_file import locked
 from persistent_session.stack.plan import LOOPBACK, phone_url, standin_control_url, web_url
+from persistent_session.stack.ports import Reservations
 from persistent_session.stack.preparation import Prepared, prepare
 from persistent_session.stack.running_stack import RunningStack, StandIn
 from persistent_session.stack.supervisor import Supervisor
@@ -40,9 +41,9 @@ PAGE = "/persistent-session"
 
 def run_stack(settings: StackSettings, environ: Mapping[str, str], output: ConsoleOutput) -> int:
     """Start everything, wait for a signal, stop everything; the exit code. Raises CliError when the start fails."""
-    with locked(settings.data):
+    with locked(settings.data), Reservations() as reservations:
         _end_stale_processes(settings.data, output)
-        prepared = prepare(settings, environ)
+        prepared = prepare(settings, environ, reservations)
         try:
             return asyncio.run(_run(settings, prepared, output))
         finally:
