@@ -23,6 +23,8 @@ from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 from shared.testing import NatsServer, eventually_sync, free_port
 
+TOKEN = "lets-the-test-read-metrics"
+
 
 def fresh_status(session: str, **changes: object) -> SessionStatus:
     """The status of a session with nothing wrong, as of now."""
@@ -48,8 +50,9 @@ class HealthProcess:
         self._env = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             "NATS_URL": nats.url,
-            "NATS_MONITOR_URL": nats.monitor_url,
+            "NATS_MONITOR_NKEY_SEED": nats.monitor_seed,
             "HTTP_PORT": str(self._port),
+            "METRICS_TOKEN": TOKEN,
             "CLIENT_ID": session,
             "INSTANCE": "health-test",
             **settings,
@@ -84,7 +87,8 @@ class HealthProcess:
 
     def get(self, path: str) -> httpx.Response:
         with suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{self._port}{path}", timeout=3, trust_env=False)
+            address, headers = f"http://127.0.0.1:{self._port}{path}", {"Authorization": f"Bearer {TOKEN}"}
+            return httpx.get(address, headers=headers, timeout=3, trust_env=False)
         return httpx.Response(0)
 
     def metric(self, line: str) -> float | None:

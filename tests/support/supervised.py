@@ -13,7 +13,8 @@ from rich.console import Console
 from persistent_session.data_folder import DataFolder
 from persistent_session.stack import stale_processes
 from persistent_session.stack.console_output import ConsoleOutput
-from persistent_session.stack.plan import MARK, ProcessSpec, Ready
+from persistent_session.stack.plan import MARK, ProcessSpec
+from persistent_session.stack.readiness import AnswersHttp, Ready
 from persistent_session.stack.supervisor import Supervisor
 from shared.clock import SystemClock
 
@@ -28,7 +29,7 @@ def fake(
         name=name,
         argv=(sys.executable, "-S", FAKE, name, str(port), str(folder / "journal"), *words),
         env={MARK: str(folder)},
-        ready=Ready(url=f"http://127.0.0.1:{port}/", seconds=ready_seconds, required=required),
+        ready=Ready(sign=AnswersHttp(url=f"http://127.0.0.1:{port}/"), seconds=ready_seconds, required=required),
         stop_seconds=stop_seconds,
         stage=stage,
         death_signal=death_signal,

@@ -24,8 +24,6 @@ OPEN = {
     "/static/<path:filename>",
 }
 """Routes that need no key."""
-OWN_LOCK = {"/metrics": 200, "/persistent-session/logout": 200}
-"""Routes with a check of their own: open to this machine, and harmless without a login."""
 LOGIN, LOGOUT, PAGE = "/persistent-session/login", "/persistent-session/logout", "/persistent-session"
 ORIGIN = {"Origin": "http://localhost"}
 
@@ -56,9 +54,7 @@ def test_every_route_is_locked_but_for_the_few_that_must_be_open(
     seen = set()
     for rule, method in routes(gateway):
         seen.add(rule)
-        if rule in OPEN or (rule in OWN_LOCK and not headers):
-            continue
-        if rule == LOGOUT:
+        if rule in OPEN or rule == LOGOUT:  # which is harmless without a login
             continue
         answer = ask(client, rule, method, headers)
         assert answer.status_code == 401, (rule, method)
@@ -204,12 +200,14 @@ def test_logging_out_takes_the_cookie_away_and_needs_the_token(client: FlaskClie
     assert client.get(API).status_code == 401
 
 
-def test_metrics_are_for_this_machine_the_token_and_the_key(
+def test_metrics_are_for_the_token_and_the_key_and_not_for_this_machine(
     client: FlaskClient, open_gateway: Callable[..., Gateway]
 ) -> None:
-    assert client.get("/metrics").status_code == 200
+    for address in ("127.0.0.1", "::1", "10.0.0.9"):
+        refused = client.get("/metrics", environ_base={"REMOTE_ADDR": address})
+        assert (refused.status_code, "wa_" in refused.text, "METRICS_TOKEN" in refused.text) == (401, False, True)
     assert client.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 401
-    assert client.get("/metrics", environ_base={"REMOTE_ADDR": "10.0.0.9"}).status_code == 401
+    assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 401
     assert client.get("/metrics", environ_base={"REMOTE_ADDR": "10.0.0.9"}, headers=KEY).status_code == 200
     assert client.get("/metrics", headers={"X-API-Key": "wrong"}).status_code == 401
     with_token = open_gateway(metrics_token="scrape-me").app.test_client()
@@ -224,7 +222,7 @@ def test_metrics_are_for_this_machine_the_token_and_the_key(
 def test_metrics_have_no_address_or_number_as_label(client: FlaskClient) -> None:
     client.get("/api/201234567890", headers=KEY)
     client.open("/x", method="BREW", headers=KEY)
-    text = client.get("/metrics").text
+    text = client.get("/metrics", headers=KEY).text
     assert "201234567890" not in text
     assert "BREW" not in text
     assert 'method="other",route="none"' in text

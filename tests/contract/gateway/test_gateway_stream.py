@@ -86,10 +86,10 @@ def test_more_streams_than_slots_get_503_and_a_slot_is_given_back(open_gateway: 
         assert (full.status_code, full.json["code"]) == (503, "busy")
         assert int(full.headers["Retry-After"]) > 0
         assert client.get(API, headers=KEY).status_code == 200
-        assert "wa_gateway_streams 2.0" in client.get("/metrics").text
+        assert "wa_gateway_streams 2.0" in client.get("/metrics", headers=KEY).text
     with stream(client), stream(client):
         pass
-    assert "wa_gateway_streams 0.0" in client.get("/metrics").text
+    assert "wa_gateway_streams 0.0" in client.get("/metrics", headers=KEY).text
 
 
 def test_a_stream_ends_when_the_gateway_stops(

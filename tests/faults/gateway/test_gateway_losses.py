@@ -148,7 +148,7 @@ def test_clients_that_vanish_give_their_slots_back(own_nats: NatsServer, owner: 
             each.close()
 
         def free() -> bool:
-            return "wa_gateway_streams 0.0" in httpx.get(f"{gateway.url}/metrics").text
+            return "wa_gateway_streams 0.0" in httpx.get(f"{gateway.url}/metrics", headers=KEY).text
 
         eventually_sync(free, timeout=20, interval=0.5, message="the heartbeats found the dead clients")
 

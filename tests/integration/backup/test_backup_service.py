@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from backup_support import MASTER_KEY, BackupService, Client, Owner, Tree, connect, serving
+from backup_support import MASTER_KEY, METRICS_TOKEN, BackupService, Client, Owner, Tree, connect, serving
 from documented_keys import DOCUMENTED_KEYS
 
 from backup.domain import layout
@@ -48,8 +48,9 @@ def port_of(service: BackupService) -> int:
 
 
 def fetch(url: str) -> tuple[int, str]:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

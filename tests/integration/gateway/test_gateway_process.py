@@ -52,10 +52,11 @@ def test_without_a_key_it_ends_at_once_with_one_line() -> None:
 
 
 def test_a_private_port_serves_health_and_metrics(nats: NatsServer, owner: Owner, tmp_path: Path) -> None:
-    port = free_port()
-    with GatewayProcess(nats.url, tmp_path / "gateway.log", HTTP_PORT=str(port)):
-        assert httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200
-        assert "wa_gateway_requests_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    port, token = free_port(), {"Authorization": "Bearer scrape-me"}
+    with GatewayProcess(nats.url, tmp_path / "gateway.log", HTTP_PORT=str(port), METRICS_TOKEN="scrape-me"):
+        assert httpx.get(f"http://127.0.0.1:{port}/health/ready", headers=token).status_code == 200
+        assert "wa_gateway_requests_total" in httpx.get(f"http://127.0.0.1:{port}/metrics", headers=token).text
+        assert httpx.get(f"http://127.0.0.1:{port}/metrics").status_code == 401
 
 
 def test_commands_work_in_either_worker_class(gateway: GatewayProcess) -> None:

@@ -10,8 +10,12 @@ from health_samples import NUMBER
 from health_system import HealthProcess, OtherServices, fresh_status, other_services
 from prometheus_client.parser import text_string_to_metric_families
 
-from health.adapters.nats_monitor import HttpNatsMonitor
-from shared.bus import Bus
+from health.adapters import nats_monitor
+from health.adapters.nats_monitor import SystemAccountMonitor
+from shared.bus import Bus, BusOptions
+from shared.bus.connection import Connection
+from shared.bus.credentials import new_seed
+from shared.bus.transport import Incoming
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.errors import Invalid
@@ -128,8 +132,12 @@ async def test_live_and_ready_are_answered(stage: OtherServices, service: Health
     assert service.get("/health/ready").status_code == 200
 
 
-async def test_the_monitoring_page_of_a_real_server_is_read(nats: NatsServer) -> None:
-    monitor = HttpNatsMonitor(nats.monitor_url, SystemClock())
+def _monitor(url: str, seed: str) -> SystemAccountMonitor:
+    return SystemAccountMonitor(BusOptions(url=url, nkey_seed=seed, name="monitor"), SystemClock())
+
+
+async def test_a_real_server_tells_the_user_of_its_system_account_how_it_is(nats: NatsServer) -> None:
+    monitor = _monitor(nats.url, nats.monitor_seed)
     try:
         sample = await monitor.sample()
     finally:
@@ -139,15 +147,54 @@ async def test_the_monitoring_page_of_a_real_server_is_read(nats: NatsServer) ->
     assert sample.storage_limit_bytes > 0
 
 
-@pytest.mark.parametrize("mode", ["refuse", "hang", "cut", "403"])
-async def test_a_monitoring_page_without_a_sensible_answer_is_not_reachable(nats: NatsServer, mode: str) -> None:
-    proxy = FaultProxy(nats.monitor_url, mode=mode, cut_after_bytes=40).start()
-    monitor = HttpNatsMonitor(proxy.url, SystemClock())
+@pytest.mark.parametrize("mode", ["refuse", "hang", "cut"])
+async def test_a_server_without_a_sensible_answer_is_not_reachable_and_found_again(nats: NatsServer, mode: str) -> None:
+    proxy = FaultProxy(nats.url, mode=mode, cut_after_bytes=40).start()
+    monitor = _monitor(proxy.url, nats.monitor_seed)
+    try:
+        assert (await monitor.sample()).reachable is False
+        proxy.mode = "pass"
+        assert (await monitor.sample()).reachable is True
+        proxy.mode = mode
+        await eventually(lambda: _is_unreachable(monitor), timeout=15)
+        proxy.mode = "pass"
+        await eventually(lambda: _is_reachable(monitor), timeout=15)
+    finally:
+        await monitor.close()
+        proxy.stop()
+
+
+async def _is_reachable(monitor: SystemAccountMonitor) -> bool:
+    return (await monitor.sample()).reachable
+
+
+async def _is_unreachable(monitor: SystemAccountMonitor) -> bool:
+    return not await _is_reachable(monitor)
+
+
+@pytest.mark.parametrize("seed", ["SUAWRONG", new_seed()], ids=["garbage", "unknown"])
+async def test_a_wrong_key_for_the_system_account_is_a_server_that_does_not_answer(nats: NatsServer, seed: str) -> None:
+    monitor = _monitor(nats.url, seed)
+    assert (await monitor.sample()).reachable is False
+    await monitor.close()
+
+
+@pytest.mark.parametrize("answer", [b"", b"{", b'{"data": []}', b'{"data": {"server_id": 1}}'])
+async def test_garbage_is_no_answer(nats: NatsServer, answer: bytes) -> None:
+    ordinary = BusOptions(url=nats.url, name="garbage")
+    server = Connection(ordinary)
+    await server.open(10.0)
+
+    async def reply(incoming: Incoming) -> None:
+        await server.publish(incoming.reply, answer)
+
+    await server.subscribe(nats_monitor.SUBJECT, "", reply)
+    monitor = SystemAccountMonitor(ordinary, SystemClock())
     try:
         assert (await monitor.sample()).reachable is False
     finally:
         await monitor.close()
-        proxy.stop()
+        await server.close()
 
 
 def test_it_stops_in_order_and_quickly(nats: NatsServer, tmp_path: Path) -> None:

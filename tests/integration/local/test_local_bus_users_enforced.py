@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-import httpx
 import pytest
 
-from persistent_session.services.bus_users import BACKUP, BUS_USERS, GATEWAY, HEALTH, SETUP, WORKER
+from persistent_session.services.bus_users import BACKUP, BUS_USERS, GATEWAY, HEALTH, MONITOR, SETUP, WORKER
 from persistent_session.stack import nats
 from shared.bus import Bus, BusOptions, Call, Lease, create_streams
+from shared.bus.connection import Connection
 from shared.bus.credentials import new_seed, public_key
+from shared.bus.transport import Incoming
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.backups import LIST_BACKUPS, READ_CHUNK, STORE_SNAPSHOT, Backups, ListBackups, ReadChunk
@@ -20,7 +22,7 @@ from shared.contracts.events import BackupFailed, SessionCleared
 from shared.contracts.health import JUDGE, HealthReport, Judge
 from shared.contracts.sessions import LeaseRecord, SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
-from shared.testing import eventually, eventually_sync, free_ports
+from shared.testing import eventually, eventually_sync, free_port
 from shared.testing.process import Process, program
 
 CLOCK = SystemClock()
@@ -36,26 +38,24 @@ def seeds() -> dict[str, str]:
 def nats_url(seeds: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a nats-server that runs with the configuration of the local mode and no other argument."""
     folder = tmp_path_factory.mktemp("nats")
-    client_port, monitor_port = free_ports(2)
+    port = free_port()
     config = nats.config(
         store=folder / "store",
-        ports={"nats": client_port, "nats-monitor": monitor_port},
+        ports={"nats": port},
         public_keys={service: public_key(seed) for service, seed in seeds.items()},
     )
     (folder / "nats.conf").write_text(config)
     server = Process([program("nats-server"), "-c", str(folder / "nats.conf")], log_file=folder / "nats.log")
     try:
-        eventually_sync(lambda: _is_healthy(monitor_port), timeout=20)
-        yield f"nats://127.0.0.1:{client_port}"
+        eventually_sync(lambda: _listens(port), timeout=20)
+        yield f"nats://127.0.0.1:{port}"
     finally:
         server.stop()
 
 
-def _is_healthy(monitor_port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{monitor_port}/healthz", trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -246,6 +246,33 @@ async def test_a_service_cannot_command_another_beyond_its_part(connect_as: As, 
     bus = await connect_as(service)
     with pytest.raises(Refused):
         await bus.request(subject, BackUpNow(), Accepted, timeout=5)
+
+
+async def test_the_monitor_asks_how_the_server_is_and_nothing_else(nats_url: str, seeds: dict[str, str]) -> None:
+    monitor = Connection(BusOptions(url=nats_url, nkey_seed=seeds[MONITOR], name=MONITOR))
+    await monitor.open(10.0)
+    try:
+        answer = await monitor.request("$SYS.REQ.SERVER.PING.VARZ", b"", timeout=5.0)
+        assert b'"jetstream"' in answer.data
+        for subject in ("$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.PING.JSZ", "$SYS.REQ.ACCOUNT.G.CONNZ", "wa.x"):
+            with pytest.raises(Refused):
+                await monitor.request(subject, b"", timeout=5.0)
+        for subject in ("$SYS.>", "wa.>", ">", "_INBOX.>"):
+            with pytest.raises(Refused):
+                await monitor.subscribe(subject, "", _ignore)
+    finally:
+        await monitor.close()
+
+
+async def _ignore(_: Incoming) -> None:
+    pass
+
+
+@pytest.mark.parametrize("user", [user for user in BUS_USERS if user != MONITOR])
+@pytest.mark.parametrize("subject", ["$SYS.REQ.SERVER.PING.VARZ", "$SYS.REQ.SERVER.PING", "$SYS.REQ.SERVER.X.RELOAD"])
+async def test_nobody_else_asks_the_server(connect_as: As, user: str, subject: str) -> None:
+    with pytest.raises(Refused):
+        await (await connect_as(user)).request(subject, BackUpNow(), Accepted, timeout=5)
 
 
 async def test_no_service_can_make_or_delete_a_stream(connect_as: As) -> None:

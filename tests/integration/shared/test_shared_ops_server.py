@@ -13,6 +13,10 @@ from shared.contracts.metrics import BACKUP_FAILED, BACKUP_STORE_SECONDS
 from shared.runtime import Metrics, OpsServer, ops_server
 from shared.testing import FakeBus
 
+TOKEN = "lets-a-scraper-in"
+OPERATOR = ("Host: x", f"Authorization: Bearer {TOKEN}")
+LOCKED = ("/health/ready", "/metrics", "/metrics?x=/health/live", "/health/live/", "/nothing")
+
 
 class Readiness:
     answer = (True, "")
@@ -33,7 +37,7 @@ def readiness() -> Readiness:
 
 @pytest.fixture
 async def ops(metrics: Metrics, readiness: Readiness) -> AsyncIterator[OpsServer]:
-    server = OpsServer(metrics, host="127.0.0.1", port=0, ready=readiness)
+    server = OpsServer(metrics, host="127.0.0.1", port=0, token=TOKEN, ready=readiness)
     await server.start()
     yield server
     await server.stop()
@@ -51,8 +55,14 @@ async def ask(server: OpsServer, request: bytes) -> tuple[int, dict[str, str], b
     return int(first.split(" ")[1]), dict(line.lower().split(": ", 1) for line in rest), body
 
 
-async def get(server: OpsServer, path: str) -> tuple[int, bytes]:
-    status, _, body = await ask(server, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+def request(path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", *headers, "", ""]).encode()
+
+
+async def get(server: OpsServer, path: str, *headers: str) -> tuple[int, bytes]:
+    """With the token, unless other `headers` are given."""
+    status, answered, body = await ask(server, request(path, *(headers or OPERATOR)))
+    assert not any(name.startswith("access-control-") for name in answered)
     return status, body
 
 
@@ -74,7 +84,7 @@ async def test_metrics_are_what_prometheus_reads(ops: OpsServer, metrics: Metric
     bus = FakeBus()
     bus.counts["late"] = 2
     metrics.watch_bus(bus)
-    status, headers, body = await ask(ops, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    status, headers, body = await ask(ops, request("/metrics", *OPERATOR))
     assert status == 200
     assert headers["content-type"].startswith("text/plain")
     assert int(headers["content-length"]) == len(body)
@@ -88,6 +98,61 @@ async def test_metrics_are_what_prometheus_reads(ops: OpsServer, metrics: Metric
     assert values["wa_bus_connected",] == 1
     assert values["wa_bus_faults_total", "late"] == 2
     assert values["process_resident_memory_bytes",] > 0
+
+
+@pytest.mark.parametrize("path", LOCKED)
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        f"Basic {TOKEN}",
+        TOKEN,
+        f"Bearer {TOKEN}x",
+        f"Bearer {TOKEN[:-1]}",
+    ],
+)
+async def test_without_the_token_nothing_but_life_is_told(
+    ops: OpsServer, readiness: Readiness, path: str, authorization: str | None
+) -> None:
+    readiness.answer = (False, "the bus is lost")
+    key = [] if authorization is None else [f"Authorization: {authorization}"]
+    status, body = await get(ops, path, "Host: 127.0.0.1", *key)
+    assert (status, body) == (401, ops_server.HOW_TO_SEND)
+    assert await get(ops, "/health/live", "Host: 127.0.0.1", *key) == (200, b"alive\n")
+
+
+@pytest.mark.parametrize("path", LOCKED)
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "localhost:1:2"])
+async def test_under_a_strangers_name_nothing_but_life_is_told_whoever_asks(
+    ops: OpsServer, path: str, host: str
+) -> None:
+    assert (await get(ops, path, f"Host: {host}", f"Authorization: Bearer {TOKEN}"))[0] == 421
+    assert (await get(ops, "/health/live", f"Host: {host}"))[0] == 200
+
+
+async def test_a_request_without_a_name_is_told_nothing_but_life(ops: OpsServer) -> None:
+    key = f"Authorization: Bearer {TOKEN}".encode()
+    assert (await ask(ops, b"GET /metrics HTTP/1.0\r\n" + key + b"\r\n\r\n"))[0] == 421
+    assert (await ask(ops, b"GET /health/live HTTP/1.0\r\n\r\n"))[0] == 200
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer ", "Bearer x"])
+async def test_a_server_without_a_token_says_how_to_set_it_and_nothing_else(
+    metrics: Metrics, readiness: Readiness, authorization: str
+) -> None:
+    server = OpsServer(metrics, host="127.0.0.1", port=0, token="", ready=readiness)
+    await server.start()
+    try:
+        for path in LOCKED:
+            status, body = await get(server, path, "Host: x", f"Authorization: {authorization}")
+            assert (status, b"METRICS_TOKEN_FILE" in body, b"wa_" in body) == (403, True, False)
+        assert (await get(server, "/health/live", "Host: x"))[0] == 200
+    finally:
+        await server.stop()
 
 
 async def test_unknown_paths_and_methods_are_refused(ops: OpsServer) -> None:
@@ -111,6 +176,14 @@ async def test_a_client_that_says_nothing_does_not_keep_others_waiting_or_the_st
     silent = [await asyncio.open_connection("127.0.0.1", ops.port) for _ in range(10)]
     assert (await get(ops, "/health/live"))[0] == 200
     await asyncio.wait_for(ops.stop(), 4.0)
+    for _, writer in silent:
+        writer.close()
+
+
+async def test_clients_that_say_nothing_keep_nobody_out_however_many_they_are(ops: OpsServer) -> None:
+    silent = [await asyncio.open_connection("127.0.0.1", ops.port) for _ in range(4 * ops_server.MAX_CLIENTS)]
+    assert await asyncio.wait_for(get(ops, "/health/live"), ops_server.READ_SECONDS / 2) == (200, b"alive\n")
+    assert await asyncio.wait_for(silent[0][0].read(), ops_server.READ_SECONDS / 2) == b"", "the oldest had to go"
     for _, writer in silent:
         writer.close()
 

@@ -26,7 +26,6 @@ def test_the_settings_of_the_whole_system_move_the_limits(monkeypatch: pytest.Mo
     ("name", "value"),
     [
         ("CLIENT_ID", "No Id"),
-        ("NATS_MONITOR_URL", "nats:8222"),
         ("BACKUP_INTERVAL_MS", "0"),
         ("MAX_SESSION_SIZE_MB", "many"),
         ("MEMORY_WARNING_MB", "5000"),

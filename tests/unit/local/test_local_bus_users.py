@@ -12,6 +12,7 @@ from persistent_session.services.bus_users import (
     BUS_USERS,
     GATEWAY,
     HEALTH,
+    MONITOR,
     SETUP,
     WORKER,
     publish_subjects,
@@ -90,10 +91,21 @@ def test_only_the_gateway_and_health_read_telemetry() -> None:
     }
 
 
+def test_the_server_has_no_port_but_that_of_its_clients_and_the_monitor_alone_is_of_the_system_account() -> None:
+    keys = {user: public_key(new_seed()) for user in BUS_USERS}
+    text = nats.config(store=Path("/data"), ports={"nats": 1}, public_keys=keys)
+    assert not {"http", "https", "http_port", "https_port", "websocket", "mqtt", "cluster", "leafnodes", "gateway"} & {
+        line.split(":")[0].split("{")[0].strip() for line in text.splitlines()
+    }
+    ours, system = text.split("accounts {")
+    assert [user for user in BUS_USERS if keys[user] in system] == [MONITOR]
+    assert keys[MONITOR] not in ours
+
+
 def test_the_configuration_names_every_user_by_public_key_and_holds_no_seed() -> None:
     seeds = {service: new_seed() for service in BUS_USERS}
     keys = {service: public_key(seed) for service, seed in seeds.items()}
-    ports = {"nats": 1, "nats-monitor": 2}
+    ports = {"nats": 1}
     text = nats.config(store=Path('/data/with "quotes"'), ports=ports, public_keys=keys)
     assert all(key in text for key in keys.values())
     assert not any(seed in text for seed in seeds.values())

@@ -75,14 +75,14 @@ def test_a_key_half_written_by_a_killed_start_is_made_again(tmp_path: Path) -> N
 
 
 def test_where_the_user_gave_a_key_none_is_made(tmp_path: Path) -> None:
-    assert not open_keys(DataFolder(tmp_path), make_api_key=False).path(API_KEY).exists()
+    assert not open_keys(DataFolder(tmp_path), given=[API_KEY]).path(API_KEY).exists()
 
 
 def test_an_existing_data_folder_is_found_again_by_the_names_that_its_files_have(tmp_path: Path) -> None:
     keys = open_keys(DataFolder(tmp_path))
     names = {
         "api-key", "cookie-secret", "master-key", "s3-access-key", "s3-secret-key", "nkey-backup",
-        "nkey-browser-worker", "nkey-gateway", "nkey-health", "nkey-setup",
+        "nkey-browser-worker", "nkey-gateway", "nkey-health", "nkey-monitor", "nkey-setup", "metrics-token",
     }  # fmt: skip
     assert keys.created == names
     assert {path.name for path in (tmp_path / "keys").iterdir()} == names
@@ -92,7 +92,7 @@ def test_an_existing_data_folder_is_found_again_by_the_names_that_its_files_have
     assert {name: data.volume(name) for name in volumes} == folders
     assert data.ports == tmp_path / "run" / "ports.json"
     assert set(chosen_ports(demo=True)) == {
-        "standin-web", "standin-control", "nats", "nats-monitor", "s3", "s3-grpc", "s3-master", "s3-master-grpc",
+        "standin-web", "standin-control", "nats", "s3", "s3-grpc", "s3-master", "s3-master-grpc",
         "s3-volume", "s3-volume-grpc", "s3-filer", "s3-filer-grpc", "s3-admin", "backup-http", "health-http",
         "worker-http", "gateway-http",
     }  # fmt: skip

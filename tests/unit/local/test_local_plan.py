@@ -10,12 +10,13 @@ import pytest
 
 from persistent_session.data_folder import DataFolder
 from persistent_session.services import secrets
-from persistent_session.services.bus_users import SETUP
+from persistent_session.services.bus_users import MONITOR, SETUP
 from persistent_session.services.description import Secret
 from persistent_session.services.table import NKEY_SEEDS
 from persistent_session.settings import StackSettings, read_settings
 from persistent_session.stack.keys import Keys, open_keys
 from persistent_session.stack.plan import ProcessSpec, Programs, chosen_ports, plan, web_url
+from persistent_session.stack.readiness import AnswersHttp
 from persistent_session.stack.supervisor import STOP_SECONDS
 
 PORT_OF = {name: 20_000 + number for number, name in enumerate(chosen_ports(demo=True))}
@@ -70,8 +71,10 @@ def test_a_worst_case_stop_fits_into_the_time_for_all(keys: Keys) -> None:
         (secrets.S3_ACCESS_KEY, {"backup", "s3"}),
         (secrets.API_KEY, {"gateway"}),
         (secrets.COOKIE_SECRET, {"gateway"}),
+        (secrets.METRICS_TOKEN, set(SERVICES)),
         *((NKEY_SEEDS[name], {name}) for name in SERVICES),
         (NKEY_SEEDS[SETUP], set()),
+        (NKEY_SEEDS[MONITOR], {"health"}),
     ],
 )
 def test_each_secret_reaches_only_who_needs_it(keys: Keys, secret: Secret, holders: set[str]) -> None:
@@ -145,9 +148,20 @@ def test_a_key_of_the_users_own_goes_to_the_gateway_and_nobody_else(keys: Keys) 
     assert all("mine" not in process.env.values() for name, process in found.items() if name != "gateway")
 
 
-def test_the_token_for_metrics_goes_to_the_gateway_alone(keys: Keys) -> None:
-    found = _plan(keys, {"METRICS_TOKEN": "scrape"})
-    assert {name for name, process in found.items() if "scrape" in process.env.values()} == {"gateway"}
+def test_the_token_for_metrics_goes_to_every_service_and_no_server(keys: Keys) -> None:
+    found = _plan(keys, {"METRICS_TOKEN": "scrape"}, demo=True)
+    assert {name for name, process in found.items() if "scrape" in process.env.values()} == set(SERVICES)
+
+
+@pytest.mark.parametrize("environ", [{}, {"METRICS_TOKEN": "scrape"}])
+def test_the_supervisor_shows_a_service_the_token_that_the_service_has(keys: Keys, environ: dict[str, str]) -> None:
+    token = environ.get("METRICS_TOKEN") or keys.read(secrets.METRICS_TOKEN)
+    found = _plan(keys, environ)
+    signs = {name: process.ready.sign for name, process in found.items()}
+    shown = {name for name, sign in signs.items() if isinstance(sign, AnswersHttp) and sign.key == token}
+    assert shown == {"backup", "health", "browser-worker"}
+    assert signs["gateway"] == AnswersHttp(url="http://127.0.0.1:8080/health/ready")
+    assert token not in repr(found)
 
 
 def test_while_keys_are_changed_over_the_old_one_goes_to_the_backup_service_alone(keys: Keys) -> None:

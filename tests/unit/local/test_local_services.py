@@ -9,7 +9,7 @@ import pytest
 from pydantic import AliasChoices, SecretStr
 
 from persistent_session.data_folder import DataFolder
-from persistent_session.services.bus_users import BUS_USERS, SETUP
+from persistent_session.services.bus_users import BUS_USERS, MONITOR, SETUP
 from persistent_session.services.description import Service
 from persistent_session.services.settings_classes import settings_class
 from persistent_session.services.table import SECRETS, SERVICES, TABLE
@@ -70,7 +70,8 @@ def test_the_document_and_the_plan_show_each_row(keys: Keys) -> None:
 
 
 def test_each_service_and_the_set_up_are_users_of_the_bus_with_their_own_permissions() -> None:
-    assert {service.name: service.permissions for service in SERVICES} | {SETUP: BUS_USERS[SETUP]} == BUS_USERS
+    others = {user: BUS_USERS[user] for user in (SETUP, MONITOR)}
+    assert {service.name: service.permissions for service in SERVICES} | others == BUS_USERS
     assert all(service.permissions is None for service in TABLE if service not in SERVICES)
 
 
@@ -91,7 +92,7 @@ def test_each_secret_has_exactly_these_readers() -> None:
     assert readers == {
         "api-key": {"gateway"},
         "cookie-secret": {"gateway"},
-        "metrics-token": {"gateway"},
+        "metrics-token": {service.name for service in SERVICES},
         "master-key": {"backup"},
         "master-key-previous": {"backup"},
         "s3-access-key": {"backup", "s3"},
@@ -100,6 +101,7 @@ def test_each_secret_has_exactly_these_readers() -> None:
         "nkey-browser-worker": {"browser-worker"},
         "nkey-backup": {"backup"},
         "nkey-health": {"health"},
+        "nkey-monitor": {"health"},
         "nkey-setup": set(),
     }
 

@@ -34,6 +34,8 @@ _COMMON = {
     "log_level": "debug, info, warning or error.",
     "http_host": "Address of the service's own `/health/live`, `/health/ready` and `/metrics`.",
     "http_port": "Port of these addresses; 0 takes a free port.",
+    "metrics_token": "Bearer token for `/metrics` and the service's own `/health/ready`; without a token nobody may "
+    "read them. `/health/live` needs none.",
     "instance": "Name of this instance in metrics, leases and telemetry.",
 }
 _INSTANCE = "host name and process id"

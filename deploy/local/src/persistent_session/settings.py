@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from persistent_session.data_folder import DataFolder
 from persistent_session.errors import CliError, ExitCode
+from persistent_session.services.description import Secret
+from persistent_session.services.secrets import API_KEY, METRICS_TOKEN
 from shared.contracts.identifiers import SESSION_ID
 
 REAL_WHATSAPP = "https://web.whatsapp.com"
@@ -44,6 +46,11 @@ SETTINGS = (
     Setting(name="GATEWAY_PORT", default="8080", meaning="port of the page and the REST API"),
     Setting(
         name="API_KEY", default="generated once, in DATA_DIR/keys/api-key", meaning="key that every request must carry"
+    ),
+    Setting(
+        name="METRICS_TOKEN",
+        default="generated once, in DATA_DIR/keys/metrics-token",
+        meaning="bearer token for /metrics and /health/ready of every service",
     ),
     Setting(name="WHATSAPP_WEB_URL", default=REAL_WHATSAPP, meaning="the site to link with; demo: its own stand-in"),
     Setting(name="CLIENT_ID", default=DEFAULT_CLIENT_ID, meaning="id of the default session"),
@@ -87,7 +94,15 @@ class StackSettings:
     lease_policy: str
     api_key: str
     """The key that the user gave; "" means that the generated key counts."""
+    metrics_token: str
+    """As `api_key`."""
     demo: bool
+
+    @property
+    def given(self) -> Mapping[Secret, str]:
+        """What the user gave in place of generated secrets."""
+        found = {API_KEY: self.api_key, METRICS_TOKEN: self.metrics_token}
+        return {secret: value for secret, value in found.items() if value}
 
     @property
     def gateway_url(self) -> str:
@@ -117,7 +132,8 @@ def read_settings(environ: Mapping[str, str], *, demo: bool, here: Path) -> Stac
         whatsapp_web_url=environ.get("WHATSAPP_WEB_URL") or REAL_WHATSAPP,
         client_id=environ.get("CLIENT_ID") or DEFAULT_CLIENT_ID,
         lease_policy=environ.get("LEASE_POLICY") or "keep",
-        api_key=_api_key(environ, here, problems),
+        api_key=_key("API_KEY", environ, here, problems),
+        metrics_token=_key("METRICS_TOKEN", environ, here, problems),
         demo=demo,
     )
     problems.extend(_problems(settings))
@@ -152,17 +168,17 @@ def _port(text: str, problems: list[str]) -> int:
     return 0
 
 
-def _api_key(environ: Mapping[str, str], here: Path, problems: list[str]) -> str:
-    if environ.get("API_KEY"):
-        return environ["API_KEY"]
-    if not environ.get("API_KEY_FILE"):
+def _key(name: str, environ: Mapping[str, str], here: Path, problems: list[str]) -> str:
+    if environ.get(name):
+        return environ[name]
+    if not environ.get(f"{name}_FILE"):
         return ""
     try:
-        key = _path(environ["API_KEY_FILE"], here).read_text().strip()
+        key = _path(environ[f"{name}_FILE"], here).read_text().strip()
     except (OSError, UnicodeDecodeError):
         key = ""
     if not key:
-        problems.append("API_KEY_FILE must name a readable file that holds a key")
+        problems.append(f"{name}_FILE must name a readable file that holds a key")
     return key
 
 

@@ -102,7 +102,13 @@ async def serve(settings: Settings, shutdown: Shutdown) -> int:
     return_freed_memory()
     clock, metrics, tasks = SystemClock(), Metrics(), Tasks()
     readiness = _Readiness()
-    ops = OpsServer(metrics, host=settings.http_host, port=settings.http_port, ready=readiness.check)
+    ops = OpsServer(
+        metrics,
+        host=settings.http_host,
+        port=settings.http_port,
+        token=settings.metrics_token.get_secret_value(),
+        ready=readiness.check,
+    )
     port = await ops.start()
     shutdown.phase("ops server", 2.0, ops.stop)
     bus = await _connect(settings, clock, shutdown)

@@ -57,6 +57,7 @@ async def main(shutdown: Shutdown) -> int:
         metrics,
         host=settings.http_host,
         port=settings.http_port,
+        token=settings.metrics_token.get_secret_value(),
         ready=lambda: (bus.connected, "" if bus.connected else "the bus is lost"),
     )
     shutdown.phase("sessions", _stop_seconds(settings), worker.stop)

@@ -99,7 +99,11 @@ class Gateway:
         if not self._settings.http_port:
             return
         server = OpsServer(
-            self._metrics, host=self._settings.http_host, port=self._settings.http_port, ready=self.view.ready
+            self._metrics,
+            host=self._settings.http_host,
+            port=self._settings.http_port,
+            token=self._settings.metrics_token.get_secret_value(),
+            ready=self.view.ready,
         )
         await server.start()
         try:

@@ -26,10 +26,6 @@ class GatewaySettings(ServiceSettings):
     cookie_secret: SecretStr = Field(
         SecretStr(""), description="Signs the page's login together with the API key; a new secret ends every login."
     )
-    metrics_token: SecretStr = Field(
-        SecretStr(""),
-        description="Bearer token for /metrics. Without a token, only this machine and the API key may read them.",
-    )
     trusted_proxies: int = Field(
         default_factory=lambda: 1 if on_railway() else 0,
         ge=0,

@@ -14,7 +14,7 @@ from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 from shared.runtime import Metrics, OpsServer, Shutdown, Tasks, configure_logging, get_logger, load_settings
 
 from .adapters.bus_reports import BusReportPublisher
-from .adapters.nats_monitor import HttpNatsMonitor
+from .adapters.nats_monitor import SystemAccountMonitor
 from .domain.measures import MEASURES, metric_values
 from .domain.session_tracker import SessionTracker
 from .handlers import JudgeHandler
@@ -37,6 +37,7 @@ async def main(shutdown: Shutdown) -> int:
         metrics,
         host=settings.http_host,
         port=settings.http_port,
+        token=settings.metrics_token.get_secret_value(),
         ready=lambda: started[0].ready() if started else (False, "the bus has not been reached yet"),
     )
     await ops.start()
@@ -77,7 +78,8 @@ class HealthApp:
             tracker, clock, BusReportPublisher(bus), interval_seconds=settings.health_check_interval_ms / 1000
         )
         self._judge = JudgeHandler(tracker, clock)
-        self._monitor = HttpNatsMonitor(settings.nats_monitor_url, clock) if settings.nats_monitor_url else None
+        options = settings.monitor_options()
+        self._monitor = SystemAccountMonitor(options, clock) if options else None
         metrics.watch_bus(bus)
         metrics.computed(MEASURES, lambda: metric_values(tracker, clock.now()))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, SecretStr, field_validator, model_validator
 
+from shared.bus import BusOptions
 from shared.contracts.identifiers import SESSION_ID
 from shared.runtime import Milliseconds, ServiceSettings
 
@@ -14,11 +15,10 @@ from .domain.thresholds import Thresholds
 
 class HealthSettings(ServiceSettings):
     client_id: str = Field("whatsapp-automation-pro-v2", description="Id of the default session.")
-    nats_monitor_url: str = Field(
-        "",
-        pattern=r"^(https?://.+)?$",
-        description="Address of NATS's monitoring port, such as http://nats:8222. Empty: the connection alone tells "
-        "whether NATS is well.",
+    nats_monitor_nkey_seed: SecretStr = Field(
+        SecretStr(""),
+        description="nkey seed of a user of NATS's system account who may ask `$SYS.REQ.SERVER.PING.VARZ`. Empty: the "
+        "connection alone tells whether NATS is well.",
     )
     health_check_interval_ms: Milliseconds = Field(
         15000, description="How often a report is published although nothing changed."
@@ -60,6 +60,11 @@ class HealthSettings(ServiceSettings):
         if self.disk_critical_mb > self.disk_warning_mb:
             raise ValueError("DISK_CRITICAL_MB must not be more than DISK_WARNING_MB")
         return self
+
+    def monitor_options(self) -> BusOptions | None:
+        """How to reach NATS as a user of its system account; None without a key for it."""
+        seed = self.nats_monitor_nkey_seed.get_secret_value()
+        return BusOptions(url=self.nats_url, nkey_seed=seed, name="monitor") if seed else None
 
     def thresholds(self) -> Thresholds:
         return Thresholds(

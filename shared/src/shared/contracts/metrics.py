@@ -397,7 +397,7 @@ BACKUP_UP = REGISTRY.gauge(
     "wa_backup_up", "1 when a backup replica was heard lately and its object store answers.", owner=Owner.HEALTH
 )
 NATS_UP = REGISTRY.gauge(
-    "wa_nats_up", "1 when the monitoring page of NATS answers (only with NATS_MONITOR_URL).", owner=Owner.HEALTH
+    "wa_nats_up", "1 when NATS answers about itself (only with NATS_MONITOR_NKEY_SEED).", owner=Owner.HEALTH
 )
 NATS_CONNECTIONS = REGISTRY.gauge("wa_nats_connections", "Clients connected to NATS.", owner=Owner.HEALTH)
 NATS_SLOW_CONSUMERS = REGISTRY.gauge(

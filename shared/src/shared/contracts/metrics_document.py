@@ -12,6 +12,21 @@ _HEAD = """\
 Each service exports its own metrics, those of every service, and the usual `process_*` metrics at `/metrics`.
 A name is `wa_<area>_<what>_<unit>` in base units; counters end in `_total`. A figure that is not known has no sample.
 The number of sessions with metrics of their own is bounded, and no label holds a phone number, a chat or a name.
+
+`/metrics` and `/health/ready` of each service want `METRICS_TOKEN` as a bearer token, on the machine itself too. In the
+local mode the token is in `DATA_DIR/keys/metrics-token` and the ports are in `DATA_DIR/run/ports.json` (`*-http`). For
+Prometheus:
+
+```yaml
+scrape_configs:
+  - job_name: persistent-session
+    authorization: { credentials_file: data/keys/metrics-token }
+    static_configs:
+      - targets: ["127.0.0.1:20001", "127.0.0.1:20002"]
+```
+
+A target is named by an address, a name without a dot or one below `.internal`, `.local` or `.localhost`: under any
+other name a service tells nothing, because that name may be a stranger's site that points here.
 """
 _TITLES = {Owner.EVERY_SERVICE: "Every service"}
 

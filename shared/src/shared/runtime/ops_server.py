@@ -1,26 +1,34 @@
 """The HTTP server of a service for operators: /health/live, /health/ready and /metrics.
 
 `live` says only that the event loop turns: a service in standby answers 200, or the platform would end a good process.
+Platforms ask for it without a header, so it answers everybody; the rest wants METRICS_TOKEN and a name that belongs to
+this system, on loopback too, where other users of the machine and the pages of a browser can ask.
+
 h11 reads the requests and writes the answers; this module keeps a client from taking more than one small request's
-worth of time, memory and connections (docs/adr/0009).
+worth of time, memory and connections (docs/adr/0009). Where all connections are taken, the newest replaces the oldest,
+so that clients who say nothing keep nobody out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import h11
 
+from .host_names import is_foreign
 from .metrics import CONTENT_TYPE, Metrics
 
 READ_SECONDS = 5.0
 MAX_HEAD_BYTES = 16 * 1024
 MAX_CLIENTS = 64
 PLAIN = "text/plain; charset=utf-8"
+HOW_TO_SET = b"METRICS_TOKEN is not set, so nobody may read this; set METRICS_TOKEN or METRICS_TOKEN_FILE\n"
+HOW_TO_SEND = b"a token is required: send METRICS_TOKEN as Authorization: Bearer\n"
 
 
 @dataclass(frozen=True)
@@ -31,15 +39,19 @@ class _Answer:
 
 
 class OpsServer:
-    """`ready` gives whether the service can do its work, and a sentence why not."""
+    """`ready` gives whether the service can do its work, and a sentence why not. `token` lets a client in; "" lets
+    nobody in."""
 
-    def __init__(self, metrics: Metrics, *, host: str, port: int, ready: Callable[[], tuple[bool, str]]) -> None:
+    def __init__(
+        self, metrics: Metrics, *, host: str, port: int, token: str, ready: Callable[[], tuple[bool, str]]
+    ) -> None:
         self._metrics = metrics
+        self._token = token.encode()
         self._host = host
         self._port = port
         self._ready = ready
-        self._clients = asyncio.Semaphore(MAX_CLIENTS)
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, None] = {}
+        """The oldest first."""
         self._server: asyncio.Server | None = None
 
     async def start(self) -> int:
@@ -64,12 +76,13 @@ class OpsServer:
             await asyncio.wait_for(server.wait_closed(), 2.0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        self._make_room()
+        self._open[writer] = None
         try:
-            async with self._clients, asyncio.timeout(READ_SECONDS):
+            async with asyncio.timeout(READ_SECONDS):
                 connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
                 request = await _read_request(connection, reader)
-                answer = self._answer(request.method, request.target)
+                answer = self._answer(request)
                 writer.write(_written(connection, answer, with_body=request.method != b"HEAD"))
                 await writer.drain()
         except TimeoutError:
@@ -77,15 +90,36 @@ class OpsServer:
         except (OSError, h11.RemoteProtocolError):
             pass  # a client that says nothing sensible gets nothing
         finally:
-            self._open.discard(writer)
+            self._open.pop(writer, None)
             writer.close()
 
-    def _answer(self, method: bytes, target: bytes) -> _Answer:
-        if method not in (b"GET", b"HEAD"):
+    def _make_room(self) -> None:
+        while len(self._open) >= MAX_CLIENTS:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.transport.abort()
+
+    def _answer(self, request: h11.Request) -> _Answer:
+        if request.method not in (b"GET", b"HEAD"):
             return _Answer(405, b"only GET\n")
-        match target.split(b"?", 1)[0]:
-            case b"/health/live":
-                return _Answer(200, b"alive\n")
+        path = request.target.split(b"?", 1)[0]
+        if path == b"/health/live":
+            return _Answer(200, b"alive\n")
+        return self._refusal(request) or self._answer_to_operator(path)
+
+    def _refusal(self, request: h11.Request) -> _Answer | None:
+        given: dict[bytes, bytes] = dict(request.headers)
+        if is_foreign(given.get(b"host", b"").decode("latin-1")):
+            return _Answer(421, b"this server has no such name\n")
+        if not self._token:
+            return _Answer(403, HOW_TO_SET)
+        scheme, _, presented = given.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(presented.strip(), self._token):
+            return _Answer(401, HOW_TO_SEND)
+        return None
+
+    def _answer_to_operator(self, path: bytes) -> _Answer:
+        match path:
             case b"/health/ready":
                 return self._readiness()
             case b"/metrics":

@@ -69,6 +69,7 @@ class ServiceSettings(BaseSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     http_host: str = "127.0.0.1"
     http_port: Port = 0
+    metrics_token: SecretStr = SecretStr("")
     instance: str = Field(default_factory=default_instance, pattern="^[A-Za-z0-9_-]+$")
 
     @classmethod

@@ -59,6 +59,7 @@ from shared.testing import NatsServer, S3Server, eventually
 from shared.testing.process import Process
 
 MASTER_KEY = bytes(range(32))
+METRICS_TOKEN = "lets-the-test-read-metrics"
 R = TypeVar("R", bound=Message)
 Tree = Mapping[str, bytes]
 
@@ -265,6 +266,7 @@ class BackupService:
             "S3_SECRET_ACCESS_KEY": s3.secret_key,
             "MASTER_KEY": base64.b64encode(MASTER_KEY).decode(),
             "LOG_LEVEL": "info",
+            "METRICS_TOKEN": METRICS_TOKEN,
             **settings,
         }
         self.process: Process | None = None

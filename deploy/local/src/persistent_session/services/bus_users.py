@@ -23,6 +23,8 @@ BACKUP = "backup"
 HEALTH = "health"
 SETUP = "setup"
 """Makes the buckets and the stream once NATS has started, and does nothing else."""
+MONITOR = "monitor"
+"""Asks NATS how it is. The health service holds its key, because NATS has no monitoring port."""
 
 
 BUS_USERS: Mapping[str, Permissions] = {
@@ -68,8 +70,9 @@ BUS_USERS: Mapping[str, Permissions] = {
         replies=True,
     ),
     SETUP: Permissions(creates=(*BUCKETS, subjects.EVENTS_STREAM)),
+    MONITOR: Permissions(publish=("$SYS.REQ.SERVER.PING.VARZ",), system=True),
 }
-"""Permissions by user: one user for each service, and the set-up user."""
+"""Permissions by user: one user for each service, the set-up user and the monitor."""
 
 
 def publish_subjects(user: str) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ class Port:
     """The environment variable that takes the number; "" for a program that takes it another way."""
     host_variable: str = ""
     """The environment variable that takes the address to listen on."""
+    keys: tuple[Secret, ...] = ()
+    """What a client of the port must show one of. No key: the port answers everybody who reaches it."""
     public: bool = False
     """Clients outside the system connect to this port. Every other port stays inside."""
 
@@ -77,11 +79,27 @@ class Volume:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HttpAnswer:
+    """A GET of `path` answers 200 to whoever shows `key` as a bearer token."""
+
+    path: str
+    key: Secret | None = None
+    """None: the path answers everybody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Greeting:
+    """The server speaks first: what it sends to a new client begins with `text`."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class HealthAddress:
-    """The address that answers 200 once the process is ready: `path` on `port`."""
+    """`port` gives the `sign` once the process is ready."""
 
     port: str
-    path: str
+    sign: HttpAnswer | Greeting
     seconds: float
     """How long a start may take."""
     required: bool = True
@@ -102,6 +120,8 @@ class Permissions:
     subscribe: tuple[str, ...] = ()
     replies: bool = False
     """The user may also publish to the reply subject of each request that it receives."""
+    system: bool = False
+    """The user belongs to NATS's system account, which knows of the server and sees no message of ours."""
 
 
 @dataclass(frozen=True, kw_only=True)

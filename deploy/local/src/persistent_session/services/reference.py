@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from persistent_session.services.bus_users import BUS_USERS
-from persistent_session.services.description import Port, Service
+from persistent_session.services.description import Greeting, HealthAddress, HttpAnswer, Port, Service
 from persistent_session.services.table import SECRETS, TABLE
 
 _HEAD = """\
@@ -18,6 +19,9 @@ Every process of the system, from the one table that the local supervisor plans 
 A process receives the secrets, connections, volumes and ports of its row and no others. Only a public port may be
 reached from outside the system. Settings: [configuration.md](configuration.md).
 """
+
+
+_KEYS_SHOWN = 2
 
 
 def document() -> str:
@@ -42,7 +46,7 @@ def _overview() -> str:
 def _service(service: Service) -> str:
     facts = [
         ("command", _code(" ".join(service.command))),
-        ("health address", f"{_code(service.health.path)} on port {service.health.port}"),
+        ("health address", _health(service.health)),
         ("ports", "; ".join(map(_port, service.ports))),
         ("volumes", "; ".join(f"{volume.meaning}{_by(volume.variable)}" for volume in service.volumes)),
         ("connections", "; ".join(f"{each.port}{_by(each.variable)}" for each in service.connections)),
@@ -54,8 +58,26 @@ def _service(service: Service) -> str:
     return _section(service.name, "", _table(("what", "value"), [fact for fact in facts if fact[1]]))
 
 
+def _health(health: HealthAddress) -> str:
+    match health.sign:
+        case HttpAnswer(path=path, key=key):
+            return f"{_code(path)} on port {health.port}" + (f", with {key.name}" if key else "")
+        case Greeting(text=text):
+            return f"greets with {_code(text.strip())} on port {health.port}"
+        case _:
+            assert_never(health.sign)
+
+
 def _port(port: Port) -> str:
-    return f"{port.name}: {port.meaning}{_by(port.variable)}{' — **public**' if port.public else ''}"
+    public = " — **public**" if port.public else ""
+    return f"{port.name}: {port.meaning}{_by(port.variable)}{public}; {_keys(port)}"
+
+
+def _keys(port: Port) -> str:
+    names = [key.name for key in port.keys]
+    if len(names) > _KEYS_SHOWN:
+        return f"a key of {len(names)}, one for each client"
+    return f"key: {' and '.join(names)}" if names else "no key"
 
 
 def _by(variable: str) -> str:

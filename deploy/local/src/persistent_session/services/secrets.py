@@ -9,7 +9,7 @@ from persistent_session.services.description import Secret
 
 API_KEY = Secret(name="api-key", meaning="the key that every client of the gateway must show")
 COOKIE_SECRET = Secret(name="cookie-secret", meaning="signs the page's login")
-METRICS_TOKEN = Secret(name="metrics-token", meaning="lets a scraper read the gateway's metrics", generated=False)
+METRICS_TOKEN = Secret(name="metrics-token", meaning="reads metrics and readiness of every service")
 MASTER_KEY = Secret(
     name="master-key", meaning="wraps the data key of each session; without it no backup can ever be read"
 )

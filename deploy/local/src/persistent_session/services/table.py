@@ -10,7 +10,9 @@ import signal
 from persistent_session.services import bus_users
 from persistent_session.services.description import (
     Connection,
+    Greeting,
     HealthAddress,
+    HttpAnswer,
     Port,
     Secret,
     SecretUse,
@@ -41,7 +43,7 @@ STANDIN_SERVICE = Service(
         Port(name="standin-web", meaning="the site that is driven, and the virtual phone's page"),
         Port(name="standin-control", meaning="the virtual phone's control API"),
     ),
-    health=HealthAddress(port="standin-control", path="/health", seconds=20),
+    health=HealthAddress(port="standin-control", sign=HttpAnswer(path="/health"), seconds=20),
     volumes=(Volume(name="standin", meaning="linked devices and messages"),),
     stage=0,
     stop_seconds=0.8,
@@ -51,11 +53,10 @@ NATS_SERVICE = Service(
     name="nats",
     meaning="the bus between the services: requests, buckets and the stream of events (nats-server)",
     command=("nats-server",),
-    ports=(
-        Port(name="nats", meaning="clients"),
-        Port(name="nats-monitor", meaning="monitoring; answers everybody who reaches it"),
-    ),
-    health=HealthAddress(port="nats-monitor", path="/healthz", seconds=15),
+    ports=(Port(name="nats", meaning="clients", keys=tuple(NKEY_SEEDS.values())),),
+    # A server greets its clients once the store has been read. The monitoring port, which would answer as well, answers
+    # everybody who reaches it, web pages included, so it is never opened.
+    health=HealthAddress(port="nats", sign=Greeting(text="INFO "), seconds=15),
     volumes=(Volume(name="nats", meaning="buckets and the stream of events"),),
     stage=0,
     stop_seconds=1.0,
@@ -67,7 +68,7 @@ S3_SERVICE = Service(
     meaning="the object store (SeaweedFS); not started where S3_ENDPOINT names another",
     command=("weed", "-logtostderr=true", "mini"),
     ports=(
-        Port(name="s3", meaning="S3"),
+        Port(name="s3", meaning="S3", keys=(S3_ACCESS_KEY, S3_SECRET_KEY)),
         Port(name="s3-grpc", meaning="gRPC of S3"),
         Port(name="s3-master", meaning="master"),
         Port(name="s3-master-grpc", meaning="gRPC of the master"),
@@ -78,7 +79,7 @@ S3_SERVICE = Service(
         Port(name="s3-admin", meaning="administration"),
     ),
     # The filer answers for the bucket's folder without a signature, so the health address needs no key.
-    health=HealthAddress(port="s3-filer", path=f"/buckets/{S3_BUCKET}/", seconds=30),
+    health=HealthAddress(port="s3-filer", sign=HttpAnswer(path=f"/buckets/{S3_BUCKET}/"), seconds=30),
     # GOGC=50 halves what Go's heap may grow between collections. A limit (GOMEMLIMIT) below what the server needs at
     # rest keeps the collector running: 192MiB took 10.4 % of a core at rest, no limit takes 0.5 %
     # (`python tests/bench/resting_cpu.py`).
@@ -100,7 +101,23 @@ def _nats_connection(user: str) -> Connection:
 
 
 def _ops_port(name: str) -> Port:
-    return Port(name=name, meaning="health and metrics", variable="HTTP_PORT", host_variable="HTTP_HOST")
+    return Port(
+        name=name,
+        meaning="health and metrics",
+        variable="HTTP_PORT",
+        host_variable="HTTP_HOST",
+        keys=(METRICS_TOKEN,),
+    )
+
+
+def _ops_health(port: str) -> HealthAddress:
+    """A service is ready later than its ports, because it waits for the bus; so a late one is only reported."""
+    return HealthAddress(
+        port=port, sign=HttpAnswer(path="/health/ready", key=METRICS_TOKEN), seconds=15, required=False
+    )
+
+
+_METRICS_TOKEN_USE = SecretUse(secret=METRICS_TOKEN, variable="METRICS_TOKEN")
 
 
 BACKUP_SERVICE = Service(
@@ -109,7 +126,7 @@ BACKUP_SERVICE = Service(
     command=("python", "-m", "backup"),
     settings_module="backup.settings",
     ports=(_ops_port("backup-http"),),
-    health=HealthAddress(port="backup-http", path="/health/ready", seconds=15, required=False),
+    health=_ops_health("backup-http"),
     connections=(
         _nats_connection("backup"),
         Connection(
@@ -126,6 +143,7 @@ BACKUP_SERVICE = Service(
     secrets=(
         SecretUse(secret=MASTER_KEY, variable="MASTER_KEY"),
         SecretUse(secret=PREVIOUS_MASTER_KEY, variable="MASTER_KEY_PREVIOUS"),
+        _METRICS_TOKEN_USE,
     ),
     permissions=bus_users.BUS_USERS[bus_users.BACKUP],
     stop_seconds=1.5,
@@ -137,9 +155,13 @@ HEALTH_SERVICE = Service(
     command=("python", "-m", "health"),
     settings_module="health.settings",
     ports=(_ops_port("health-http"),),
-    health=HealthAddress(port="health-http", path="/health/ready", seconds=15, required=False),
+    health=_ops_health("health-http"),
     deployment_settings=("CLIENT_ID",),
-    connections=(_nats_connection("health"), Connection(port="nats-monitor", variable="NATS_MONITOR_URL")),
+    connections=(_nats_connection("health"),),
+    secrets=(
+        SecretUse(secret=NKEY_SEEDS[bus_users.MONITOR], variable="NATS_MONITOR_NKEY_SEED"),
+        _METRICS_TOKEN_USE,
+    ),
     permissions=bus_users.BUS_USERS[bus_users.HEALTH],
     stop_seconds=1.0,
 )
@@ -150,9 +172,10 @@ WORKER_SERVICE = Service(
     command=("python", "-m", "browser_worker"),
     settings_module="browser_worker.settings",
     ports=(_ops_port("worker-http"),),
-    health=HealthAddress(port="worker-http", path="/health/ready", seconds=15, required=False),
+    health=_ops_health("worker-http"),
     deployment_settings=("CLIENT_ID", "WHATSAPP_WEB_URL", "LEASE_POLICY", "BROWSER_EXECUTABLE", "WA_JS_PATH"),
     connections=(_nats_connection("browser-worker"),),
+    secrets=(_METRICS_TOKEN_USE,),
     volumes=(
         Volume(name="profiles", meaning="browser profiles; each holds a login", variable="SESSION_PATH"),
         Volume(name="saves", meaning="local saves; each holds a login", variable="BACKUP_SESSION_PATH"),
@@ -172,18 +195,19 @@ GATEWAY_SERVICE = Service(
             meaning="REST, events and the page",
             variable="GATEWAY_PORT",
             host_variable="GATEWAY_HOST",
+            keys=(API_KEY,),
             public=True,
         ),
         _ops_port("gateway-http"),
     ),
-    health=HealthAddress(port="gateway", path="/health/ready", seconds=30),
+    health=HealthAddress(port="gateway", sign=HttpAnswer(path="/health/ready"), seconds=30),
     # The gateway only shows the two paths, until a worker reports the real ones.
     deployment_settings=("CLIENT_ID", "SESSION_PATH", "BACKUP_SESSION_PATH"),
     connections=(_nats_connection("gateway"),),
     secrets=(
         SecretUse(secret=API_KEY, variable="API_KEY"),
         SecretUse(secret=COOKIE_SECRET, variable="COOKIE_SECRET"),
-        SecretUse(secret=METRICS_TOKEN, variable="METRICS_TOKEN"),
+        _METRICS_TOKEN_USE,
     ),
     permissions=bus_users.BUS_USERS[bus_users.GATEWAY],
     stop_seconds=1.5,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from persistent_session.services.secrets import (
     API_KEY,
     COOKIE_SECRET,
     MASTER_KEY,
+    METRICS_TOKEN,
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
 )
@@ -29,6 +30,7 @@ from shared.bus.credentials import new_seed, public_key
 _GENERATORS: Mapping[Secret, Callable[[], str]] = {
     API_KEY: lambda: f"ps_{secrets.token_urlsafe(32)}",
     COOKIE_SECRET: lambda: secrets.token_urlsafe(48),
+    METRICS_TOKEN: lambda: secrets.token_urlsafe(32),
     MASTER_KEY: lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
     S3_ACCESS_KEY: lambda: secrets.token_hex(10),
     S3_SECRET_KEY: lambda: secrets.token_urlsafe(30),
@@ -63,9 +65,10 @@ class Keys:
             ) from None
 
 
-def open_keys(data: DataFolder, *, make_api_key: bool = True) -> Keys:
-    """The keys of a system; missing keys are made. Raises CliError when the folder cannot be used or a key is empty."""
-    needed = [secret for secret in SECRETS if secret.generated and (make_api_key or secret is not API_KEY)]
+def open_keys(data: DataFolder, *, given: Collection[Secret] = ()) -> Keys:
+    """The keys of a system; missing keys are made, but those that the user has `given`. Raises CliError when the folder
+    cannot be used or a key is empty."""
+    needed = [secret for secret in SECRETS if secret.generated and secret not in given]
     try:
         data.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
         data.keys.chmod(0o700)

@@ -1,6 +1,7 @@
 """The configuration of the local nats-server: loopback only, a store in the data folder, one user with an nkey each.
 
-The trap: the monitoring port answers everybody who reaches it, so it listens on loopback and is never forwarded.
+The trap: a monitoring port would answer everybody who reaches it, any web page included. There is none: the user of the
+system account asks the server itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ def config(*, store: Path, ports: Mapping[str, int], public_keys: Mapping[str, s
     """The text for `nats-server -c`. `public_keys`: the public nkey of each user of `BUS_USERS`."""
     return f"""\
 listen: "127.0.0.1:{ports["nats"]}"
-http: "127.0.0.1:{ports["nats-monitor"]}"
 server_name: "persistent-session"
 jetstream {{ store_dir: {_quoted(str(store))}, max_file_store: 1GB, max_memory_store: 64MB }}
 max_payload: 1MB
@@ -29,8 +29,13 @@ write_deadline: "10s"
 
 
 def _authorization(public_keys: Mapping[str, str]) -> str:
-    users = "\n".join(_user(name, public_keys[name]) for name in BUS_USERS)
-    return f"authorization {{\n  users = [\n{users}\n  ]\n}}"
+    ours, system = (_users(public_keys, system=system) for system in (False, True))
+    return f"authorization {{\n{ours}\n}}\naccounts {{ SYS: {{\n{system}\n}} }}\nsystem_account: SYS"
+
+
+def _users(public_keys: Mapping[str, str], *, system: bool) -> str:
+    users = [_user(name, public_keys[name]) for name, allowed in BUS_USERS.items() if allowed.system is system]
+    return "\n".join(["  users = [", *users, "  ]"])
 
 
 def _user(name: str, public_key: str) -> str:

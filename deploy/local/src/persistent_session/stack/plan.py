@@ -12,13 +12,24 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import assert_never
 
-from persistent_session.services.description import Connection, Port, SecretUse, Service, Volume
-from persistent_session.services.secrets import API_KEY
+from persistent_session.services.description import (
+    Connection,
+    Greeting,
+    HealthAddress,
+    HttpAnswer,
+    Port,
+    Secret,
+    SecretUse,
+    Service,
+    Volume,
+)
 from persistent_session.services.table import NATS_SERVICE, S3_SERVICE, SERVICES, STANDIN_SERVICE, TABLE
 from persistent_session.settings import StackSettings
 from persistent_session.stack import seaweed
 from persistent_session.stack.keys import Keys
+from persistent_session.stack.readiness import AnswersHttp, Greets, Ready
 
 MARK = "PERSISTENT_SESSION_STACK"
 """Every process of a system carries this variable with its data folder, so that stale processes can be found."""
@@ -44,15 +55,6 @@ class Programs:
     def path(self, command: str) -> str:
         """The path of a program that the table of services names."""
         return {"python": self.python, "nats-server": self.nats_server, "weed": self.weed}[command]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ready:
-    """When a process counts as started: `url` answers 200. Where `required` is false a late one is only reported."""
-
-    url: str
-    seconds: float
-    required: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,18 +137,28 @@ class _Planner:
 
     def spec(self, service: Service) -> ProcessSpec:
         program, *arguments = service.command
-        health = service.health
         return ProcessSpec(
             name=service.name,
             argv=(self.programs.path(program), *arguments, *self._arguments(service)),
             env=self._environment(service),
-            ready=Ready(
-                url=f"{self._address(health.port)}{health.path}", seconds=health.seconds, required=health.required
-            ),
+            ready=self._ready(service.health),
             stop_seconds=service.stop_seconds,
             stage=service.stage,
             death_signal=service.death_signal,
         )
+
+    def _ready(self, health: HealthAddress) -> Ready:
+        sign = health.sign
+        given: AnswersHttp | Greets
+        match sign:
+            case HttpAnswer():
+                key = self._value(sign.key) if sign.key else ""
+                given = AnswersHttp(url=f"{self._address(health.port)}{sign.path}", key=key)
+            case Greeting():
+                given = Greets(host=LOOPBACK, port=self.ports[health.port], text=sign.text)
+            case _:
+                assert_never(sign)
+        return Ready(sign=given, seconds=health.seconds, required=health.required)
 
     def _arguments(self, service: Service) -> tuple[str, ...]:
         """What a program of another project, or the stand-in, takes on its command line; a service takes nothing."""
@@ -220,13 +232,17 @@ class _Planner:
 
     def _secret(self, use: SecretUse) -> dict[str, str]:
         """The file of a generated secret where the process reads files; what the user gave, of the others."""
-        if use.secret is API_KEY and self.settings.api_key:
-            return {use.variable: self.settings.api_key}
+        if use.secret in self.settings.given:
+            return {use.variable: self.settings.given[use.secret]}
         if not use.secret.generated:
             return self._given(use.variable)
         if use.from_file:
             return {f"{use.variable}_FILE": str(self.keys.path(use.secret))}
         return {use.variable: self.keys.read(use.secret)}
+
+    def _value(self, secret: Secret) -> str:
+        """A generated secret, or what the user gave in its place."""
+        return self.settings.given.get(secret) or self.keys.read(secret)
 
     def _given(self, variable: str) -> dict[str, str]:
         """A setting or secret that the user gave, by its value or by its file."""

@@ -28,7 +28,7 @@ def prepare(settings: StackSettings, environ: Mapping[str, str], reservations: p
     """Raises CliError when a program, a port or a folder is missing."""
     _check_gateway_port(settings)
     programs = find_programs(environ)
-    keys = open_keys(settings.data, make_api_key=not settings.api_key)
+    keys = open_keys(settings.data, given=settings.given)
     chosen = _choose_ports(settings, reservations)
     _make_folders(settings)
     _write_nats_config(settings, keys, chosen)

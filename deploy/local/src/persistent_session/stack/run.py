@@ -211,7 +211,7 @@ class _Run:
             ready=self._ready,
             own_api_key=bool(settings.api_key),
             processes=dict(pids),
-            http_ports={name: port for name, port in self._ports.items() if name.endswith(("-http", "-monitor"))},
+            http_ports={name: port for name, port in self._ports.items() if name.endswith("-http")},
             standin=self._standin() if settings.demo else None,
         )
 

@@ -12,13 +12,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
-
 from persistent_session.errors import CliError
 from persistent_session.stack import logs
 from persistent_session.stack.child import Child
 from persistent_session.stack.console_output import ConsoleOutput
 from persistent_session.stack.plan import ProcessSpec
+from persistent_session.stack.readiness import becomes_ready
 from shared.backoff import Backoff
 from shared.clock import Clock
 
@@ -29,8 +28,6 @@ STEADY_SECONDS = 60.0
 TRIES_BEFORE_READY = 3
 BAD_SETTINGS = 2
 """Exit code of a service whose settings are wrong; a further try cannot help."""
-_ASK_SECONDS = 2.0
-_ASK_INTERVAL_SECONDS = 0.05
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -118,7 +115,7 @@ class SupervisedProcess:
 
     async def _become_ready(self) -> None:
         ready = self.spec.ready
-        if not await _answers(ready.url, ready.seconds, self._clock):
+        if not await becomes_ready(ready, self._clock):
             if ready.required:
                 self._give_up(f"did not become ready within {ready.seconds:g} s")
                 return
@@ -152,15 +149,3 @@ class SupervisedProcess:
 
 def _ending(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-async def _answers(url: str, seconds: float, clock: Clock) -> bool:
-    """Whether `url` answered 200 within `seconds`."""
-    until = clock.monotonic() + seconds
-    async with httpx.AsyncClient(timeout=_ASK_SECONDS, trust_env=False) as http:
-        while clock.monotonic() < until:
-            with suppress(httpx.HTTPError):
-                if (await http.get(url)).status_code == httpx.codes.OK:
-                    return True
-            await clock.sleep(_ASK_INTERVAL_SECONDS)
-    return False

@@ -1,16 +1,21 @@
-"""Reads the monitoring page `/varz` of NATS over HTTP.
+"""Asks NATS how it is, as a user of its system account.
 
-The fields are those of nats-server: https://docs.nats.io/running-a-nats-service/nats_admin/monitoring
+NATS has a monitoring port for this, but that answers everybody who reaches it; the system account wants a key. The
+answer is that of `/varz`: https://docs.nats.io/running-a-nats-service/configuration/sys_accounts
 """
 
 from __future__ import annotations
 
-import httpx
 import msgspec
 
 from health.domain.samples import NatsSample
+from shared.bus import BusOptions
+from shared.bus.connection import Connection
 from shared.clock import Clock
+from shared.contracts.errors import ServiceError
 
+SUBJECT = "$SYS.REQ.SERVER.PING.VARZ"
+"""Every server of a cluster answers; the first answer counts."""
 TIMEOUT_SECONDS = 3.0
 
 
@@ -37,20 +42,22 @@ class _Varz(msgspec.Struct):
     jetstream: _JetStream = msgspec.field(default_factory=_JetStream)
 
 
-class HttpNatsMonitor:
-    """`url` is such as http://127.0.0.1:8222. A proxy of the environment is ignored, because NATS is never outside."""
+class _Answer(msgspec.Struct):
+    data: _Varz
 
-    def __init__(self, url: str, clock: Clock) -> None:
-        self._url = f"{url.rstrip('/')}/varz"
+
+class SystemAccountMonitor:
+    """`options` hold the key of a user of the system account. A wrong key is a server that does not answer."""
+
+    def __init__(self, options: BusOptions, clock: Clock) -> None:
+        self._options = options
         self._clock = clock
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._connection: Connection | None = None
 
     async def sample(self) -> NatsSample:
         try:
-            answer = await self._client.get(self._url)
-            answer.raise_for_status()
-            varz = msgspec.json.decode(answer.content, type=_Varz)
-        except (httpx.HTTPError, httpx.InvalidURL, msgspec.ValidationError, msgspec.DecodeError):
+            varz = await self._ask()
+        except (ServiceError, msgspec.ValidationError, msgspec.DecodeError):
             return NatsSample(seen_at=self._clock.now(), reachable=False)
         return NatsSample(
             seen_at=self._clock.now(),
@@ -63,4 +70,17 @@ class HttpNatsMonitor:
         )
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _ask(self) -> _Varz:
+        connection = self._connection or await self._open()
+        answer = await connection.request(SUBJECT, b"", timeout=TIMEOUT_SECONDS)
+        return msgspec.json.decode(answer.data, type=_Answer).data
+
+    async def _open(self) -> Connection:
+        """Raises Unavailable, and tries anew the next time."""
+        connection = Connection(self._options)
+        await connection.open(TIMEOUT_SECONDS)
+        self._connection = connection
+        return connection

@@ -46,7 +46,7 @@ class DuplicateOwner:
 
 @dataclass(frozen=True)
 class NatsSample:
-    """The newest answer of NATS's monitoring page. Sizes are in bytes; 0 where the page did not answer."""
+    """What NATS last answered about itself. Sizes are in bytes; 0 where it did not answer."""
 
     seen_at: datetime
     reachable: bool = True

@@ -184,7 +184,7 @@ BUS_LOST = Problem(
     ),
 )
 MONITOR_SILENT = Problem(
-    "monitor_silent", LocalizedText("The monitoring page of NATS does not answer.", "لا تستجيب صفحة مراقبة NATS.")
+    "monitor_silent", LocalizedText("NATS does not answer questions about itself.", "لا يجيب NATS عن الأسئلة عن حالته.")
 )
 NO_JETSTREAM = Problem(
     "no_jetstream",
@@ -294,8 +294,9 @@ CHECKS = (
         NATS,
         LocalizedText("Message bus", "ناقل الرسائل"),
         LocalizedText(
-            "NATS is reachable. With NATS_MONITOR_URL the check also covers JetStream, its storage and slow clients.",
-            "يمكن الوصول إلى NATS. مع NATS_MONITOR_URL يشمل الفحص أيضًا JetStream ومساحته والعملاء البطيئين.",
+            "NATS is reachable. With NATS_MONITOR_NKEY_SEED the check also covers JetStream, its storage and slow "
+            "clients.",
+            "يمكن الوصول إلى NATS. مع NATS_MONITOR_NKEY_SEED يشمل الفحص أيضًا JetStream ومساحته والعملاء البطيئين.",
         ),
         LocalizedText(
             "Check the NATS server. Everything continues automatically when NATS is back.",
