@@ -23,6 +23,7 @@ from whole_system import System, link
 from persistent_session.data_folder import DataFolder
 from persistent_session.services.table import S3_SERVICE
 from persistent_session.stack import ports, running_stack, seaweed
+from persistent_session.stack.certificate import new_certificate
 from shared.clock import SystemClock, sleep_blocking
 from shared.testing import eventually_sync
 from shared.testing.process import Process, program
@@ -37,10 +38,12 @@ def store_with_limit(folder: Path) -> Iterator[psutil.Process]:
     with ports.Reservations() as reservations:
         chosen = ports.choose([port.name for port in S3_SERVICE.ports], {}, reservations)
     name, *arguments = S3_SERVICE.command
-    keys = {use.variable: f"bench-{number:020}" for number, use in enumerate(S3_SERVICE.secrets)}
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder), **S3_SERVICE.environment, **keys, "GOMEMLIMIT": LIMIT}
-    command = [program(name), *arguments, *seaweed.arguments(folder, chosen)]
-    store = Process(command, log_file=folder / "weed.log", env=env)
+    keys = {use.variable: f"bench-{number:020}" for number, use in enumerate(S3_SERVICE.secrets) if use.variable}
+    tls = folder / "tls"
+    tls.write_text(new_certificate())
+    env = {"PATH": os.environ["PATH"], **S3_SERVICE.environment, **keys, "GOMEMLIMIT": LIMIT}
+    command = [program(name), *arguments, *seaweed.arguments(folder, chosen, tls)]
+    store = Process(command, log_file=folder / "weed.log", env=env | seaweed.environment(tls), folder=folder)
     try:
         yield psutil.Process(store.pid)
     finally:

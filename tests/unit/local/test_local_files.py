@@ -81,8 +81,8 @@ def test_where_the_user_gave_a_key_none_is_made(tmp_path: Path) -> None:
 def test_an_existing_data_folder_is_found_again_by_the_names_that_its_files_have(tmp_path: Path) -> None:
     keys = open_keys(DataFolder(tmp_path))
     names = {
-        "api-key", "cookie-secret", "master-key", "s3-access-key", "s3-secret-key", "nkey-backup",
-        "nkey-browser-worker", "nkey-gateway", "nkey-health", "nkey-monitor", "nkey-setup", "metrics-token",
+        "api-key", "cookie-secret", "master-key", "s3-access-key", "s3-secret-key", "s3-tls", "metrics-token",
+        "nkey-backup", "nkey-browser-worker", "nkey-gateway", "nkey-health", "nkey-monitor", "nkey-setup",
     }  # fmt: skip
     assert keys.created == names
     assert {path.name for path in (tmp_path / "keys").iterdir()} == names

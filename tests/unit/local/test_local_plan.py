@@ -125,7 +125,7 @@ def test_a_store_of_the_users_own_is_used_by_the_backup_service_alone_and_none_i
 def test_a_demo_never_writes_into_the_users_own_store(keys: Keys) -> None:
     found = _plan(keys, {"S3_ENDPOINT": "https://store", "S3_BUCKET": "mine"}, demo=True)
     assert "s3" in found
-    assert found["backup"].env["S3_ENDPOINT"].startswith("http://127.0.0.1:")
+    assert found["backup"].env["S3_ENDPOINT"].startswith("https://127.0.0.1:")
     assert found["backup"].env["S3_BUCKET"] != "mine"
 
 

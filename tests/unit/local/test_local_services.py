@@ -23,7 +23,7 @@ from shared.runtime.settings import RAILWAY_VARIABLES, read_settings
 ROOT = Path(__file__).resolve().parents[3]
 PORTS = {name: 20_000 + number for number, name in enumerate(chosen_ports(demo=True))}
 PROGRAMS = Programs(nats_server="/n", weed="/w", browser="/b", wa_js="/j", python="/python")
-BY_SUPERVISOR = {MARK, "DATA_DIR", "PYTHONUNBUFFERED"}
+BY_SUPERVISOR = {MARK, "DATA_DIR", "TMPDIR", "PYTHONUNBUFFERED"}
 """What the supervisor gives every process for itself."""
 
 each_service = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
@@ -97,6 +97,7 @@ def test_each_secret_has_exactly_these_readers() -> None:
         "master-key-previous": {"backup"},
         "s3-access-key": {"backup", "s3"},
         "s3-secret-key": {"backup", "s3"},
+        "s3-tls": {"backup", "s3"},
         "nkey-gateway": {"gateway"},
         "nkey-browser-worker": {"browser-worker"},
         "nkey-backup": {"backup"},
@@ -108,7 +109,9 @@ def test_each_secret_has_exactly_these_readers() -> None:
 
 @each_service
 def test_the_secrets_of_a_row_are_the_secrets_of_the_settings(service: Service) -> None:
-    assert {use.variable for use in service.secret_uses} == secret_variables(settings_class(service))
+    by_value = {use.variable for use in service.secret_uses if not use.by_path}
+    assert by_value == secret_variables(settings_class(service))
+    assert {use.variable for use in service.secret_uses if use.by_path} <= variables(settings_class(service))
 
 
 @each_service

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+LONGEST_TEMP = 60
+"""Bytes of a temp folder's path. Browsers put sockets some 45 bytes below it, and a socket's path takes 107 at most."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,15 @@ class DataFolder:
     def run(self) -> Path:
         """What only the present run needs, and the ports, which the next one takes again."""
         return self.path / "run"
+
+    @property
+    def temp(self) -> Path:
+        """The temp folder of all processes of the system; in the machine's own where its path would be too long."""
+        inside = self.run / "tmp"
+        if len(os.fsencode(inside)) <= LONGEST_TEMP:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"persistent-session-{digest}"
 
     @property
     def lock_file(self) -> Path:

@@ -73,6 +73,7 @@ def s3_options(settings: Settings) -> S3Options:
         secret_access_key=settings.s3_secret_access_key.get_secret_value(),
         region=settings.s3_region,
         addressing_style=settings.s3_addressing_style,
+        tls_file=settings.s3_tls_file,
         connect_timeout=settings.s3_connect_timeout_ms / 1000,
         read_timeout=settings.s3_read_timeout_ms / 1000,
         attempts=settings.s3_attempts,

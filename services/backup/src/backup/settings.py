@@ -24,6 +24,11 @@ class Settings(ServiceSettings):
     )
     s3_access_key_id: SecretStr = Field(SecretStr(""), description="access key")
     s3_secret_access_key: SecretStr = Field(SecretStr(""), description="secret key")
+    s3_tls_file: str = Field(
+        "",
+        description="PEM file with the only certificate that the object store may show, and the certificate and key "
+        "that are shown to it; empty: its certificate is checked as any other, and none is shown",
+    )
     s3_region: str = Field("us-east-1", description="region")
     s3_addressing_style: Literal["path", "virtual"] = Field("path", description="how the bucket is named in URLs")
     s3_connect_timeout_ms: int = Field(3000, gt=0, description="longest wait for a connection")

@@ -25,11 +25,18 @@ def program(name: str) -> str:
 class Process:
     """`stop` and `kill` raise nothing, also when the program has ended already."""
 
-    def __init__(self, command: Sequence[str], *, log_file: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log_file: Path,
+        env: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self._log_file = log_file
         with log_file.open("ab") as output:
             self._process = subprocess.Popen(
-                list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env
+                list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=folder
             )
 
     @property

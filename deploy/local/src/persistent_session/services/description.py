@@ -27,8 +27,18 @@ class SecretUse:
 
     secret: Secret
     variable: str
+    """"" for a program that takes the secret another way."""
     from_file: bool = True
     """The process also reads the secret from the file that `<variable>_FILE` names."""
+    by_path: bool = False
+    """The variable takes the path of the secret's file, and nothing else."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Every variable by which the platform can give the secret."""
+        if self.from_file and not self.by_path:
+            return (self.variable, f"{self.variable}_FILE")
+        return (self.variable,) if self.variable else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +90,13 @@ class Volume:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpAnswer:
-    """A GET of `path` answers 200 to whoever shows `key` as a bearer token."""
+    """A GET of `path` answers `status` to whoever shows `key` as a bearer token."""
 
     path: str
     key: Secret | None = None
     """None: the path answers everybody."""
+    status: int = 200
+    """Another one where the process is ready and refuses whoever has no key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +190,4 @@ class Service:
         for connection in self.connections:
             yield from connection.variables
         for use in self.secret_uses:
-            yield use.variable
-            if use.from_file:
-                yield f"{use.variable}_FILE"
+            yield from use.variables

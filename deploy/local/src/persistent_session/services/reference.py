@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import assert_never
 
 from persistent_session.services.bus_users import BUS_USERS
@@ -60,8 +61,9 @@ def _service(service: Service) -> str:
 
 def _health(health: HealthAddress) -> str:
     match health.sign:
-        case HttpAnswer(path=path, key=key):
-            return f"{_code(path)} on port {health.port}" + (f", with {key.name}" if key else "")
+        case HttpAnswer(path=path, key=key, status=status):
+            answer = "" if status == HTTPStatus.OK else f", which answers {status}"
+            return f"{_code(path)} on port {health.port}{answer}" + (f", with {key.name}" if key else "")
         case Greeting(text=text):
             return f"greets with {_code(text.strip())} on port {health.port}"
         case _:

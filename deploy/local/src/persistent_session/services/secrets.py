@@ -18,3 +18,7 @@ PREVIOUS_MASTER_KEY = Secret(
 )
 S3_ACCESS_KEY = Secret(name="s3-access-key", meaning="names the user of the object store")
 S3_SECRET_KEY = Secret(name="s3-secret-key", meaning="proves the user of the object store")
+S3_TLS = Secret(
+    name="s3-tls",
+    meaning="the one certificate, with its key, that opens any port of the local object store",
+)

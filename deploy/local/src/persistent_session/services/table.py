@@ -27,6 +27,7 @@ from persistent_session.services.secrets import (
     PREVIOUS_MASTER_KEY,
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
+    S3_TLS,
 )
 
 S3_BUCKET = "persistent-session"
@@ -68,25 +69,26 @@ S3_SERVICE = Service(
     meaning="the object store (SeaweedFS); not started where S3_ENDPOINT names another",
     command=("weed", "-logtostderr=true", "mini"),
     ports=(
-        Port(name="s3", meaning="S3", keys=(S3_ACCESS_KEY, S3_SECRET_KEY)),
-        Port(name="s3-grpc", meaning="gRPC of S3"),
-        Port(name="s3-master", meaning="master"),
-        Port(name="s3-master-grpc", meaning="gRPC of the master"),
-        Port(name="s3-volume", meaning="volume server"),
-        Port(name="s3-volume-grpc", meaning="gRPC of the volume server"),
-        Port(name="s3-filer", meaning="filer"),
-        Port(name="s3-filer-grpc", meaning="gRPC of the filer"),
-        Port(name="s3-admin", meaning="administration"),
+        Port(name="s3", meaning="S3, which asks for a signature as well", keys=(S3_TLS,)),
+        Port(name="s3-grpc", meaning="gRPC of S3", keys=(S3_TLS,)),
+        Port(name="s3-master", meaning="master", keys=(S3_TLS,)),
+        Port(name="s3-master-grpc", meaning="gRPC of the master", keys=(S3_TLS,)),
+        Port(name="s3-volume", meaning="volume server", keys=(S3_TLS,)),
+        Port(name="s3-volume-grpc", meaning="gRPC of the volume server", keys=(S3_TLS,)),
+        Port(name="s3-filer", meaning="filer", keys=(S3_TLS,)),
+        Port(name="s3-filer-grpc", meaning="gRPC of the filer", keys=(S3_TLS,)),
+        Port(name="s3-admin", meaning="administration", keys=(S3_TLS,)),
     ),
-    # The filer answers for the bucket's folder without a signature, so the health address needs no key.
-    health=HealthAddress(port="s3-filer", sign=HttpAnswer(path=f"/buckets/{S3_BUCKET}/"), seconds=30),
+    # S3 is what starts last. It answers 400 to whoever speaks no TLS, so the health address needs no key.
+    health=HealthAddress(port="s3", sign=HttpAnswer(path="/", status=400), seconds=30),
     # GOGC=50 halves what Go's heap may grow between collections. A limit (GOMEMLIMIT) below what the server needs at
     # rest keeps the collector running: 192MiB took 10.4 % of a core at rest, no limit takes 0.5 %
     # (`python tests/bench/resting_cpu.py`).
-    environment={"S3_BUCKET": S3_BUCKET, "GOGC": "50"},
+    environment={"GOGC": "50"},
     secrets=(
         SecretUse(secret=S3_ACCESS_KEY, variable="AWS_ACCESS_KEY_ID", from_file=False),
         SecretUse(secret=S3_SECRET_KEY, variable="AWS_SECRET_ACCESS_KEY", from_file=False),
+        SecretUse(secret=S3_TLS, variable="", by_path=True),
     ),
     volumes=(Volume(name="s3", meaning="backups, encrypted"),),
     stage=0,
@@ -132,10 +134,12 @@ BACKUP_SERVICE = Service(
         Connection(
             port="s3",
             variable="S3_ENDPOINT",
+            scheme="https",
             settings={"S3_BUCKET": S3_BUCKET, "S3_REGION": "us-east-1", "S3_ADDRESSING_STYLE": "path"},
             secrets=(
                 SecretUse(secret=S3_ACCESS_KEY, variable="S3_ACCESS_KEY_ID"),
                 SecretUse(secret=S3_SECRET_KEY, variable="S3_SECRET_ACCESS_KEY"),
+                SecretUse(secret=S3_TLS, variable="S3_TLS_FILE", by_path=True),
             ),
             replaceable=True,
         ),
@@ -227,6 +231,7 @@ SECRETS = (
     PREVIOUS_MASTER_KEY,
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
+    S3_TLS,
     *NKEY_SEEDS.values(),
 )
 """Every secret of the system."""

@@ -32,7 +32,7 @@ class Child:
         with open_log(log) as output:
             process = await asyncio.create_subprocess_exec(
                 *launcher, *spec.argv, stdin=DEVNULL, stdout=output, stderr=STDOUT, env=dict(spec.env),
-                start_new_session=True,
+                start_new_session=True, cwd=spec.folder,
             )  # fmt: skip
         return cls(process)
 

@@ -22,8 +22,10 @@ from persistent_session.services.secrets import (
     METRICS_TOKEN,
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
+    S3_TLS,
 )
 from persistent_session.services.table import NKEY_SEEDS, SECRETS
+from persistent_session.stack.certificate import new_certificate
 from persistent_session.stack.private_file import write_private
 from shared.bus.credentials import new_seed, public_key
 
@@ -34,6 +36,7 @@ _GENERATORS: Mapping[Secret, Callable[[], str]] = {
     MASTER_KEY: lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
     S3_ACCESS_KEY: lambda: secrets.token_hex(10),
     S3_SECRET_KEY: lambda: secrets.token_urlsafe(30),
+    S3_TLS: new_certificate,
     **dict.fromkeys(NKEY_SEEDS.values(), new_seed),
 }
 

@@ -25,6 +25,7 @@ from persistent_session.services.description import (
     Service,
     Volume,
 )
+from persistent_session.services.secrets import S3_TLS
 from persistent_session.services.table import NATS_SERVICE, S3_SERVICE, SERVICES, STANDIN_SERVICE, TABLE
 from persistent_session.settings import StackSettings
 from persistent_session.stack import seaweed
@@ -38,8 +39,9 @@ LOOPBACK = "127.0.0.1"
 _NOT_INHERITED = frozenset(
     {"INSTANCE", "DATA_DIR", "AWS_SESSION_TOKEN"}.union(*(service.variables for service in TABLE))
 )
-_FOR_OTHER_PROGRAMS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
-"""All that a program of another project sees of the user's environment."""
+_FOR_OTHER_PROGRAMS = ("PATH", "LANG", "LC_ALL", "TZ")
+"""All that a program of another project sees of the user's environment. Without HOME, SeaweedFS finds no settings of
+the user's own there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,8 @@ class ProcessSpec:
     """Processes of one stage start at the same time, after those of the stages before."""
     death_signal: int = signal.SIGTERM
     """What the process receives when the supervisor dies."""
+    folder: Path | None = None
+    """The working directory; None for the supervisor's."""
 
 
 def plan(
@@ -145,6 +149,7 @@ class _Planner:
             stop_seconds=service.stop_seconds,
             stage=service.stage,
             death_signal=service.death_signal,
+            folder=self.settings.data.temp if service is S3_SERVICE else None,
         )
 
     def _ready(self, health: HealthAddress) -> Ready:
@@ -153,7 +158,7 @@ class _Planner:
         match sign:
             case HttpAnswer():
                 key = self._value(sign.key) if sign.key else ""
-                given = AnswersHttp(url=f"{self._address(health.port)}{sign.path}", key=key)
+                given = AnswersHttp(url=f"{self._address(health.port)}{sign.path}", key=key, status=sign.status)
             case Greeting():
                 given = Greets(host=LOOPBACK, port=self.ports[health.port], text=sign.text)
             case _:
@@ -167,7 +172,7 @@ class _Planner:
         data = self.settings.data
         return {
             NATS_SERVICE.name: ("-c", str(data.nats_config)),
-            S3_SERVICE.name: seaweed.arguments(self._volume(S3_SERVICE), self.ports),
+            S3_SERVICE.name: seaweed.arguments(self._volume(S3_SERVICE), self.ports, self.keys.path(S3_TLS)),
             STANDIN_SERVICE.name: (
                 "--state-dir", str(self._volume(STANDIN_SERVICE)), "--ready-file", str(data.standin_ready),
                 "--port", str(self.ports.get("standin-web")),
@@ -181,7 +186,8 @@ class _Planner:
 
     def _environment(self, service: Service) -> dict[str, str]:
         env = self._inherited(service)
-        env |= {MARK: str(self.settings.data.path), "DATA_DIR": str(self.settings.data.path)}
+        data = self.settings.data
+        env |= {MARK: str(data.path), "DATA_DIR": str(data.path), "TMPDIR": str(data.temp)}
         env |= service.environment
         env |= {name: self._deployment_setting(name) for name in service.deployment_settings}
         for port in service.ports:
@@ -192,6 +198,8 @@ class _Planner:
             env |= self._connection(connection)
         for use in service.secrets:
             env |= self._secret(use)
+        if service is S3_SERVICE:
+            env |= seaweed.environment(self.keys.path(S3_TLS))
         return env
 
     def _inherited(self, service: Service) -> dict[str, str]:
@@ -232,10 +240,14 @@ class _Planner:
 
     def _secret(self, use: SecretUse) -> dict[str, str]:
         """The file of a generated secret where the process reads files; what the user gave, of the others."""
+        if not use.variable:
+            return {}  # `_arguments` and `seaweed.environment` name it
         if use.secret in self.settings.given:
             return {use.variable: self.settings.given[use.secret]}
         if not use.secret.generated:
             return self._given(use.variable)
+        if use.by_path:
+            return {use.variable: str(self.keys.path(use.secret))}
         if use.from_file:
             return {f"{use.variable}_FILE": str(self.keys.path(use.secret))}
         return {use.variable: self.keys.read(use.secret)}

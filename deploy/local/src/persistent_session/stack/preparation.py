@@ -9,7 +9,7 @@ from pathlib import Path
 from persistent_session.errors import CliError, ExitCode
 from persistent_session.services.table import NATS_SERVICE, STANDIN_SERVICE, TABLE
 from persistent_session.settings import StackSettings
-from persistent_session.stack import nats, ports
+from persistent_session.stack import nats, ports, seaweed, temp_folder
 from persistent_session.stack.keys import Keys, open_keys
 from persistent_session.stack.plan import ProcessSpec, chosen_ports, plan, volume_path
 from persistent_session.stack.private_file import write_private
@@ -31,6 +31,7 @@ def prepare(settings: StackSettings, environ: Mapping[str, str], reservations: p
     keys = open_keys(settings.data, given=settings.given)
     chosen = _choose_ports(settings, reservations)
     _make_folders(settings)
+    temp_folder.make_empty(settings.data)
     _write_nats_config(settings, keys, chosen)
     specs = plan(settings, ports=chosen, keys=keys, programs=programs, environ=environ)
     return Prepared(keys=keys, ports=chosen, specs=specs)
@@ -55,6 +56,7 @@ def _by_holder(port: int) -> str:
 
 def _choose_ports(settings: StackSettings, reservations: ports.Reservations) -> dict[str, int]:
     earlier = ports.read(settings.data.ports)
+    temp_folder.remove_dead_sockets(seaweed.sockets(earlier))
     chosen = ports.choose(chosen_ports(demo=settings.demo), earlier, reservations, avoid=(settings.gateway_port,))
     before = earlier.get("standin-web")
     if settings.demo and before and before != chosen["standin-web"]:

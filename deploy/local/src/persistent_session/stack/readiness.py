@@ -17,11 +17,12 @@ ASK_INTERVAL_SECONDS = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class AnswersHttp:
-    """A GET of `url` answers 200."""
+    """A GET of `url` answers `status`."""
 
     url: str
     key: str = field(default="", repr=False)
     """Shown as a bearer token."""
+    status: int = httpx.codes.OK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ async def _is_given(sign: AnswersHttp | Greets, http: httpx.AsyncClient) -> bool
 async def _answers(sign: AnswersHttp, http: httpx.AsyncClient) -> bool:
     headers = {"Authorization": f"Bearer {sign.key}"} if sign.key else {}
     with suppress(httpx.HTTPError):
-        return (await http.get(sign.url, headers=headers)).status_code == httpx.codes.OK
+        return (await http.get(sign.url, headers=headers)).status_code == sign.status
     return False
 
 

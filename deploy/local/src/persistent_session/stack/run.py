@@ -20,7 +20,7 @@ from persistent_session.services.bus_users import SETUP
 from persistent_session.services.secrets import API_KEY
 from persistent_session.services.table import NATS_SERVICE, NKEY_SEEDS
 from persistent_session.settings import StackSettings
-from persistent_session.stack import logs, running_stack, stale_processes
+from persistent_session.stack import logs, running_stack, seaweed, stale_processes, temp_folder
 from persistent_session.stack.console_output import ConsoleOutput
 from persistent_session.stack.lock_file import locked
 from persistent_session.stack.plan import LOOPBACK, phone_url, standin_control_url, web_url
@@ -49,6 +49,8 @@ def run_stack(settings: StackSettings, environ: Mapping[str, str], output: Conso
         finally:
             running_stack.remove(settings.data)
             stale_processes.remove_record(settings.data)
+            temp_folder.remove(settings.data)
+            temp_folder.remove_dead_sockets(seaweed.sockets(prepared.ports))
 
 
 async def _run(settings: StackSettings, prepared: Prepared, output: ConsoleOutput) -> int:

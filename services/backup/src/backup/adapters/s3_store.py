@@ -51,6 +51,8 @@ class S3Options:
     secret_access_key: str = field(repr=False)
     region: str = "us-east-1"
     addressing_style: str = "path"
+    tls_file: str = ""
+    """PEM file with the store's certificate, and the certificate and key that are shown to the store."""
     connect_timeout: float = 3.0
     read_timeout: float = 20.0
     attempts: int = 4
@@ -67,13 +69,14 @@ def _client(options: S3Options) -> S3Client:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3=cast(Any, {"addressing_style": options.addressing_style}),
+        client_cert=options.tls_file or None,
     )
     session = boto3.session.Session(
         aws_access_key_id=options.access_key_id,
         aws_secret_access_key=options.secret_access_key,
         region_name=options.region,
     )
-    return session.client("s3", endpoint_url=options.endpoint or None, config=config)
+    return session.client("s3", endpoint_url=options.endpoint or None, verify=options.tls_file or None, config=config)
 
 
 def code_of(error: ClientError) -> str:
