@@ -44,7 +44,8 @@ class Ground:
         self.data.mkdir()
         self.tls = folder / "s3-tls"
         self.tls.write_text(new_certificate())
-        self.ports = ports.choose([port.name for port in S3_SERVICE.ports], {})
+        with ports.Reservations() as reservations:
+            self.ports = ports.choose([port.name for port in S3_SERVICE.ports], {}, reservations)
 
     @property
     def environment(self) -> dict[str, str]:
