@@ -26,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from playwright.sync_api import sync_playwright
 from whole_system import System
 
+from backup.domain import layout
 from persistent_session.data_folder import DataFolder
 from persistent_session.services.secrets import S3_ACCESS_KEY, S3_SECRET_KEY, S3_TLS
 from persistent_session.services.table import S3_BUCKET, S3_SERVICE
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 FOREIGN = "http://foreign.example"
-HEAD = "sessions/whatsapp-automation-pro-v2/head.json"
+HEAD = layout.head("whatsapp-automation-pro-v2")
 PATHS = (
     "/", f"/buckets/{S3_BUCKET}/?limit=9", f"/buckets/{S3_BUCKET}/{HEAD}", f"/{S3_BUCKET}?list-type=2",
     f"/{S3_BUCKET}/{HEAD}", "/dir/assign", "/dir/status", "/cluster/status", "/vol/status", "/status", "/healthz",

@@ -106,7 +106,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
 
 def written(client: S3Client) -> bool:
     try:
-        client.put_object(Bucket=BUCKET, Key="sessions/a/big", Body=b"x" * BIG)
+        client.put_object(Bucket=BUCKET, Key="a/big", Body=b"x" * BIG)
     except (ClientError, BotoCoreError):
         return False
     return True
@@ -115,11 +115,11 @@ def written(client: S3Client) -> bool:
 def test_what_an_open_store_of_an_earlier_version_holds_is_read_and_lost_by_no_kill(ground: Ground) -> None:
     with ground.of_an_earlier_version() as client:
         eventually_sync(lambda: written(client), timeout=60, message="the open store took no object")
-        client.put_object(Bucket=BUCKET, Key="sessions/a/head.json", Body=b'{"epoch": 7}')
+        client.put_object(Bucket=BUCKET, Key="a/small", Body=b'{"epoch": 7}')
     for _ in range(2):
         with ground.of_this_version() as client:
-            assert read(client, "sessions/a/head.json") == b'{"epoch": 7}'
-            assert read(client, "sessions/a/big") == b"x" * BIG
+            assert read(client, "a/small") == b'{"epoch": 7}'
+            assert read(client, "a/big") == b"x" * BIG
             eventually_sync(lambda: written(client), timeout=60, message="the closed store took no object")
     assert [path for path in seaweed.sockets(ground.ports) if path.exists()] == []
 
