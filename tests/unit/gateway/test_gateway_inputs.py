@@ -31,6 +31,96 @@ def test_a_number_written_as_a_number_is_read_too() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ('"+20 123"', None),
+        ('"+20 123 456 7890"', "201234567890"),
+        ('"(+20) 123-456-7890"', "201234567890"),
+        ('"20.123.456.7890"', "201234567890"),
+        ('"\u0662\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660"', "201234567890"),
+        ('"\u06f2\u06f0\u06f1\u06f2\u06f3\u06f4\u06f5"', "2012345"),
+        ('"\u202a+20 123 456 7890\u202c"', "201234567890"),
+        ('"\u00b2\u2070123456789"', None),
+        ('"-201234567890"', None),
+        ('"+-201234567890"', None),
+        ('"\u2212201234567890"', None),
+        ('"201234567890.0"', None),
+        ('"201234567890.5"', None),
+        ('"1e5"', None),
+        ('"1e11"', None),
+        ('"0x2EDBF5E2D2"', None),
+        ('"00201234567890"', None),
+        ('"20123456789O"', None),
+        ('"2012345678901234"', None),
+        ('"++201234567890"', None),
+        ('"201234567890;ext=5"', None),
+        ('"  "', None),
+        ('""', None),
+        ("-201234567890", None),
+        ("2.5", None),
+        ("201234567890.5", None),
+        ("201234567890.0", None),
+        ("2.0123456789e11", None),
+        ("1e5", None),
+        ("1e11", None),
+        ("0", None),
+        ("-0", None),
+        ("9" * 4999, None),
+        ("true", None),
+        ("false", None),
+        ("null", None),
+        ("[201234567890]", None),
+        ("{}", None),
+        ("NaN", None),
+        ("Infinity", None),
+    ],
+)
+@pytest.mark.parametrize("action", [Action.SEND_TEST_MESSAGE, Action.PAIR_PHONE])
+def test_only_what_is_certainly_a_phone_number_is_one(action: Action, written: str, number: str | None) -> None:
+    body = f'{{"action": "{action}", "phoneNumber": {written}, "message": "hello"}}'.encode()
+    if number is not None:
+        assert action_request(body).values[0] == number
+        return
+    with pytest.raises(Invalid):
+        action_request(body)
+
+
+@given(some.floats() | some.integers(max_value=0) | some.booleans() | some.decimals(allow_nan=False).map(str))
+def test_no_fraction_no_negative_and_no_boolean_is_a_number(value: Any) -> None:
+    if isinstance(value, str) and value.isdigit():
+        return
+    with pytest.raises(Invalid):
+        read(SEND | {"phoneNumber": value})
+
+
+INVISIBLE = [
+    "   ", "\t\r\n", "\u00a0\u2003\u3000", "\u200b", "\u200c\u200d", "\u2060", "\ufeff", "\u00ad", "\x00\x07\x1b",
+    "\x7f\x9b", "\u200e\u200f\u061c", "\u202a\u202b\u202c\u202d\u202e", "\u2066\u2067\u2068\u2069", "\ufe0f",
+    "\ufe00\ufe0e", "\U000e0100", "\U000e0041\U000e007f", "\u034f", "\u0301\u0302", "\u064b", "\u115f\u1160", "\u3164",
+    "\uffa0", "\u2800", "\u17b4", "\u180e", "\u2028\u2029", "\U0001d173",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", INVISIBLE)
+def test_a_message_without_a_visible_character_is_refused(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read(SEND | {"message": text})
+    assert refused.value.code == "bad_message"
+    assert read(SEND | {"message": f"{text}."}).values[1] == f"{text}."
+
+
+@given(some.text(some.sampled_from("".join(INVISIBLE)), min_size=1, max_size=50))
+def test_no_mixture_of_invisible_characters_is_a_message(text: str) -> None:
+    with pytest.raises(Invalid):
+        read(SEND | {"message": text})
+
+
+@pytest.mark.parametrize("text", ["a", "0", "؟", "م", "👍", "👨\u200d👩", "🏳️", "\u200bx", "-", "\ue000"])
+def test_a_message_with_a_visible_character_is_sent_as_it_is(text: str) -> None:
+    assert read(SEND | {"message": text}).values[1] == text
+
+
+@pytest.mark.parametrize(
     ("fields", "code"),
     [
         ({}, "missing_action"),

@@ -8,7 +8,7 @@ import pytest
 from gateway_stage import NOON, SESSION, pairing, report, status
 
 from gateway.adapters.live_view import LiveView
-from gateway.domain.desired_state import CLEARED
+from gateway.domain.desired_state import CLEARED, CLEARING, NOTHING_TO_CLEAR
 from gateway.domain.request_errors import Busy, SendFailed, WorkerGone
 from gateway.usecases.back_up import BackUp, BackupDone, BackupUnderWay
 from gateway.usecases.clear import Clear
@@ -22,6 +22,7 @@ from gateway.usecases.restore import Restore
 from gateway.usecases.send_test_message import MessageSent, SendTestMessage
 from shared.clock import Deadline
 from shared.contracts import subjects
+from shared.contracts.backups import BackupEntry, Backups
 from shared.contracts.budgets import ANSWER_SECONDS
 from shared.contracts.commands import SEND_TEST, Accepted, BackedUp, Checked, PairingCode, SendResult, SendTest
 from shared.contracts.errors import Conflict, NotConnected, NotFound, NotRunning, ServiceError, TimedOut, Unavailable
@@ -199,7 +200,7 @@ def test_without_a_worker_initialize_is_written_and_clear_is_not(
 ) -> None:
     states = DesiredStatesInMemory(view)
     with pytest.raises(WorkerGone):
-        Clear(view, states, clock)(SESSION, deadline)
+        Clear(view, states, backups(0), clock)(SESSION, deadline)
     assert states.record is None
     with pytest.raises(WorkerGone):
         Initialize(view, states, clock)(SESSION, deadline)
@@ -209,7 +210,37 @@ def test_without_a_worker_initialize_is_written_and_clear_is_not(
 def test_clear_is_done_when_the_worker_has_carried_it_out(view: LiveView, clock: FakeClock, deadline: Deadline) -> None:
     owned(view, status())
     states = DesiredStatesInMemory(view, lambda record: status(state="stopped", request=record.request))
-    assert Clear(view, states, clock)(SESSION, deadline).next_step == CLEARED
+    assert Clear(view, states, backups(0), clock)(SESSION, deadline).next_step == CLEARED
+
+
+def test_clearing_what_never_existed_makes_nothing_and_says_so(
+    view: LiveView, clock: FakeClock, deadline: Deadline
+) -> None:
+    owned(view, status())
+    states = DesiredStatesInMemory(view)
+    assert Clear(view, states, backups(0), clock)("shopp", deadline).next_step == NOTHING_TO_CLEAR
+    assert states.record is None
+
+
+def test_a_session_known_only_by_its_backups_is_cleared_and_unknown_is_not_absent(
+    view: LiveView, clock: FakeClock, deadline: Deadline
+) -> None:
+    owned(view, status())
+    states = DesiredStatesInMemory(view)
+    with pytest.raises(Unavailable):
+        Clear(view, states, backups(Unavailable("the store cannot be asked")), clock)("shop-2", deadline)
+    assert states.record is None
+    assert Clear(view, states, backups(1), clock)("shop-2", deadline).next_step == CLEARING
+    assert states.record is not None
+
+
+def backups(found: int | Exception) -> ListSessionBackups:
+    """A backup service that knows so many backups of every session, or fails."""
+    entry = BackupEntry(
+        id="b", epoch=1, sequence=1, taken_at=NOON, bytes=1, state="stored", browser_version="1", generation="g"
+    )
+    answer = found if isinstance(found, Exception) else Backups(backups=(entry,) * found)
+    return ListSessionBackups(ScriptedMessenger(ListBackups=answer))
 
 
 def test_the_list_of_backups_names_the_missing_service(deadline: Deadline) -> None:

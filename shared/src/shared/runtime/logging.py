@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any, cast
 
 import structlog
+
+from shared.contracts.foreign_text import escaped
 
 from .redaction import redact
 
@@ -51,11 +54,23 @@ def get_logger() -> structlog.stdlib.BoundLogger:
 
 def _formatter(before: list[Any]) -> logging.Formatter:
     terminal = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    # JSON escapes every control character on its own.
+    rendered: list[Any] = (
+        [_steer_no_terminal, structlog.dev.ConsoleRenderer()] if terminal else [structlog.processors.JSONRenderer()]
+    )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=before,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, *rendered],
     )
+
+
+def _steer_no_terminal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A text from outside can neither colour the terminal nor begin a line that looks like ours."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            lines = value if name == "exception" else value.replace("\n", "\\n")
+            event[name] = escaped(lines)
+    return event
 
 
 def _naming(service: str) -> Any:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from persistent_session.client.answers import is_connected, overall, part, state
+from shared.contracts.foreign_text import isolated, name, shown
 
 _COLOURS = {"healthy": "green", "warning": "yellow", "critical": "red"}
 
@@ -22,7 +23,7 @@ def status_view(answer: Mapping[str, Any]) -> RenderableType:
     rows.add_column()
     rows.add_row("state", _state(answer))
     if status.get("detail"):
-        rows.add_row("", Text(str(status["detail"])))
+        rows.add_row("", Text(isolated(shown(str(status["detail"])))))
     rows.add_row("health", _health(answer))
     rows.add_row("account", _account(status))
     rows.add_row("session", Text(f"{info.get('size', 0)} MB, changed {_time(info.get('lastModified'))}"))
@@ -47,7 +48,11 @@ def _health(answer: Mapping[str, Any]) -> Text:
 
 def _account(status: Mapping[str, Any]) -> Text:
     account = part(status, "clientInfo")
-    return Text(str(account.get("pushname") or "linked")) if account else Text("no phone is linked", style="dim")
+    return (
+        Text(isolated(name(str(account.get("pushname") or "linked"))))
+        if account
+        else Text("no phone is linked", style="dim")
+    )
 
 
 def _backup(answer: Mapping[str, Any], info: Mapping[str, Any]) -> Text:
@@ -59,8 +64,8 @@ def _backup(answer: Mapping[str, Any], info: Mapping[str, Any]) -> Text:
 
 def _advice(answer: Mapping[str, Any]) -> list[RenderableType]:
     health = part(answer, "health")
-    issues = [Text(f"! {text}", style="yellow") for text in health.get("issues") or ()]
-    return [*issues, *(Text(f"→ {text}") for text in health.get("recommendations") or ())]
+    issues = [Text(f"! {isolated(shown(str(text)))}", style="yellow") for text in health.get("issues") or ()]
+    return [*issues, *(Text(f"→ {isolated(shown(str(text)))}") for text in health.get("recommendations") or ())]
 
 
 def _time(text: object) -> str:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.contracts.foreign_text import escaped
+
 Json = Mapping[str, Any]
+
+
+def printable(value: Any) -> Any:
+    """Any JSON value with nothing in its texts that steers a terminal."""
+    if isinstance(value, str):
+        return escaped(value)
+    if isinstance(value, dict):
+        return {escaped(name): printable(each) for name, each in value.items()}
+    return [printable(each) for each in value] if isinstance(value, list) else value
 
 
 def part(answer: Json, name: str) -> Json:

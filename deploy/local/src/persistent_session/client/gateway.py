@@ -78,7 +78,7 @@ def _checked(response: httpx.Response) -> dict[str, Any]:
 
 def _json(response: httpx.Response) -> dict[str, Any]:
     with suppress(ValueError):
-        found = response.json()
+        found = answers.printable(response.json())
         if isinstance(found, dict):
             return found
     return {}

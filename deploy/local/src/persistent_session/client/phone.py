@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from persistent_session.client.answers import printable
 from persistent_session.errors import CliError, ExitCode
 
 SECONDS = 10.0
@@ -38,7 +39,7 @@ class VirtualPhone:
             raise CliError(
                 "the stand-in does not answer", hint="is the demo running?", code=ExitCode.NOT_RUNNING
             ) from None
-        found = response.json()
+        found = printable(response.json())
         if response.is_success:
             return found
         raise CliError(str(found.get("error", "the stand-in refused")) if isinstance(found, dict) else "refused")

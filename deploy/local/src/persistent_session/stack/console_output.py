@@ -5,9 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from shared.contracts.foreign_text import escaped
+
 
 class ConsoleOutput:
-    """Lines for a person. Text that comes from a log is shown as it is, never as markup."""
+    """Lines for a person. Text that comes from a log is shown as it is, never as markup, and steers no
+    terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
@@ -32,4 +35,4 @@ class ConsoleOutput:
         self._console.print()
 
     def _line(self, *parts: tuple[str, str]) -> None:
-        self._console.print(Text.assemble(*parts))
+        self._console.print(Text.assemble(*((escaped(text), style) for text, style in parts)))

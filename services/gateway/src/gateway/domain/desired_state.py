@@ -26,6 +26,7 @@ class NextStep:
 STARTING = NextStep("starting", "The session is starting; its state follows")
 CLEARED = NextStep("cleared", "The session was cleared")
 CLEARING = NextStep("clearing", "Clearing is under way")
+NOTHING_TO_CLEAR = NextStep("nothing", "There is no such session, so nothing was cleared")
 
 
 def initialize(

@@ -2,16 +2,19 @@
 
 Pure. Sizes are MB with two decimals, as the old clients expect; instants are ISO 8601 in UTC with milliseconds.
 `isConnected` and the QR code speak about the present, so both are withheld when the worker that reported them is gone.
+Texts that the phone, the page or a service wrote are made fit to be shown here, once for every client.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.domain.observed import ObservedSession
 from gateway.domain.system_info import SystemInfo
 from shared.contracts.errors import ServiceError
+from shared.contracts.foreign_text import name, shown
 from shared.contracts.health import CheckResult, HealthReport, Issue, Recommendation
 from shared.contracts.sessions import INITIALIZING, Account, SessionStatus, State
 from shared.contracts.telemetry import WorkerHeartbeat
@@ -32,7 +35,7 @@ def iso(at: datetime | None) -> str | None:
 
 
 def failure(error: ServiceError) -> Json:
-    return {"success": False, "error": error.message, "code": error.code, "hint": error.hint}
+    return {"success": False, "error": shown(error.message), "code": error.code, "hint": shown(error.hint)}
 
 
 def status_answer(observed: ObservedSession, system: SystemInfo, qr_image: str | None) -> Json:
@@ -52,6 +55,10 @@ def status_answer(observed: ObservedSession, system: SystemInfo, qr_image: str |
     }
 
 
+def _shown(texts: Iterable[str]) -> list[str]:
+    return [shown(text) for text in texts]
+
+
 def has_backup(status: SessionStatus | None) -> bool:
     return status is not None and (status.saves.count > 0 or status.backups.count > 0)
 
@@ -66,9 +73,9 @@ def session_health(status: SessionStatus | None) -> Json | None:
         "lastValidated": iso(profile.validated_at),
         "size": megabytes(profile.bytes),
         "hasBackup": has_backup(status),
-        "criticalFiles": list(profile.critical_files),
-        "missingFiles": list(profile.missing_files),
-        "problems": list(profile.problems),
+        "criticalFiles": _shown(profile.critical_files),
+        "missingFiles": _shown(profile.missing_files),
+        "problems": _shown(profile.problems),
     }
 
 
@@ -76,8 +83,8 @@ def health(report: HealthReport) -> Json:
     """`health` of the old clients: their plain strings, and beside them our codes, Arabic texts and actions."""
     return {
         "overall": report.overall,
-        "issues": [issue.text for issue in report.issues],
-        "recommendations": [recommendation.text for recommendation in report.recommendations],
+        "issues": _shown(issue.text for issue in report.issues),
+        "recommendations": _shown(recommendation.text for recommendation in report.recommendations),
         "at": iso(report.at),
         "checks": [_check(check) for check in report.checks],
         "issueDetails": [_issue(issue) for issue in report.issues],
@@ -101,9 +108,9 @@ def _status(observed: ObservedSession, profile_health: Json | None, qr_image: st
         "qrAt": iso(pairing.qr_at) if pairing else None,
         "linkCode": pairing.pairing_code if pairing else None,
         "linkCodeAt": iso(pairing.pairing_code_at) if pairing else None,
-        "state": status.state if status else State.STOPPED.value,
-        "reason": status.reason if status else "",
-        "detail": status.detail if status else "",
+        "state": name(status.state) if status else State.STOPPED.value,
+        "reason": name(status.reason) if status else "",
+        "detail": shown(status.detail) if status else "",
         "since": iso(status.since) if status else None,
         "updatedAt": iso(status.updated_at) if status else None,
         "probedAt": iso(status.probed_at) if status else None,
@@ -111,7 +118,7 @@ def _status(observed: ObservedSession, profile_health: Json | None, qr_image: st
         "requested": observed.record.request if observed.record else 0,
         "carriedOut": status.request if status else 0,
         "epoch": status.epoch if status else 0,
-        "worker": status.worker if status else None,
+        "worker": name(status.worker) if status else None,
         "workerAlive": alive,
         "workersAlive": observed.workers,
         "browser": _browser(status) if status else None,
@@ -145,7 +152,7 @@ def _saves(status: SessionStatus) -> Json:
         "newestSize": megabytes(saves.newest_bytes),
         "size": megabytes(saves.bytes),
         "pauseMs": round(saves.pause_ms, 1),
-        "lastError": saves.last_error,
+        "lastError": shown(saves.last_error),
     }
 
 
@@ -159,39 +166,40 @@ def _backups(status: SessionStatus) -> Json:
         "newestSize": megabytes(backups.newest_bytes),
         "storedSize": megabytes(backups.stored_bytes),
         "lastAttemptAt": iso(backups.last_attempt_at),
-        "lastError": backups.last_error,
+        "lastError": shown(backups.last_error),
     }
 
 
 def _browser(status: SessionStatus) -> Json:
     browser = status.browser
     return {
-        "version": browser.version,
+        "version": name(browser.version),
         "memory": browser.memory_bytes,
         "memoryMB": megabytes(browser.memory_bytes),
         "processes": browser.processes,
         "startedAt": iso(browser.started_at),
         "connectedAfterMs": round(browser.connected_after_ms, 1),
-        "pageVersion": browser.page_version,
-        "waJsVersion": browser.wa_js_version,
+        "pageVersion": name(browser.page_version),
+        "waJsVersion": name(browser.wa_js_version),
         "tier": browser.tier,
         "readOk": browser.read_ok,
         "sendOk": browser.send_ok,
-        "missingLookups": list(browser.missing_lookups),
+        "missingLookups": _shown(browser.missing_lookups),
     }
 
 
 def _client_info(account: Account) -> Json:
     """`clientInfo` as whatsapp-web.js writes it."""
-    wid = {"server": "c.us", "user": account.number, "_serialized": f"{account.number}@c.us"}
-    return {"wid": wid, "me": wid, "pushname": account.name, "platform": account.platform}
+    number = name(account.number)
+    wid = {"server": "c.us", "user": number, "_serialized": f"{number}@c.us"}
+    return {"wid": wid, "me": wid, "pushname": name(account.name), "platform": name(account.platform)}
 
 
 def _system_info(observed: ObservedSession, system: SystemInfo) -> Json:
     status, owner = observed.status, observed.owner
     return {
-        "sessionPath": (status.session_path if status else "") or system.session_path,
-        "backupPath": (status.saves_path if status else "") or system.backup_path,
+        "sessionPath": (shown(status.session_path) if status else "") or system.session_path,
+        "backupPath": (shown(status.saves_path) if status else "") or system.backup_path,
         "isRailway": system.is_railway,
         "memory": dict(system.memory),
         "uptime": round(system.uptime, 1),
@@ -203,7 +211,7 @@ def _system_info(observed: ObservedSession, system: SystemInfo) -> Json:
 
 def _worker(owner: WorkerHeartbeat) -> Json:
     return {
-        "name": owner.worker,
+        "name": name(owner.worker),
         "memory": owner.memory_bytes,
         "uptime": round(owner.uptime_seconds, 1),
         "diskFree": owner.disk_free_bytes,
@@ -217,7 +225,7 @@ def _history(status: SessionStatus | None) -> list[Json]:
     if status is None:
         return []
     return [
-        {"at": iso(t.at), "state": t.state, "reason": t.reason, "seconds": round(t.seconds, 1)}
+        {"at": iso(t.at), "state": name(t.state), "reason": name(t.reason), "seconds": round(t.seconds, 1)}
         for t in reversed(status.history)
     ]
 
@@ -226,10 +234,10 @@ def _check(check: CheckResult) -> Json:
     return {
         "code": check.code,
         "level": check.level,
-        "title": check.title,
-        "titleAr": check.title_ar,
-        "value": check.value,
-        "limit": check.limit,
+        "title": shown(check.title),
+        "titleAr": shown(check.title_ar),
+        "value": shown(check.value),
+        "limit": shown(check.limit),
     }
 
 
@@ -237,8 +245,8 @@ def _issue(issue: Issue) -> Json:
     return {
         "code": issue.code,
         "level": issue.level,
-        "text": issue.text,
-        "textAr": issue.text_ar,
+        "text": shown(issue.text),
+        "textAr": shown(issue.text_ar),
         "since": iso(issue.since),
     }
 
@@ -246,8 +254,8 @@ def _issue(issue: Issue) -> Json:
 def _recommendation(recommendation: Recommendation) -> Json:
     return {
         "id": recommendation.id,
-        "text": recommendation.text,
-        "textAr": recommendation.text_ar,
+        "text": shown(recommendation.text),
+        "textAr": shown(recommendation.text_ar),
         "action": recommendation.action,
-        "evidence": recommendation.evidence,
+        "evidence": shown(recommendation.evidence),
     }
