@@ -43,6 +43,7 @@ from shared.contracts.commands import (
 )
 from shared.contracts.errors import TimedOut
 from shared.contracts.health import JUDGE, CheckResult, HealthReport, Issue, Judge, Recommendation
+from shared.contracts.logins import LoginRecord
 from shared.contracts.message import Message
 from shared.contracts.sessions import (
     Account,
@@ -251,7 +252,10 @@ class Owner:
         return entry.value if entry else None
 
     def delete_records(self) -> None:
-        """Delete the session's status and desired state."""
+        """Delete the session's status and desired state, and every login."""
+        logins = self.bus.bucket(subjects.LOGINS_BUCKET, LoginRecord)
+        for login_id in self.run(logins.keys()):
+            self.run(logins.delete(login_id))
         self.run(self.bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord).delete(self.session))
         self.run(self.bus.bucket(subjects.STATUS_BUCKET, SessionStatus).delete(self.session))
 

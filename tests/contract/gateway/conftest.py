@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from gateway.bootstrap import Gateway
 from gateway.settings import GatewaySettings
+from shared.clock import Clock
 from shared.testing import NatsServer, eventually_sync
 
 
@@ -34,8 +35,8 @@ def open_gateway(nats: NatsServer, owner: Owner) -> Iterator[Callable[..., Gatew
     """Makes gateways with the settings of a test; each has received the worker's heartbeat."""
     opened: list[Gateway] = []
 
-    def make(**settings: Any) -> Gateway:
-        made = Gateway(GatewaySettings(nats_url=nats.url, api_key=SecretStr(API_KEY), **settings))
+    def make(*, clock: Clock | None = None, **settings: Any) -> Gateway:
+        made = Gateway(GatewaySettings(nats_url=nats.url, api_key=SecretStr(API_KEY), **settings), clock=clock)
         made.app.testing = False
         made.begin()
         opened.append(made)

@@ -4,16 +4,22 @@ route is locked or fails here."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from gateway_stage import API, API_KEY, KEY
+from gateway_stage import API, API_KEY, KEY, Owner
+from pydantic import SecretStr
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from gateway.bootstrap import Gateway
-from gateway.domain.auth import COOKIE_SECONDS
+from gateway.domain.logins import MOST_LOGINS
+from shared.clock import SystemClock
+from shared.contracts import subjects
+from shared.contracts.logins import LoginRecord
+from shared.testing import eventually_sync
 
 OPEN = {
     "/health/live",
@@ -49,8 +55,10 @@ def login(client: FlaskClient, **options: Any) -> str:
 
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}])
 def test_every_route_is_locked_but_for_the_few_that_must_be_open(
-    gateway: Gateway, client: FlaskClient, headers: dict[str, str]
+    open_gateway: Callable[..., Gateway], headers: dict[str, str]
 ) -> None:
+    gateway = open_gateway(login_per_minute=1000)
+    client = gateway.app.test_client()
     seen = set()
     for rule, method in routes(gateway):
         seen.add(rule)
@@ -99,11 +107,15 @@ def test_a_login_gives_a_cookie_that_scripts_and_other_sites_cannot_use(client: 
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
-    assert f"Max-Age={COOKIE_SECONDS}" in cookie
+    assert "Max-Age=43200" in cookie
+    assert cookie.startswith("ps_")
     assert "Secure" not in cookie
     assert API_KEY not in cookie
     behind_tls = client.post(LOGIN, json={"key": API_KEY}, headers={"X-Forwarded-Proto": "https"})
     assert "Secure" in behind_tls.headers["Set-Cookie"]
+    assert behind_tls.headers["Set-Cookie"].startswith("__Host-ps_")
+    assert "Path=/;" in behind_tls.headers["Set-Cookie"] + ";"
+    assert "Domain" not in behind_tls.headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize("body", [{"key": "wrong"}, {"key": ""}, {}, {"key": 7}])
@@ -122,6 +134,42 @@ def test_logins_are_limited_for_each_address(open_gateway: Callable[..., Gateway
     assert [attempt("1.1.1.1").status_code for _ in range(4)] == [401, 401, 401, 429]
     assert int(attempt("1.1.1.1").headers["Retry-After"]) > 0
     assert attempt("2.2.2.2").status_code == 401
+
+
+def test_a_right_key_is_let_in_at_once_however_many_wrong_ones_came_from_its_address(
+    open_gateway: Callable[..., Gateway],
+) -> None:
+    client = open_gateway().app.test_client()
+    ways = [{"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}]
+    answers = [client.get(API, headers=ways[number % 2]) for number in range(40)]
+    assert [each.status_code for each in answers] == [401] * 10 + [429] * 30
+    waits = [int(each.headers["Retry-After"]) for each in answers[10:]]
+    assert waits == sorted(waits)
+    assert waits[-1] > 60
+    assert answers[-1].json["code"] == "too_many_wrong_keys"
+    assert client.post(LOGIN, json={"key": "wrong"}).status_code == 429, "one account for all ways"
+    assert client.get(API, headers=KEY).status_code == 200
+    assert client.get(API, headers={"Authorization": f"Bearer {API_KEY}"}).status_code == 200
+    login(client)
+    assert client.get(API).status_code == 200
+
+
+def test_wrong_keys_are_logged_without_the_key_and_without_filling_the_log(
+    open_gateway: Callable[..., Gateway],
+) -> None:
+    client = open_gateway(trusted_proxies=1).app.test_client()
+    guess = "guess-" + API_KEY[:-1]
+    with capture_logs() as lines:
+        for number in range(300):
+            address = f"2001:db8:{number:x}::1"
+            client.get(API, headers={"X-API-Key": guess, "X-Forwarded-For": address})
+            client.get(API, headers={"X-API-Key": guess, "X-Forwarded-For": "203.0.113.7"})
+    told = [line for line in lines if line["event"] == "wrong_key"]
+    assert 0 < len(told) <= 40
+    assert {"network": "203.0.113.7", "way": "header"}.items() <= told[1].items()
+    assert guess not in repr(lines)
+    assert API_KEY[:8] not in repr(lines)
+    assert 'wa_gateway_wrong_keys_total{way="header"} 600.0' in client.get("/metrics", headers=KEY).text
 
 
 def test_without_a_trusted_proxy_the_forwarded_address_counts_for_nothing(
@@ -178,19 +226,17 @@ def test_a_wrong_key_is_refused_although_the_cookie_is_good(client: FlaskClient)
     assert client.get(API, headers={"X-API-Key": "wrong"}).status_code == 401
 
 
-def test_a_forged_or_old_cookie_is_refused(gateway: Gateway, client: FlaskClient) -> None:
-    from gateway.domain.auth import Authenticator
-
-    authenticator = Authenticator(API_KEY)
-    now = gateway._clock.now()
-    cookie, _ = authenticator.issue("nonce", (now - timedelta(seconds=COOKIE_SECONDS + 1)).timestamp())
-    client.set_cookie("persistent_session", cookie)
+def test_a_forged_cookie_is_refused_without_asking_nats(gateway: Gateway, client: FlaskClient) -> None:
+    name = gateway._authenticator.cookie_name
+    asked: list[str] = []
+    gateway.logins._read = lambda login_id: asked.append(login_id)  # type: ignore[func-returns-value]
+    for forged in ("a.b", "x" * 500, gateway._authenticator.cookie("s")[:-1] + "~"):
+        client.set_cookie(name, forged)
+        assert client.get(API).status_code == 401
+    assert asked == []
+    client.set_cookie(name, gateway._authenticator.cookie("never-logged-in"))
     assert client.get(API).status_code == 401
-    client.set_cookie("persistent_session", "a.b")
-    assert client.get(API).status_code == 401
-    fresh, _ = authenticator.issue("nonce", now.timestamp())
-    client.set_cookie("persistent_session", fresh)
-    assert client.get(API).status_code == 200
+    assert len(asked) == 1
 
 
 def test_logging_out_takes_the_cookie_away_and_needs_the_token(client: FlaskClient) -> None:
@@ -198,6 +244,172 @@ def test_logging_out_takes_the_cookie_away_and_needs_the_token(client: FlaskClie
     assert client.post(LOGOUT, json={}).status_code == 403
     assert client.post(LOGOUT, json={}, headers={"X-CSRF-Token": token, **ORIGIN}).status_code == 200
     assert client.get(API).status_code == 401
+
+
+def test_a_logout_revokes_the_cookie_itself(gateway: Gateway, client: FlaskClient) -> None:
+    thief = gateway.app.test_client()
+    token = login(client)
+    stolen = client.get_cookie(gateway._authenticator.cookie_name)
+    assert stolen is not None
+    thief.set_cookie(gateway._authenticator.cookie_name, stolen.value)
+    assert thief.get(API).status_code == 200
+    assert client.post(LOGOUT, json={}, headers={"X-CSRF-Token": token, **ORIGIN}).status_code == 200
+    assert thief.get(API).status_code == 401
+    assert 'id="login-form"' in thief.get(PAGE).text
+
+
+def test_nats_holds_only_a_hash_of_the_cookie(gateway: Gateway, client: FlaskClient, owner: Owner) -> None:
+    login(client)
+    cookie = client.get_cookie(gateway._authenticator.cookie_name)
+    assert cookie is not None
+    secret, _, signature = cookie.value.partition(".")
+    records = owner.run(owner.bus.bucket(subjects.LOGINS_BUCKET, LoginRecord).keys())
+    assert gateway._authenticator.login_id(cookie.value) in records
+    kept = [owner.run(owner.bus.bucket(subjects.LOGINS_BUCKET, LoginRecord).get(each)) for each in records]
+    for text in (secret, signature, API_KEY, gateway._authenticator.csrf_token("x")[:20]):
+        assert text not in repr(kept)
+
+
+def test_logins_are_listed_and_ended_one_by_one_and_all_at_once(gateway: Gateway) -> None:
+    mine, other, third = (gateway.app.test_client() for _ in range(3))
+    token = login(
+        mine, headers={"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+    )
+    login(other)
+    login(third)
+    listed = mine.get(f"{API}/logins").json["logins"]
+    (current,) = [each for each in listed if each["current"]]
+    assert (current["client"], current["address"]) == ("Firefox · Linux", "127.0.0.1")
+    others = [each["id"] for each in listed if not each["current"]]
+    assert mine.delete(f"{API}/logins/{others[0]}").status_code == 403, "the cookie alone changes nothing"
+    proof = {"X-CSRF-Token": token, **ORIGIN}
+    assert mine.delete(f"{API}/logins/{others[0]}", headers=proof).status_code == 200
+    assert sorted(each.get(API).status_code for each in (mine, other, third)) == [200, 200, 401]
+    again = mine.delete(f"{API}/logins/{others[0]}", headers=proof)
+    assert (again.status_code, again.json["code"]) == (404, "not_found")
+    assert mine.delete(f"{API}/logins", headers=proof).status_code == 200
+    assert [each.get(API).status_code for each in (mine, other, third)] == [401, 401, 401]
+    assert mine.get(f"{API}/logins", headers=KEY).json["logins"] == []
+
+
+def test_a_second_gateway_knows_the_logins_and_their_ends_at_once(open_gateway: Callable[..., Gateway]) -> None:
+    first, second = open_gateway(), open_gateway()
+    here, there = first.app.test_client(), second.app.test_client()
+    token = login(here)
+    cookie = here.get_cookie(first._authenticator.cookie_name)
+    assert cookie is not None
+    there.set_cookie(first._authenticator.cookie_name, cookie.value)
+    assert there.get(API).status_code == 200
+    here.post(LOGOUT, json={}, headers={"X-CSRF-Token": token, **ORIGIN})
+    eventually_sync(lambda: there.get(API).status_code == 401)
+
+
+def test_a_login_outlives_a_restart_and_ends_with_a_new_key(open_gateway: Callable[..., Gateway]) -> None:
+    first = open_gateway()
+    client = first.app.test_client()
+    login(client)
+    cookie = client.get_cookie(first._authenticator.cookie_name)
+    assert cookie is not None
+    first.end()
+    restarted, rekeyed = open_gateway(), open_gateway(cookie_secret=SecretStr("another secret"))
+    for gateway, expected in ((restarted, 200), (rekeyed, 401)):
+        visitor = gateway.app.test_client()
+        visitor.set_cookie(restarted._authenticator.cookie_name, cookie.value)
+        visitor.set_cookie(rekeyed._authenticator.cookie_name, cookie.value)
+        assert visitor.get(API).status_code == expected
+    eventually_sync(lambda: rekeyed.logins.all() == [])
+
+
+class MovedClock(SystemClock):
+    """The machine's clock, moved by a test."""
+
+    moved = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.moved
+
+
+def test_an_unused_login_ends_although_its_page_is_open(open_gateway: Callable[..., Gateway]) -> None:
+    clock = MovedClock()
+    client = open_gateway(login_idle_ms=600_000, clock=clock).app.test_client()
+    login(client)
+    for minutes in (3, 6, 9):
+        clock.moved = timedelta(minutes=minutes)
+        assert client.get(API).status_code == 200
+    clock.moved = timedelta(minutes=10)
+    assert client.get(API).status_code == 401, "what an open page asks on its own is no use of it"
+
+
+def test_use_puts_the_idle_end_off_but_never_the_last_one(open_gateway: Callable[..., Gateway]) -> None:
+    clock = MovedClock()
+    client = open_gateway(login_idle_ms=600_000, login_longest_ms=3_600_000, clock=clock).app.test_client()
+    login(client)
+    for minutes in range(8, 60, 8):
+        clock.moved = timedelta(minutes=minutes)
+        assert 'id="state-name"' in client.get(PAGE).text
+    clock.moved = timedelta(minutes=60)
+    assert client.get(API).status_code == 401
+
+
+def test_a_used_login_is_recorded_and_an_ended_one_is_not_brought_back_by_its_use(
+    open_gateway: Callable[..., Gateway],
+) -> None:
+    clock = MovedClock()
+    first, second = open_gateway(clock=clock), open_gateway(clock=clock)
+    client = first.app.test_client()
+    login(client)
+    (record,) = eventually_sync(second.logins.all)
+    clock.moved = timedelta(minutes=5)
+    client.get(PAGE)
+    eventually_sync(lambda: second.logins.all()[0].seen_at > record.seen_at)
+    second.logins.end([record.id], timeout=2)
+    first.logins._ended.clear()  # as if the news had not come yet
+    first.logins.use(record)
+    eventually_sync(lambda: first.logins.find(record.id) is None and not first.logins._pending)
+    assert second.logins.all() == []
+
+
+def test_an_open_stream_ends_with_its_login(open_gateway: Callable[..., Gateway]) -> None:
+    gateway = open_gateway()
+    client = gateway.app.test_client()
+    login(client)
+    answer = client.get(f"{API}/events", buffered=False)
+    frames = iter(answer.response)
+    assert next(frames).startswith(b"retry")
+    (ended,) = [each.id for each in gateway.logins.all()]
+    gateway.logins.end([ended], timeout=1)
+    assert list(frames)[-1].startswith(b"event: logged-out")
+    answer.close()
+
+
+def test_more_logins_than_people_have_browsers_end_the_one_unused_longest(open_gateway: Callable[..., Gateway]) -> None:
+    gateway = open_gateway()
+    for _ in range(MOST_LOGINS + 3):
+        login(gateway.app.test_client())
+    assert len(gateway.logins.all()) == MOST_LOGINS
+
+
+def test_an_http_page_of_the_same_host_cannot_post_to_https(client: FlaskClient) -> None:
+    https = {"X-Forwarded-Proto": "https"}
+    token = str(client.post(LOGIN, json={"key": API_KEY}, base_url="https://localhost").json["csrfToken"])
+    for origin, expected in (("http://localhost", 403), ("https://localhost", 200)):
+        answer = client.post(
+            API,
+            json={"action": "initialize"},
+            base_url="https://localhost",
+            headers={"X-CSRF-Token": token, "Origin": origin, **https},
+        )
+        assert answer.status_code == expected, origin
+        logged_in = client.post(LOGIN, json={"key": API_KEY}, headers={"Origin": origin, **https})
+        assert logged_in.status_code == expected, origin
+
+
+def test_https_is_demanded_where_there_is_https(gateway: Gateway, client: FlaskClient) -> None:
+    for rule, method in routes(gateway):
+        answer = client.open(rule.replace("<path:filename>", "page.css"), method=method, base_url="https://localhost")
+        assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000"), rule
+        answer.close()
+    assert "Strict-Transport-Security" not in client.get(PAGE).headers
 
 
 def test_metrics_are_for_the_token_and_the_key_and_not_for_this_machine(

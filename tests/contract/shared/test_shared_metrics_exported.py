@@ -29,7 +29,7 @@ PROMETHEUS = ROOT / "shared/src/shared/runtime/metrics.py"
 
 
 def gateway(metrics: Metrics) -> Metrics:
-    return Gateway(GatewaySettings(api_key=SecretStr("k" * 32)))._metrics
+    return Gateway(GatewaySettings(api_key=SecretStr("0123456789abcdef" * 2)))._metrics
 
 
 def browser_worker(metrics: Metrics) -> Metrics:

@@ -29,15 +29,17 @@ def test_a_missing_key_stops_the_start_with_one_line_that_says_how_to_make_one(
     assert "openssl rand -hex 32" in printed
 
 
+@pytest.mark.parametrize("key", ["hunter2", "0123456789abcdef", "f" * 31])
 def test_a_guessable_key_stops_the_start_and_is_not_repeated(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], key: str
 ) -> None:
-    monkeypatch.setenv("API_KEY", "hunter2")
+    monkeypatch.setenv("API_KEY", key)
     with pytest.raises(SystemExit):
         load_settings(GatewaySettings)
     printed = capsys.readouterr().err
-    assert "16" in printed
-    assert "hunter2" not in printed
+    assert "32" in printed
+    assert "openssl rand -hex 32" in printed
+    assert key not in printed
 
 
 def test_the_key_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_the_key_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_the_paths_are_the_missions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("API_KEY", "0123456789abcdef")
+    monkeypatch.setenv("API_KEY", "0123456789abcdef" * 2)
     here = load_settings(GatewaySettings)
     assert (here.session_path, here.backup_session_path) == ("./persistent-session", "./session-backup")
     assert (here.client_id, here.trusted_proxies) == ("whatsapp-automation-pro-v2", 0)

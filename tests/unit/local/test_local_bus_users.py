@@ -37,10 +37,20 @@ def may_subscribe(service: str, subject: str) -> bool:
 
 @pytest.mark.parametrize(
     ("bucket", "writer"),
-    [(subjects.SESSIONS_BUCKET, GATEWAY), (subjects.STATUS_BUCKET, WORKER), (subjects.LEASES_BUCKET, WORKER)],
+    [
+        (subjects.SESSIONS_BUCKET, GATEWAY),
+        (subjects.STATUS_BUCKET, WORKER),
+        (subjects.LEASES_BUCKET, WORKER),
+        (subjects.LOGINS_BUCKET, GATEWAY),
+    ],
 )
 def test_each_bucket_has_exactly_one_writer(bucket: str, writer: str) -> None:
     assert [service for service in BUS_USERS if may_publish(service, f"$KV.{bucket}.shop")] == [writer]
+
+
+def test_nobody_but_the_gateway_reads_the_logins() -> None:
+    for asked in ("STREAM.MSG.GET.KV_wa-logins", "CONSUMER.CREATE.KV_wa-logins"):
+        assert [user for user in BUS_USERS if may_publish(user, f"$JS.API.{asked}")] == [GATEWAY]
 
 
 @pytest.mark.parametrize(

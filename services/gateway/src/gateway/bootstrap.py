@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 from flask import Flask
 
 from shared.clock import Clock, SystemClock
+from shared.contracts.logins import LoginRecord
+from shared.contracts.metrics import GATEWAY_WRONG_KEYS
 from shared.runtime import Metrics, OpsServer, configure_logging, get_logger, load_settings, on_railway
 
 from .adapters import process_memory
 from .adapters.bus_thread import BusThread
+from .adapters.live_logins import LiveLogins
 from .adapters.live_view import LiveView
 from .adapters.qr_images import QrImages
 from .adapters.server import Server, ServerOptions
 from .domain.auth import Authenticator
+from .domain.logins import LoginRules
 from .domain.system_info import SystemInfo
 from .handlers import app
 from .handlers.dependencies import GatewayDependencies
@@ -23,6 +28,8 @@ from .handlers.guard import Guard
 from .settings import GatewaySettings
 from .usecases import UseCases
 from .usecases.limits import RateLimits
+
+READ_LOGIN_SECONDS = 1.0
 
 
 class Gateway:
@@ -34,9 +41,19 @@ class Gateway:
         self._started_at = self._clock.monotonic()
         self._metrics = Metrics()
         self.view = LiveView(self._clock)
+        self._authenticator = Authenticator(
+            settings.api_key.get_secret_value(), settings.cookie_secret.get_secret_value(), system=settings.client_id
+        )
+        self._login_rules = LoginRules(
+            idle=timedelta(milliseconds=settings.login_idle_ms),
+            longest=timedelta(milliseconds=settings.login_longest_ms),
+            key_id=self._authenticator.key_id,
+        )
+        self.logins = LiveLogins(self._clock, self._login_rules, read=self._read_login, on_end=self.view.wake)
         self.bus = BusThread(
             settings.bus_options("gateway"),
             self.view,
+            self.logins,
             self._clock,
             on_open=self._metrics.watch_bus,
             background=self._serve_ops,
@@ -57,23 +74,33 @@ class Gateway:
 
     def _dependencies(self) -> GatewayDependencies:
         settings, clock = self._settings, self._clock
-        authenticator = Authenticator(settings.api_key.get_secret_value(), settings.cookie_secret.get_secret_value())
+        use_cases = UseCases(
+            view=self.view,
+            messenger=self.bus,
+            desired_states=self.bus,
+            authenticator=self._authenticator,
+            logins=self.logins,
+            clock=clock,
+            default_session=settings.client_id,
+        )
+        rate_limits = RateLimits(
+            clock,
+            wrong_keys=settings.login_per_minute,
+            test_messages=settings.test_messages_per_minute,
+            actions=settings.actions_per_minute,
+        )
         return GatewayDependencies(
-            use_cases=UseCases(
-                view=self.view,
-                messenger=self.bus,
-                desired_states=self.bus,
-                authenticator=authenticator,
-                clock=clock,
-                default_session=settings.client_id,
+            use_cases=use_cases,
+            guard=Guard(
+                self._authenticator,
+                use_cases.check_login,
+                rate_limits,
+                self._metrics.counter(GATEWAY_WRONG_KEYS),
+                trusted_proxies=settings.trusted_proxies,
+                always_https=on_railway(),
             ),
-            guard=Guard(authenticator, clock, trusted_proxies=settings.trusted_proxies, secure_cookie=on_railway()),
-            rate_limits=RateLimits(
-                clock,
-                logins=settings.login_per_minute,
-                test_messages=settings.test_messages_per_minute,
-                actions=settings.actions_per_minute,
-            ),
+            login_rules=self._login_rules,
+            rate_limits=rate_limits,
             qr_images=QrImages(),
             clock=clock,
             metrics=self._metrics,
@@ -82,6 +109,9 @@ class Gateway:
             metrics_token=settings.metrics_token.get_secret_value(),
             max_streams=settings.max_streams,
         )
+
+    def _read_login(self, login_id: str) -> LoginRecord | None:
+        return self.bus.read_login(login_id, timeout=READ_LOGIN_SECONDS)
 
     def _system_info(self) -> SystemInfo:
         return SystemInfo(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
+from shared.contracts.logins import LoginRecord
 from shared.contracts.message import Message
 from shared.contracts.sessions import SessionRecord
 from shared.contracts.subjects import Command
@@ -67,6 +69,31 @@ class DesiredStates(Protocol):
 
     def write(self, record: SessionRecord, revision: int, *, timeout: float) -> None:
         """Write over `revision`, which is 0 for a new record. Raises Conflict when another writer came first."""
+        ...
+
+
+class Logins(Protocol):
+    """The logins of the page that last, shared by all gateways of a system."""
+
+    def find(self, login_id: str) -> LoginRecord | None:
+        """None when there is none, or when it has ended. Raises TryAgain when neither this gateway nor NATS can tell:
+        unknown is not logged in, and not logged out."""
+        ...
+
+    def all(self) -> list[LoginRecord]:
+        """Raises Unavailable until NATS has shown them once."""
+        ...
+
+    def add(self, login: LoginRecord, *, timeout: float) -> bool:
+        """Counts at once here. True when NATS, and so every gateway, knows it too; else NATS is told later."""
+        ...
+
+    def use(self, login: LoginRecord) -> None:
+        """Record `seen_at` of a login that still lasts."""
+        ...
+
+    def end(self, login_ids: Iterable[str], *, timeout: float) -> bool:
+        """Ends them here at once. True when NATS, and so every gateway, knows it too; else NATS is told later."""
         ...
 
 

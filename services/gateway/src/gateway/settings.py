@@ -8,10 +8,11 @@ from pydantic import Field, SecretStr, field_validator
 
 from shared.contracts.identifiers import SESSION_ID
 from shared.runtime import ServiceSettings, on_railway
-from shared.runtime.settings import default_backup_session_path, default_session_path
+from shared.runtime.settings import Milliseconds, default_backup_session_path, default_session_path
 
-from .domain.auth import MIN_KEY_CHARACTERS
+from .domain.auth import weakness
 
+DAY_MS = 24 * 3600 * 1000
 HOW_TO_MAKE_A_KEY = "make one with: openssl rand -hex 32"
 
 
@@ -39,7 +40,18 @@ class GatewaySettings(ServiceSettings):
         default_factory=default_backup_session_path,
         description="Shown as systemInfo.backupPath until a worker reports its own.",
     )
-    login_per_minute: int = Field(10, ge=1, description="Logins to the page, for each address and minute.")
+    login_per_minute: int = Field(
+        10,
+        ge=1,
+        description="Wrong keys, for each address and minute, that are answered plainly; further ones have to wait. "
+        "A right key never waits.",
+    )
+    login_idle_ms: Milliseconds = Field(
+        2 * 3600 * 1000, description="A login of the page ends when nobody has used it for so long."
+    )
+    login_longest_ms: int = Field(
+        12 * 3600 * 1000, ge=1, le=30 * DAY_MS, description="A login of the page ends after so long in any case."
+    )
     test_messages_per_minute: int = Field(10, ge=1, description="Test messages a minute.")
     actions_per_minute: int = Field(600, ge=1, description="Actions by POST a minute.")
     max_streams: int = Field(40, ge=1, le=500, description="Event streams open at once; further streams get 503.")
@@ -50,8 +62,8 @@ class GatewaySettings(ServiceSettings):
         text = key.get_secret_value()
         if not text:
             raise ValueError(f"API_KEY is required; {HOW_TO_MAKE_A_KEY}")
-        if len(text) < MIN_KEY_CHARACTERS:
-            raise ValueError(f"API_KEY is shorter than {MIN_KEY_CHARACTERS} characters; {HOW_TO_MAKE_A_KEY}")
+        if weak := weakness(text):
+            raise ValueError(f"API_KEY {weak}; {HOW_TO_MAKE_A_KEY}")
         return key
 
     @field_validator("client_id")

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from shared.contracts.errors import Unavailable
-from shared.contracts.subjects import EVENTS, EVENTS_STREAM, LEASES_BUCKET, SESSIONS_BUCKET, STATUS_BUCKET
+from shared.contracts.subjects import (
+    EVENTS,
+    EVENTS_STREAM,
+    LEASES_BUCKET,
+    LOGINS_BUCKET,
+    SESSIONS_BUCKET,
+    STATUS_BUCKET,
+)
 
 from . import jetstream
 from .buckets import stream_of
@@ -19,7 +26,10 @@ DAY_SECONDS = 24 * 3600
 EVENTS_DAYS = 30
 EVENTS_BYTES = 256 * 1024 * 1024
 BUCKET_BYTES = 64 * 1024 * 1024
-BUCKETS = (SESSIONS_BUCKET, STATUS_BUCKET, LEASES_BUCKET)
+BUCKETS = (SESSIONS_BUCKET, STATUS_BUCKET, LEASES_BUCKET, LOGINS_BUCKET)
+BUCKET_DAYS = {LOGINS_BUCKET: 31}
+"""How long a bucket keeps what nobody writes again; the others keep it for good. Longer than any login lasts, so that
+only what has ended goes, and the marks of what was deleted."""
 
 
 def stream_configs() -> list[dict[str, Any]]:
@@ -33,6 +43,7 @@ def _bucket(name: str) -> dict[str, Any]:
         "subjects": [f"$KV.{name}.>"],
         "max_msgs_per_subject": 1,
         "max_bytes": BUCKET_BYTES,
+        "max_age": BUCKET_DAYS.get(name, 0) * DAY_SECONDS * 10**9,
         "storage": "file",
         "retention": "limits",
         "discard": "new",

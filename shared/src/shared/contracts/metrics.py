@@ -6,7 +6,13 @@ be exported. `docs/metrics.md` is written from here, and dashboards and alerts r
 How to add a metric:
 
 1. Add one line to the section of the service that owns the fact:
-   `GATEWAY_STREAMS = REGISTRY.gauge("wa_gateway_streams", "Open event streams.", owner=Owner.GATEWAY)`.
+   `GATEWAY_WRONG_KEYS = REGISTRY.counter(
+    "wa_gateway_wrong_keys_total",
+    "Wrong keys that were presented, by the way that they came: header, login, metrics.",
+    owner=Owner.GATEWAY,
+    labels=("way",),
+)
+GATEWAY_STREAMS = REGISTRY.gauge("wa_gateway_streams", "Open event streams.", owner=Owner.GATEWAY)`.
    A name is `wa_<area>_<what>[_<unit>]` in base units; a counter ends in `_total`. A wrong or repeated name raises
    ValueError at the import.
 2. Export the metric in the service: `metrics.gauge(GATEWAY_STREAMS)` gives the object of prometheus_client.
@@ -170,6 +176,12 @@ GATEWAY_ACTIONS = REGISTRY.counter(
     "Actions that clients asked for, by the code of the answer.",
     owner=Owner.GATEWAY,
     labels=("action", "code"),
+)
+GATEWAY_WRONG_KEYS = REGISTRY.counter(
+    "wa_gateway_wrong_keys_total",
+    "Wrong keys that were presented, by the way that they came: header, login, metrics.",
+    owner=Owner.GATEWAY,
+    labels=("way",),
 )
 GATEWAY_STREAMS = REGISTRY.gauge("wa_gateway_streams", "Open event streams.", owner=Owner.GATEWAY)
 

@@ -9,6 +9,7 @@ from . import backups, commands, health, subjects
 from .errors import ErrorReply
 from .events import BackupFailed, BackupStored, SessionCleared, SessionRestored, SnapshotSaved, StateChanged
 from .health import HealthReport
+from .logins import LoginRecord
 from .message import Message
 from .sessions import LeaseRecord, SessionRecord, SessionStatus
 from .snapshots import SnapshotManifest
@@ -27,7 +28,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class KeyValue:
-    """A bucket of the key-value store; the key is the session."""
+    """A bucket of the key-value store; the key is the session, or the id of what else it holds."""
 
     bucket: str
     writer: ServiceName
@@ -55,6 +56,7 @@ BUCKETS = (
     KeyValue(subjects.SESSIONS_BUCKET, ServiceName.GATEWAY, SessionRecord),
     KeyValue(subjects.STATUS_BUCKET, ServiceName.WORKER, SessionStatus),
     KeyValue(subjects.LEASES_BUCKET, ServiceName.WORKER, LeaseRecord),
+    KeyValue(subjects.LOGINS_BUCKET, ServiceName.GATEWAY, LoginRecord),
 )
 INSIDE = (ErrorReply, SnapshotManifest)
 """Messages without a subject of their own: the reply of a failed command, and the manifest that chunks carry."""

@@ -29,8 +29,8 @@ MONITOR = "monitor"
 
 BUS_USERS: Mapping[str, Permissions] = {
     GATEWAY: Permissions(
-        reads=(subjects.SESSIONS_BUCKET, subjects.STATUS_BUCKET, subjects.EVENTS_STREAM),
-        writes=(subjects.SESSIONS_BUCKET,),
+        reads=(subjects.SESSIONS_BUCKET, subjects.STATUS_BUCKET, subjects.LOGINS_BUCKET, subjects.EVENTS_STREAM),
+        writes=(subjects.SESSIONS_BUCKET, subjects.LOGINS_BUCKET),
         publish=(
             subjects.commands_of(subjects.SESSION_AREA),
             subjects.commands_of(subjects.MESSAGE_AREA),

@@ -19,12 +19,14 @@ from shared.clock import Clock
 from shared.contracts import subjects
 from shared.contracts.errors import NotRunning, ServiceError, TimedOut, Unavailable
 from shared.contracts.health import HealthReport
+from shared.contracts.logins import LoginRecord
 from shared.contracts.message import Message
 from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.subjects import Command
 from shared.contracts.telemetry import WorkerHeartbeat
 from shared.runtime import get_logger
 
+from .live_logins import LiveLogins
 from .live_view import LiveView
 
 T = TypeVar("T")
@@ -38,13 +40,14 @@ HANDOVER_SECONDS = 0.1
 
 
 class BusThread:
-    """Implements ports.Messenger and ports.DesiredStates, and feeds the view. `on_open` gets the client once it is
-    connected; `background` runs in the loop from start to stop."""
+    """Implements ports.Messenger and ports.DesiredStates, and feeds the view and the logins. `on_open` gets the client
+    once it is connected; `background` runs in the loop from start to stop."""
 
     def __init__(
         self,
         options: BusOptions,
         view: LiveView,
+        logins: LiveLogins,
         clock: Clock,
         *,
         on_open: Callable[[Bus], None],
@@ -52,6 +55,7 @@ class BusThread:
     ) -> None:
         self._options = options
         self._view = view
+        self._logins = logins
         self._clock = clock
         self._on_open = on_open
         self._background = background
@@ -100,6 +104,12 @@ class BusThread:
             self._call(bucket.update(record.session, record, revision), timeout)
         else:
             self._call(bucket.create(record.session, record), timeout)
+
+    def read_login(self, login_id: str, *, timeout: float) -> LoginRecord | None:
+        """Raises Unavailable, TimedOut."""
+        bucket = self._connected_bus().bucket(subjects.LOGINS_BUCKET, LoginRecord)
+        entry = self._call(bucket.get(login_id), timeout)
+        return entry.value if entry else None
 
     def _request(self, subject: str, message: Message, reply: type[R], timeout: float, command_id: str | None) -> R:
         bus = self._connected_bus()
@@ -179,6 +189,7 @@ class BusThread:
             await bus.drain(timeout=1.0)
             raise
         self._bus = bus
+        self._spawn(asyncio.get_running_loop(), self._logins.keep(bus.bucket(subjects.LOGINS_BUCKET, LoginRecord)))
         self._on_open(bus)
         self._view.bus_changed(connected=bus.connected, problem="the connection to NATS is lost")
 
@@ -188,6 +199,8 @@ class BusThread:
         sessions = bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord)
         await bus.subscribe(subjects.WORKER_HEARTBEATS, WorkerHeartbeat, lambda beat, _: view.heartbeat_received(beat))
         await bus.subscribe(subjects.HEALTH_REPORTS, HealthReport, lambda report, _: view.report_received(report))
+        logins = bus.bucket(subjects.LOGINS_BUCKET, LoginRecord)
+        await logins.watch(self._logins.login_changed, on_ready=self._logins.loaded)
         await statuses.watch(view.status_changed, on_ready=lambda: view.bucket_loaded("statuses"))
         await sessions.watch(view.record_changed, on_ready=lambda: view.bucket_loaded("sessions"))
 

@@ -114,6 +114,10 @@ class LiveView:
 
         self._apply(presence_changed)
 
+    def wake(self) -> None:
+        """Let every waiting reader look again, because of something that is not part of the view."""
+        self._apply(lambda: True)
+
     def stop(self) -> None:
         """Safe in a signal handler, because it takes no lock; `notice_silence` wakes the waiting readers."""
         self._stopping = True

@@ -7,60 +7,60 @@ depend on where two texts differ.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass
 
-COOKIE_SECONDS = 12 * 3600
-MIN_KEY_CHARACTERS = 16
-
-
-@dataclass(frozen=True)
-class Login:
-    """One login of the page. `expires` in Unix seconds."""
-
-    nonce: str
-    expires: int
+MIN_KEY_CHARACTERS = 32
+MIN_KEY_VARIETY = 8
+"""Different characters. A random key of 32 hexadecimal digits has fewer about once in 25 million."""
+_ID_CHARACTERS = 32
+_NAME_CHARACTERS = 10
 
 
 class Authenticator:
-    """Holds the digest of the API key, never the key."""
+    """Holds the digest of the API key, never the key. `system` tells systems apart that share key and secret."""
 
-    def __init__(self, api_key: str, cookie_secret: str = "") -> None:
+    def __init__(self, api_key: str, cookie_secret: str = "", *, system: str = "") -> None:
         self._digest = _sha256(api_key)
         self._signing_key = hmac.digest(cookie_secret.encode(), b"cookie:" + self._digest, "sha256")
+        self.key_id = self._sign("key", "")[:_ID_CHARACTERS]
+        """What every login of this key and secret carries."""
+        self.cookie_name = f"ps_{self._sign('name', system)[:_NAME_CHARACTERS]}"
+        """The system's own. Browsers send a cookie to every port of a host, so systems on one host would overwrite a
+        cookie of a common name."""
 
     def accepts(self, presented: str) -> bool:
         return hmac.compare_digest(_sha256(presented), self._digest)
 
-    def issue(self, nonce: str, now: float) -> tuple[str, Login]:
-        """A cookie's value for a new login; `nonce` must be random and URL-safe."""
-        login = Login(nonce, int(now) + COOKIE_SECONDS)
-        payload = base64.urlsafe_b64encode(f"{login.expires}:{nonce}".encode()).decode().rstrip("=")
-        return f"{payload}.{self._sign('login', payload)}", login
+    def cookie(self, secret: str) -> str:
+        """A cookie's value; `secret` must be random, URL-safe and kept nowhere."""
+        return f"{secret}.{self._sign('cookie', secret)}"
 
-    def read(self, cookie: str, now: float) -> Login | None:
-        """The login in a cookie; None when it is forged, broken or expired."""
-        payload, _, signature = cookie.partition(".")
-        if not hmac.compare_digest(signature.encode(), self._sign("login", payload).encode()):
-            return None
-        try:
-            expires, _, nonce = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode().partition(":")
-            login = Login(nonce, int(expires))
-        except (binascii.Error, ValueError):
-            return None
-        return login if login.expires > now else None
+    def login_id(self, cookie: str) -> str:
+        """The id of the cookie's login, or "" for a cookie that was not made here. Whether the login still lasts is
+        another question."""
+        secret, _, signature = cookie.partition(".")
+        if not hmac.compare_digest(_bytes(signature), self._sign("cookie", secret).encode()):
+            return ""
+        return self._sign("login", secret)[:_ID_CHARACTERS]
 
-    def csrf_token(self, login: Login) -> str:
-        return self._sign("csrf", login.nonce)
+    def csrf_token(self, login_id: str) -> str:
+        return self._sign("csrf", login_id)
 
-    def accepts_csrf(self, login: Login, presented: str) -> bool:
-        return hmac.compare_digest(presented.encode(), self.csrf_token(login).encode())
+    def accepts_csrf(self, login_id: str, presented: str) -> bool:
+        return hmac.compare_digest(_bytes(presented), self.csrf_token(login_id).encode())
 
     def _sign(self, purpose: str, text: str) -> str:
-        return hmac.digest(self._signing_key, f"{purpose}:{text}".encode(), "sha256").hex()
+        return hmac.digest(self._signing_key, f"{purpose}:".encode() + _bytes(text), "sha256").hex()
+
+
+def weakness(key: str) -> str:
+    """Why `key` cannot be an API key, or "". The text never repeats the key."""
+    if len(key) < MIN_KEY_CHARACTERS:
+        return f"is shorter than {MIN_KEY_CHARACTERS} characters"
+    if len(set(key)) < MIN_KEY_VARIETY:
+        return f"has fewer than {MIN_KEY_VARIETY} different characters"
+    return ""
 
 
 def bearer(authorization: str) -> str:
@@ -69,12 +69,18 @@ def bearer(authorization: str) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def same_origin(origin: str, fetch_site: str, host: str) -> bool:
-    """Whether a request comes from our own page. Without an Origin header, Sec-Fetch-Site must say so."""
+def same_origin(origin: str, fetch_site: str, host: str, scheme: str) -> bool:
+    """Whether a request comes from our own page, at `scheme://host`. Without an Origin header, Sec-Fetch-Site must say
+    so. The scheme counts: whoever sits on the network can answer for http://, but not for https://."""
     if origin:
-        return origin.split("://", 1)[-1].lower() == host.lower() and "://" in origin
+        standard = {"http": ":80", "https": ":443"}.get(scheme, "")
+        return origin.lower() == f"{scheme}://{host.lower().removesuffix(standard)}"
     return fetch_site == "same-origin"
 
 
 def _sha256(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(_bytes(text)).digest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -38,8 +38,8 @@ class RateLimited(TryAgain):
     code = "rate_limited"
     http_status = 429
 
-    def __init__(self, message: str, *, retry_after: int, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, retry_after: int, hint: str = "", code: str = "") -> None:
+        super().__init__(message, hint=hint, code=code)
         self.retry_after = retry_after
 
 

@@ -12,7 +12,7 @@ from shared.runtime import Metrics
 
 from . import login, ops, page, replies
 from .dependencies import GatewayDependencies
-from .legacy import actions, error_replies, status
+from .legacy import actions, error_replies, logins, status
 from .legacy.status_renderer import StatusRenderer
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -34,10 +34,11 @@ def create(given: GatewayDependencies) -> Flask:
     renderer = StatusRenderer(use_cases.read_status, given.qr_images, given.system, given.clock)
     app.register_blueprint(actions.blueprint(use_cases, renderer, given.rate_limits, metrics, given.clock))
     app.register_blueprint(
-        status.blueprint(use_cases, renderer, given.qr_images, metrics, max_streams=given.max_streams)
+        status.blueprint(use_cases, given.guard, renderer, given.qr_images, metrics, max_streams=given.max_streams)
     )
+    app.register_blueprint(logins.blueprint(use_cases, given.guard, given.login_rules))
     app.register_blueprint(page.blueprint(use_cases.read_status, given.guard))
-    app.register_blueprint(login.blueprint(use_cases.log_in, given.guard, given.rate_limits))
+    app.register_blueprint(login.blueprint(use_cases, given.guard, longest=given.login_rules.longest))
     app.register_blueprint(ops.blueprint(given.guard, metrics, given.readiness, given.metrics_token))
     _measure(app, metrics)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.domain.logins import LoginRules
 from gateway.domain.system_info import SystemInfo
 from gateway.ports import QrImages
 from gateway.usecases import UseCases
@@ -21,6 +22,7 @@ class GatewayDependencies:
 
     use_cases: UseCases
     guard: Guard
+    login_rules: LoginRules
     rate_limits: RateLimits
     qr_images: QrImages
     clock: Clock

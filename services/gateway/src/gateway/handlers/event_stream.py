@@ -51,14 +51,21 @@ class StreamSlots:
 
 
 class EventStream:
-    """The events of one client. `render` makes the data of a status event. The server always calls `close`, even for a
+    """The events of one client. `render` makes the data of a status event; `allowed` tells whether the client may still
+    listen. The server always calls `close`, even for a
     stream that never started."""
 
     def __init__(
-        self, follow_status: FollowStatus, slots: StreamSlots, render: Callable[[], bytes], last_id: str
+        self,
+        follow_status: FollowStatus,
+        slots: StreamSlots,
+        render: Callable[[], bytes],
+        last_id: str,
+        allowed: Callable[[], bool],
     ) -> None:
         self._follow_status, self._slots, self._render = follow_status, slots, render
         self._last_id = last_id
+        self._allowed = allowed
         self._closed = False
         self._events = self._run()
         slots.take()
@@ -75,7 +82,7 @@ class EventStream:
     def _run(self) -> Generator[bytes]:
         yield b"retry: %d\n\n" % RETRY_MS
         last_id = self._last_id
-        for news in self._follow_status(heartbeat=HEARTBEAT_SECONDS, at_most=STREAM_SECONDS):
+        for news in self._follow_status(heartbeat=HEARTBEAT_SECONDS, at_most=STREAM_SECONDS, allowed=self._allowed):
             if not isinstance(news, Changed):
                 yield b"event: heartbeat\ndata: {}\n\n"
                 continue
@@ -83,6 +90,8 @@ class EventStream:
             if event_id != last_id:
                 last_id = event_id
                 yield b"id: %b\nevent: status\ndata: %b\n\n" % (event_id.encode(), self._render())
+        if not self._allowed():
+            yield b"event: logged-out\ndata: {}\n\n"
 
 
 def event_response(stream: EventStream) -> Response:

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, request
+from datetime import timedelta
 
-from gateway.domain.auth import COOKIE_SECONDS
+from flask import Blueprint, Response, request
+
+from gateway.domain.guessing import network_of
+from gateway.domain.logins import client_name
 from gateway.domain.request_errors import Unauthorized
-from gateway.usecases.limits import RateLimits
-from gateway.usecases.log_in import LogIn
+from gateway.usecases import UseCases
 from shared.contracts.errors import Invalid
 from shared.runtime import get_logger
 
 from . import inputs, replies
-from .guard import COOKIE, Guard, open_to_all
+from .guard import Guard, open_to_all
 
 
-def blueprint(log_in: LogIn, guard: Guard, rate_limits: RateLimits) -> Blueprint:
+def blueprint(use_cases: UseCases, guard: Guard, *, longest: timedelta) -> Blueprint:
+    """`longest`: how long a login lasts at most."""
     routes = Blueprint("login", __name__)
 
     @routes.post("/persistent-session/login")
     @open_to_all
     def login() -> Response:
-        rate_limits.take_login(guard.client_address())
         guard.check_origin_of_browser()
         key = inputs.body(request.get_data()).get("key")
         if not isinstance(key, str) or not key:
             raise Invalid("the field key is missing", code="missing_field")
         try:
-            logged_in = log_in(key.strip())
+            logged_in = use_cases.log_in(
+                key.strip(),
+                address=network_of(guard.client_address()),
+                client=client_name(request.headers.get("User-Agent", "")),
+                replaces=guard.cookie_login_id(),
+            )
         except Unauthorized:
-            get_logger().warning("login_refused")
-            raise
+            raise guard.wrong_key("login") from None
         response = replies.json({"success": True, "message": "Logged in", "csrfToken": logged_in.csrf_token})
         response.set_cookie(
-            COOKIE,
+            guard.cookie_name(),
             logged_in.cookie,
-            max_age=COOKIE_SECONDS,
+            max_age=longest,
             httponly=True,
             secure=guard.is_https(),
             samesite="Strict",
@@ -46,10 +52,16 @@ def blueprint(log_in: LogIn, guard: Guard, rate_limits: RateLimits) -> Blueprint
     @routes.post("/persistent-session/logout")
     @open_to_all
     def logout() -> Response:
-        if g.login is not None:
-            guard.check_csrf(g.login)
-        response = replies.json({"success": True, "message": "Logged out"})
-        response.delete_cookie(COOKIE, httponly=True, secure=guard.is_https(), samesite="Strict")
-        return response
+        if login_id := guard.cookie_login_id():
+            guard.check_csrf(login_id)
+            use_cases.end_logins.own(login_id)
+            get_logger().info("logout")
+        return forget_cookie(replies.json({"success": True, "message": "Logged out"}), guard)
 
     return routes
+
+
+def forget_cookie(response: Response, guard: Guard) -> Response:
+    """Let the browser forget its login."""
+    response.delete_cookie(guard.cookie_name(), httponly=True, secure=guard.is_https(), samesite="Strict")
+    return response

@@ -14,7 +14,7 @@ from shared.runtime import Metrics
 from shared.runtime.metrics import CONTENT_TYPE
 
 from . import replies
-from .guard import Guard, open_to_all
+from .guard import Guard, open_to_all, presented_key
 
 
 def blueprint(
@@ -55,5 +55,7 @@ def _check_scraper(guard: Guard, metrics_token: str) -> None:
         return
     if metrics_token and hmac.compare_digest(presented.encode(), metrics_token.encode()):
         return
+    if presented_key():
+        raise guard.wrong_key("metrics")
     hint = "send METRICS_TOKEN as Authorization: Bearer" if metrics_token else "set METRICS_TOKEN, or send the API key"
     raise Unauthorized("a token is required", hint=hint)

@@ -9,14 +9,13 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from flask import Blueprint, Response, g, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 
 from gateway.domain import texts
-from gateway.domain.request_errors import Unauthorized
 from gateway.usecases.read_status import ReadStatus
 
 from . import inputs
-from .guard import Guard, open_to_all
+from .guard import Guard, open_to_all, presented_key
 from .legacy import PATH
 
 LANGUAGE_COOKIE = "persistent_session_language"
@@ -30,8 +29,8 @@ def blueprint(read_status: ReadStatus, guard: Guard) -> Blueprint:
     @routes.get("/persistent-session")
     @open_to_all
     def page() -> Response:
-        if _presents_key() and not guard.carries_key():
-            raise Unauthorized("the API key is wrong")
+        if presented_key() and not guard.carries_key():
+            raise guard.wrong_key("header")
         language = _language()
         response = make_response(_html(read_status, guard, language))
         response.headers["Cache-Control"] = "no-store"
@@ -46,6 +45,7 @@ def blueprint(read_status: ReadStatus, guard: Guard) -> Blueprint:
 
 def _html(read_status: ReadStatus, guard: Guard, language: str) -> str:
     default = read_status.default_session
+    login, unknown = guard.page_login()
     return render_template(
         "page.html",
         language=language,
@@ -53,18 +53,15 @@ def _html(read_status: ReadStatus, guard: Guard, language: str) -> str:
         direction=texts.direction(language),
         t=texts.of(language),
         texts=texts.of(language),
-        csrf=guard.csrf_token(g.login) if g.login else "",
-        logged_in=g.login is not None,
+        csrf=guard.csrf_token(login.id) if login else "",
+        logged_in=login is not None,
+        login_unknown=unknown,
         api=PATH,
         session=inputs.session(request.args.get("session", "")) or default,
         default_session=default,
-        sessions=read_status.sessions() if g.login else [],
+        sessions=read_status.sessions() if login else [],
         stamp=_stamp(),
     )
-
-
-def _presents_key() -> bool:
-    return "X-API-Key" in request.headers or "Authorization" in request.headers
 
 
 def _language() -> str:

@@ -8,11 +8,13 @@ makes them all from the ports.
 from __future__ import annotations
 
 from gateway.domain.auth import Authenticator
-from gateway.ports import DesiredStates, Messenger, View
+from gateway.ports import DesiredStates, Logins, Messenger, View
 from shared.clock import Clock
 
 from .back_up import BackUp
+from .check_login import CheckLogin
 from .clear import Clear
+from .end_logins import EndLogins, ListLogins
 from .follow_status import FollowStatus
 from .health_check import HealthCheck
 from .initialize import Initialize
@@ -33,6 +35,7 @@ class UseCases:
         messenger: Messenger,
         desired_states: DesiredStates,
         authenticator: Authenticator,
+        logins: Logins,
         clock: Clock,
         default_session: str,
     ) -> None:
@@ -47,4 +50,7 @@ class UseCases:
         self.clear = Clear(view, desired_states, self.list_backups, clock)
         self.read_status = ReadStatus(view, default_session)
         self.follow_status = FollowStatus(view, clock)
-        self.log_in = LogIn(authenticator, clock)
+        self.log_in = LogIn(authenticator, logins, clock)
+        self.check_login = CheckLogin(logins, clock)
+        self.list_logins = ListLogins(logins)
+        self.end_logins = EndLogins(logins)

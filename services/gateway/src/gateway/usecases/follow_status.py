@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from gateway.ports import View
@@ -26,15 +26,19 @@ class FollowStatus:
     view: View
     clock: Clock
 
-    def __call__(self, *, heartbeat: float, at_most: float) -> Generator[Changed | Quiet]:
+    def __call__(
+        self, *, heartbeat: float, at_most: float, allowed: Callable[[], bool] = lambda: True
+    ) -> Generator[Changed | Quiet]:
         """The present version at once, then each change, and `Quiet` every `heartbeat` seconds. Ends after `at_most`
-        seconds or when the gateway stops."""
+        seconds, when the gateway stops, or once the listener is no longer `allowed`."""
         end = self.clock.monotonic() + at_most
         seen = self.view.version()
         yield Changed(seen)
         next_heartbeat = self.clock.monotonic() + heartbeat
         while not self.view.stopping and self.clock.monotonic() < end:
             version = self.view.wait(seen, max(0.0, next_heartbeat - self.clock.monotonic()))
+            if not allowed():
+                return
             if version != seen:
                 seen = version
                 yield Changed(seen)

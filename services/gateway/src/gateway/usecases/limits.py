@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from gateway.domain.guessing import WrongKey, WrongKeys
 from gateway.domain.request_errors import Busy, RateLimited
 from gateway.ports import View
 from shared.clock import Clock
@@ -19,6 +20,8 @@ from shared.contracts.errors import Unavailable
 
 MAX_KEYS = 4096
 """Buckets held at once. When there are more, the bucket that was unused longest goes."""
+LOG_LINES_PER_MINUTE = 30
+"""About wrong keys; their metric counts them all."""
 ALL = "all"
 """The key of a limit that all clients share."""
 MOST_COMMANDS = 16
@@ -54,17 +57,25 @@ class RateLimiter:
 
 
 class RateLimits:
-    """Requests a minute. Every method takes one token and raises RateLimited when none is left."""
+    """Requests a minute. Every `take_*` takes one token and raises RateLimited when none is left."""
 
-    def __init__(self, clock: Clock, *, logins: int, test_messages: int, actions: int) -> None:
+    def __init__(self, clock: Clock, *, wrong_keys: int, test_messages: int, actions: int) -> None:
         self._clock = clock
-        self._logins = RateLimiter(logins)
+        self._wrong_keys = WrongKeys(wrong_keys)
+        self._log_lines = RateLimiter(LOG_LINES_PER_MINUTE)
         self._test_messages = RateLimiter(test_messages)
         self._actions = RateLimiter(actions)
         self._lock = threading.Lock()
 
-    def take_login(self, address: str) -> None:
-        self._take(self._logins, address)
+    def count_wrong_key(self, network: str) -> WrongKey:
+        """A wrong key has come from `network`."""
+        with self._lock:
+            return self._wrong_keys.count(network, self._clock.monotonic())
+
+    def may_log(self, wrong: WrongKey) -> bool:
+        """Whether a line about it tells something new, and guessers from many networks leave room for it in the log."""
+        with self._lock:
+            return wrong.is_news and not self._log_lines.take(ALL, self._clock.monotonic())
 
     def take_test_message(self) -> None:
         self._take(self._test_messages, ALL)

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from gateway.handlers import inputs, replies
 from gateway.handlers.event_stream import EventStream, StreamSlots, event_response
+from gateway.handlers.guard import Guard
 from gateway.ports import QrImages
 from gateway.usecases import UseCases
 from shared.contracts.metrics import GATEWAY_STREAMS
@@ -16,7 +17,13 @@ from .status_renderer import StatusRenderer
 
 
 def blueprint(
-    use_cases: UseCases, renderer: StatusRenderer, qr_images: QrImages, metrics: Metrics, *, max_streams: int
+    use_cases: UseCases,
+    guard: Guard,
+    renderer: StatusRenderer,
+    qr_images: QrImages,
+    metrics: Metrics,
+    *,
+    max_streams: int,
 ) -> Blueprint:
     routes = Blueprint("legacy_status", __name__)
     slots = StreamSlots(max_streams)
@@ -34,7 +41,10 @@ def blueprint(
         session = asked_session()
         renderer.encoded(session)  # raises before the stream begins, while an error can still be answered
         last_id = request.headers.get("Last-Event-ID", "")
-        return event_response(EventStream(use_cases.follow_status, slots, lambda: renderer.encoded(session), last_id))
+        stream = EventStream(
+            use_cases.follow_status, slots, lambda: renderer.encoded(session), last_id, guard.still_allowed()
+        )
+        return event_response(stream)
 
     @routes.get(f"{PATH}/qr.png")
     def qr_png() -> Response:
