@@ -19,7 +19,8 @@ from gateway.domain import texts
 from shared.browsers import find_browser
 from shared.clock import SystemClock
 from shared.contracts.commands import SendTest
-from shared.contracts.sessions import Pairing, SessionRecord, SessionStatus
+from shared.contracts.foreign_text import name as shown_name
+from shared.contracts.sessions import Account, Pairing, SessionRecord, SessionStatus
 from shared.testing import NatsServer, eventually_sync
 
 pytestmark = pytest.mark.browser
@@ -324,3 +325,99 @@ def test_without_events_the_page_polls_and_says_so(browser: Browser, gateway: Ga
         expect(visit.page.locator("#live")).to_have_attribute("data-live", "polling")
         owner.publish_status(status(state="reconnecting", reason="offline"))
         visit.shows("reconnecting")
+
+
+LONG_NAMES = {
+    "arabic": "متجر منى للأزياء والعطور والهدايا " * 40,
+    "override": "\u202e\u2067Mona\u202d Store" * 30,
+    "emoji": "👨‍👩‍👧‍👦" * 200,
+    "zalgo": "".join(letter + "\u0301\u0302\u0489\u035c\u0361" * 40 for letter in "Mona Store " * 20),
+    "unbroken": "M" * 5000,
+    "markup": "<img src=x onerror=alert(1)>" * 20,
+}
+EVIL_TEXT = "نص طويل جدًا \u202eevil " + "x" * 3000 + "<b>y</b>" + "\u0301" * 500
+
+
+def hostile(name: str) -> SessionStatus:
+    healthy = lately(status())
+    return msgspec.structs.replace(
+        healthy,
+        account=Account(number="201234567890", name=name, platform=name),
+        reason=EVIL_TEXT,
+        detail=EVIL_TEXT,
+        session_path=f"/data/{name}",
+        backups=msgspec.structs.replace(healthy.backups, last_error=EVIL_TEXT),
+        browser=msgspec.structs.replace(healthy.browser, version=name, page_version=EVIL_TEXT),
+        profile=msgspec.structs.replace(healthy.profile, missing_files=(EVIL_TEXT, name)),
+        history=tuple(msgspec.structs.replace(each, reason=EVIL_TEXT) for each in healthy.history),
+    )
+
+
+OUTSIDE = """
+() => [...document.querySelectorAll("main *")].filter((each) => {
+  const card = each.closest(".card");
+  if (!card || each.closest("details:not([open]) > :not(summary)")) return false;
+  if (!each.getClientRects().length || getComputedStyle(each).overflow === "hidden") return false;
+  const box = each.getBoundingClientRect(), frame = card.getBoundingClientRect();
+  const clipped = each.parentElement.closest(".account-text strong, .avatar, .history");
+  return !clipped && (box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1);
+}).map((each) => `${each.tagName}#${each.id}.${each.className}`)
+"""
+"""Elements that stick out of their card."""
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_text_from_outside_breaks_a_card(
+    browser: Browser, gateway: GatewayProcess, owner: Owner, language: str, width: int
+) -> None:
+    owner.publish_status(hostile("x"))
+    warning = report()
+    owner.publish_report(
+        msgspec.structs.replace(
+            warning,
+            issues=tuple(msgspec.structs.replace(each, text=EVIL_TEXT, text_ar=EVIL_TEXT) for each in warning.issues),
+            recommendations=tuple(
+                msgspec.structs.replace(each, text=EVIL_TEXT, text_ar="", evidence=EVIL_TEXT)
+                for each in warning.recommendations
+            ),
+        )
+    )
+    with Visit(browser, gateway.url, language, width=width) as visit:
+        visit.log_in()
+        for kind, name in LONG_NAMES.items():
+            reported = hostile(name)
+            owner.publish_status(reported)
+            expect(visit.page.locator("#account-name")).to_have_text(re.compile(re.escape(shown_name(name)[:3])))
+            assert visit.page.evaluate(OUTSIDE) == [], kind
+            wide = visit.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, kind
+            tall = visit.page.locator(".account").bounding_box()
+            assert tall is not None
+            assert tall["height"] < 120, kind
+            if kind in ("arabic", "zalgo"):
+                visit.picture(f"hostile-{kind}-{width}")
+        assert visit.page.locator("main img[src=x], main b").count() == 0
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_logins_are_shown_and_ended_on_the_page(
+    browser: Browser, gateway: GatewayProcess, owner: Owner, language: str
+) -> None:
+    owner.publish_status(lately(status()))
+    with Visit(browser, gateway.url, language) as mine, Visit(browser, gateway.url, "en") as other:
+        other.log_in()
+        mine.log_in()
+        mine.page.get_by_text(mine.texts["logins.show"]).click()
+        rows = mine.page.locator("#logins li")
+        expect(rows).to_have_count(2)
+        expect(rows.filter(has_text=mine.texts["logins.current"])).to_have_count(1)
+        expect(rows.first).to_contain_text("127.0.0.1")
+        mine.picture("logins")
+        rows.filter(has_not_text=mine.texts["logins.current"]).get_by_role("button").click()
+        expect(rows).to_have_count(1)
+        expect(mine.page.locator("#logins-result")).to_have_text(mine.texts["logins.ended"])
+        expect(other.page.locator("#login-form")).to_be_visible()  # its stream ended, so it asked and was refused
+        mine.page.locator("#logins-end").click()
+        mine.page.locator("#confirm-yes").click()
+        expect(mine.page.locator("#login-form")).to_be_visible()

@@ -14,7 +14,7 @@ from time import perf_counter
 
 import httpx
 import pytest
-from gateway_stage import API, KEY, GatewayProcess, Owner, hang, status
+from gateway_stage import API, API_KEY, KEY, GatewayProcess, Owner, hang, status
 
 from shared.contracts.commands import SendTest
 from shared.testing import NatsServer, eventually_sync, free_port
@@ -49,6 +49,19 @@ def test_without_a_key_it_ends_at_once_with_one_line() -> None:
     assert ended.returncode == 2
     assert len(ended.stderr.strip().splitlines()) == 1
     assert "openssl rand -hex 32" in ended.stderr
+
+
+def test_two_systems_on_one_host_leave_each_other_logged_in(nats: NatsServer, owner: Owner, tmp_path: Path) -> None:
+    """Browsers send a cookie to every port of a host, and so does httpx."""
+    with (
+        GatewayProcess(nats.url, tmp_path / "shop.log", COOKIE_SECRET="of the shop") as shop,
+        GatewayProcess(nats.url, tmp_path / "demo.log", COOKIE_SECRET="of the demo") as demo,
+        httpx.Client() as browser,
+    ):
+        for system in (shop, demo):
+            answer = browser.post(f"{system.url}/persistent-session/login", json={"key": API_KEY})
+            assert answer.status_code == 200
+        assert [browser.get(system.url + API).status_code for system in (shop, demo)] == [200, 200]
 
 
 def test_a_private_port_serves_health_and_metrics(nats: NatsServer, owner: Owner, tmp_path: Path) -> None:

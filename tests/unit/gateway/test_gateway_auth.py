@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gateway.domain.auth import MIN_KEY_CHARACTERS, Authenticator, bearer, same_origin, weakness
+from gateway.domain.auth import Authenticator, bearer, same_origin
+from shared.contracts.identifiers import MIN_KEY_CHARACTERS, key_weakness
 
 KEY = "a-key-of-thirty-two-or-more-characters"
 
@@ -25,19 +26,19 @@ def test_the_key_is_not_kept() -> None:
 
 @pytest.mark.parametrize("key", [secrets.token_hex(16), secrets.token_urlsafe(32), KEY, "0123456789abcdef" * 2])
 def test_a_long_key_of_many_characters_is_strong(key: str) -> None:
-    assert weakness(key) == ""
+    assert key_weakness(key) == ""
 
 
 @pytest.mark.parametrize(
     "key", ["", "hunter2", "0123456789abcdef", "a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p", "a" * 64, "abc" * 20]
 )
 def test_a_short_or_monotonous_key_is_weak_and_not_repeated(key: str) -> None:
-    assert weakness(key)
-    assert not key or key not in weakness(key)
+    assert key_weakness(key)
+    assert not key or key not in key_weakness(key)
 
 
 def test_no_random_key_of_the_shortest_length_is_weak() -> None:
-    assert not any(weakness(secrets.token_hex(MIN_KEY_CHARACTERS // 2)) for _ in range(2000))
+    assert not any(key_weakness(secrets.token_hex(MIN_KEY_CHARACTERS // 2)) for _ in range(2000))
 
 
 def test_a_cookie_names_one_login_and_not_its_secret() -> None:

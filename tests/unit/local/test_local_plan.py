@@ -21,6 +21,7 @@ from persistent_session.stack.supervisor import STOP_SECONDS
 
 PORT_OF = {name: 20_000 + number for number, name in enumerate(chosen_ports(demo=True))}
 PROGRAMS = Programs(nats_server="/n", weed="/w", browser="/b", wa_js="/j", python="/python")
+OWN_KEY = "a-key-of-the-users-own-of-forty-characters"
 SERVICES = ("backup", "health", "browser-worker", "gateway")
 
 
@@ -84,8 +85,8 @@ def test_each_secret_reaches_only_who_needs_it(keys: Keys, secret: Secret, holde
 
 
 def test_no_secret_is_on_a_command_line_where_every_user_could_read_it(keys: Keys) -> None:
-    lines = "\n".join(" ".join(process.argv) for process in _plan(keys, {"API_KEY": "k" * 40}, demo=True).values())
-    assert "k" * 40 not in lines
+    lines = "\n".join(" ".join(process.argv) for process in _plan(keys, {"API_KEY": OWN_KEY}, demo=True).values())
+    assert OWN_KEY not in lines
     for path in keys.data.keys.iterdir():
         assert path.read_text().strip() not in lines
 
@@ -142,10 +143,10 @@ def test_every_mission_setting_reaches_the_services_unchanged(keys: Keys) -> Non
 
 
 def test_a_key_of_the_users_own_goes_to_the_gateway_and_nobody_else(keys: Keys) -> None:
-    found = _plan(keys, {"API_KEY": "mine", "API_KEY_FILE": "/ignored"})
-    assert found["gateway"].env["API_KEY"] == "mine"
+    found = _plan(keys, {"API_KEY": OWN_KEY, "API_KEY_FILE": "/ignored"})
+    assert found["gateway"].env["API_KEY"] == OWN_KEY
     assert "API_KEY_FILE" not in found["gateway"].env
-    assert all("mine" not in process.env.values() for name, process in found.items() if name != "gateway")
+    assert all(OWN_KEY not in process.env.values() for name, process in found.items() if name != "gateway")
 
 
 def test_the_token_for_metrics_goes_to_every_service_and_no_server(keys: Keys) -> None:

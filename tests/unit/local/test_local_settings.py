@@ -58,8 +58,19 @@ def test_a_port_that_is_no_port_is_refused(port: str) -> None:
 
 
 def test_the_key_can_come_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("secret-key\n")
-    assert read_settings({"API_KEY_FILE": "key"}, demo=False, here=tmp_path).api_key == "secret-key"
+    (tmp_path / "key").write_text("a-secret-key-of-thirty-two-or-more\n")
+    assert read_settings({"API_KEY_FILE": "key"}, demo=False, here=tmp_path).api_key == (
+        "a-secret-key-of-thirty-two-or-more"
+    )
+
+
+@pytest.mark.parametrize("key", ["hunter2", "0123456789abcdef", "a" * 64])
+def test_a_weak_key_is_refused_with_the_command_that_makes_one(tmp_path: Path, key: str) -> None:
+    (tmp_path / "key").write_text(key)
+    for environ in ({"API_KEY": key}, {"API_KEY_FILE": "key"}):
+        with pytest.raises(CliError, match="openssl rand -hex 32") as refused:
+            read_settings(environ, demo=False, here=tmp_path)
+        assert key not in refused.value.message
 
 
 def test_a_gateway_that_listens_everywhere_is_reached_on_loopback() -> None:

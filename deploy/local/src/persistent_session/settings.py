@@ -15,7 +15,7 @@ from persistent_session.data_folder import DataFolder
 from persistent_session.errors import CliError, ExitCode
 from persistent_session.services.description import Secret
 from persistent_session.services.secrets import API_KEY, METRICS_TOKEN
-from shared.contracts.identifiers import SESSION_ID
+from shared.contracts.identifiers import HOW_TO_MAKE_A_KEY, SESSION_ID, key_weakness
 
 REAL_WHATSAPP = "https://web.whatsapp.com"
 DEFAULT_CLIENT_ID = "whatsapp-automation-pro-v2"
@@ -143,6 +143,8 @@ def read_settings(environ: Mapping[str, str], *, demo: bool, here: Path) -> Stac
 
 
 def _problems(settings: StackSettings) -> Iterator[str]:
+    if settings.api_key and (weakness := key_weakness(settings.api_key)):
+        yield f"API_KEY {weakness}; {HOW_TO_MAKE_A_KEY}"
     if settings.session_path == settings.backup_session_path:
         yield "SESSION_PATH and BACKUP_SESSION_PATH are the same folder"
     if not SESSION_ID.fullmatch(settings.client_id):

@@ -6,14 +6,11 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from shared.contracts.identifiers import SESSION_ID
+from shared.contracts import identifiers
 from shared.runtime import ServiceSettings, on_railway
 from shared.runtime.settings import Milliseconds, default_backup_session_path, default_session_path
 
-from .domain.auth import weakness
-
 DAY_MS = 24 * 3600 * 1000
-HOW_TO_MAKE_A_KEY = "make one with: openssl rand -hex 32"
 
 
 class GatewaySettings(ServiceSettings):
@@ -61,14 +58,14 @@ class GatewaySettings(ServiceSettings):
     def _required(cls, key: SecretStr) -> SecretStr:
         text = key.get_secret_value()
         if not text:
-            raise ValueError(f"API_KEY is required; {HOW_TO_MAKE_A_KEY}")
-        if weak := weakness(text):
-            raise ValueError(f"API_KEY {weak}; {HOW_TO_MAKE_A_KEY}")
+            raise ValueError(f"API_KEY is required; {identifiers.HOW_TO_MAKE_A_KEY}")
+        if weakness := identifiers.key_weakness(text):
+            raise ValueError(f"API_KEY {weakness}; {identifiers.HOW_TO_MAKE_A_KEY}")
         return key
 
     @field_validator("client_id")
     @classmethod
     def _session_id(cls, text: str) -> str:
-        if not SESSION_ID.fullmatch(text):
+        if not identifiers.SESSION_ID.fullmatch(text):
             raise ValueError("a session id is 1 to 63 of: small letters a-z, digits, hyphen")
         return text

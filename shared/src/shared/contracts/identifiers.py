@@ -1,4 +1,4 @@
-"""What a session id, a phone number and a message text may look like."""
+"""What a session id, a phone number, a message text and an API key may look like."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ SESSION_ID = re.compile(r"[a-z0-9-]{1,63}")
 PHONE_NUMBER = re.compile(r"[1-9][0-9]{6,14}")
 MAX_MESSAGE_CHARACTERS = 4096
 MAX_BODY_BYTES = 64 * 1024
+MIN_KEY_CHARACTERS = 32
+MIN_KEY_VARIETY = 8
+"""Different characters. A random key of 32 hexadecimal digits has fewer about once in 25 million."""
+HOW_TO_MAKE_A_KEY = "make one with: openssl rand -hex 32"
 
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "01234567890123456789")
 """The digits of Arabic and Persian keyboards."""
@@ -50,3 +54,12 @@ def message_text(text: str) -> str:
     if len(text) > MAX_MESSAGE_CHARACTERS:
         raise BadIdentifier(f"the message is longer than {MAX_MESSAGE_CHARACTERS} characters")
     return text
+
+
+def key_weakness(key: str) -> str:
+    """Why `key` cannot be an API key, or "". The text never repeats the key."""
+    if len(key) < MIN_KEY_CHARACTERS:
+        return f"is shorter than {MIN_KEY_CHARACTERS} characters"
+    if len(set(key)) < MIN_KEY_VARIETY:
+        return f"has fewer than {MIN_KEY_VARIETY} different characters"
+    return ""

@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
     commands: dict[str, Callable[..., None]] = {
         "status": status, "wait": wait, "qr": qr, "link-code": link_code, "initialize": initialize,
         "health-check": health_check, "send-test": send_test, "backups": backups, "backup": backup,
-        "restore": restore, "clear": clear,
+        "restore": restore, "clear": clear, "logins": logins, "logout": logout,
     }  # fmt: skip
     for name, command in commands.items():
         app.command(name)(command)
@@ -222,6 +222,43 @@ def clear(yes: options.Yes = False, url: options.Url = "", demo: options.Demo = 
         _confirm("Unlink the device and delete the session with its saves and backups?", yes)
         answer = gateway.action("clear")
     Console(highlight=False).print(str(answer.get("message")))
+
+
+def logins(as_json: options.AsJson = False, url: options.Url = "", demo: options.Demo = False) -> None:
+    """List who is logged in to the page."""
+    with options.gateway(url, demo) as gateway:
+        found = gateway.logins()
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    Console().print(views.logins_view(found))
+
+
+def logout(
+    login_id: Annotated[
+        str, typer.Argument(metavar="[ID]", help="As `logins` shows it; its beginning is enough.")
+    ] = "",
+    everywhere: Annotated[bool, typer.Option("--all", help="End every login of the page.")] = False,
+    url: options.Url = "",
+    demo: options.Demo = False,
+) -> None:
+    """End one login of the page, or all of them. It counts at once."""
+    if bool(login_id) == everywhere:
+        raise CliError(
+            "name one login, or use --all", hint="`persistent-session logins` lists them", code=ExitCode.USAGE
+        )
+    with options.gateway(url, demo) as gateway:
+        answer = gateway.end_logins("" if everywhere else _whole_id(gateway, login_id))
+    Console(highlight=False).print(str(answer.get("message")))
+
+
+def _whole_id(gateway: Gateway, beginning: str) -> str:
+    """The one login whose id begins so."""
+    found = [str(login["id"]) for login in gateway.logins() if str(login["id"]).startswith(beginning)]
+    if len(found) == 1:
+        return found[0]
+    what = "several logins begin" if found else "no login begins"
+    raise CliError(f"{what} with that id", hint="`persistent-session logins` lists them")
 
 
 def _act(url: str, demo: bool, action: str) -> None:

@@ -13,6 +13,8 @@ from rich.text import Text
 from persistent_session.client.answers import is_connected, overall, part, state
 from shared.contracts.foreign_text import isolated, name, shown
 
+_ID_CHARACTERS = 12
+"""Enough of an id to tell a hundred logins apart."""
 _COLOURS = {"healthy": "green", "warning": "yellow", "critical": "red"}
 
 
@@ -82,6 +84,18 @@ def backups_view(backups: Sequence[Mapping[str, Any]]) -> Table:
             str(backup.get("size")),
             str(backup.get("state")),
             ", ".join(map(str, backup.get("keptBecause") or ())),
+        )
+    return table
+
+
+def logins_view(logins: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("login", "browser", "address", "logged in (UTC)", "used (UTC)", "ends (UTC)")
+    for login in logins:
+        table.add_row(
+            Text(str(login.get("id"))[:_ID_CHARACTERS]),
+            Text(isolated(name(str(login.get("client") or "unknown")))),
+            Text(name(str(login.get("address")))),
+            *(_time(login.get(when)) for when in ("createdAt", "seenAt", "endsAt")),
         )
     return table
 

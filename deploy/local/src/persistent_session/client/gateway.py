@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -17,6 +18,7 @@ from persistent_session.errors import CliError, ExitCode
 from shared.clock import Clock
 
 PATH = "/api/whatsapp/persistent-session"
+LOGINS = f"{PATH}/logins"
 SECONDS = 8.0
 """The gateway answers every request within 5 s."""
 START = "start the system with `make up`, or name another with --url"
@@ -54,9 +56,17 @@ class Gateway:
     def action(self, action: str, **fields: str) -> dict[str, Any]:
         return self._ask("POST", {"action": action, **{name: value for name, value in fields.items() if value}})
 
-    def _ask(self, method: str, body: Mapping[str, str] | None) -> dict[str, Any]:
+    def logins(self) -> list[dict[str, Any]]:
+        """The logins of the page, the newest first."""
+        return list(self._ask("GET", None, path=LOGINS)["logins"])
+
+    def end_logins(self, login_id: str = "") -> dict[str, Any]:
+        """End the login `login_id`, or all of them."""
+        return self._ask("DELETE", None, path=f"{LOGINS}/{quote(login_id, safe='')}" if login_id else LOGINS)
+
+    def _ask(self, method: str, body: Mapping[str, str] | None, *, path: str = PATH) -> dict[str, Any]:
         try:
-            response = self._http.request(method, PATH, json=body)
+            response = self._http.request(method, path, json=body)
         except httpx.TimeoutException:
             raise CliError(f"the gateway at {self.url} does not answer in time", hint="look at its log") from None
         except (httpx.HTTPError, httpx.InvalidURL):
@@ -69,7 +79,8 @@ def _checked(response: httpx.Response) -> dict[str, Any]:
     if response.is_success and answer.get("success") is True:
         return answer
     hint = str(answer.get("hint") or "")
-    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+    denied = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+    if response.status_code in denied or answer.get("code") == "too_many_wrong_keys":
         raise CliError("the API key is wrong or absent", hint="set API_KEY or API_KEY_FILE", code=ExitCode.DENIED)
     if not answer.get("error"):
         raise CliError(f"an answer that is not the gateway's (HTTP {response.status_code})", hint="check the address")

@@ -10,9 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-MIN_KEY_CHARACTERS = 32
-MIN_KEY_VARIETY = 8
-"""Different characters. A random key of 32 hexadecimal digits has fewer about once in 25 million."""
 _ID_CHARACTERS = 32
 _NAME_CHARACTERS = 10
 
@@ -52,15 +49,6 @@ class Authenticator:
 
     def _sign(self, purpose: str, text: str) -> str:
         return hmac.digest(self._signing_key, f"{purpose}:".encode() + _bytes(text), "sha256").hex()
-
-
-def weakness(key: str) -> str:
-    """Why `key` cannot be an API key, or "". The text never repeats the key."""
-    if len(key) < MIN_KEY_CHARACTERS:
-        return f"is shorter than {MIN_KEY_CHARACTERS} characters"
-    if len(set(key)) < MIN_KEY_VARIETY:
-        return f"has fewer than {MIN_KEY_VARIETY} different characters"
-    return ""
 
 
 def bearer(authorization: str) -> str:

@@ -19,6 +19,13 @@ class Forbidden(Refused):
     http_status = 403
 
 
+class KeyReused(Refused):
+    """The Idempotency-Key belongs to another request."""
+
+    code = "idempotency_key_reused"
+    http_status = 422
+
+
 class WorkerGone(NotRunning):
     """No live worker owns the session."""
 

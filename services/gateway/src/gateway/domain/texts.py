@@ -28,6 +28,21 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "login.hide": ("Hide", "إخفاء"),
     "login.submit": ("Log in", "دخول"),
     "login.working": ("Checking…", "جارٍ التحقق…"),
+    "login.unknown": (
+        "Your login cannot be checked at the moment, because the message bus cannot be reached. Wait and reload, or "
+        "enter the key.",
+        "لا يمكن التحقق من تسجيل دخولك الآن لتعذّر الوصول إلى ناقل الرسائل. انتظر وأعد تحميل الصفحة، أو أدخل المفتاح.",
+    ),
+    # logins
+    "logins.title": ("Logins", "عمليات تسجيل الدخول"),
+    "logins.show": ("Show where you are logged in", "عرض الأماكن التي سجّلت الدخول منها"),
+    "logins.current": ("this browser", "هذا المتصفح"),
+    "logins.unknown": ("Unknown browser", "متصفح غير معروف"),
+    "logins.since": ("logged in {time}", "تسجيل الدخول {time}"),
+    "logins.used": ("used {time}", "آخر استخدام {time}"),
+    "logins.end": ("End", "إنهاء"),
+    "logins.endAll": ("Log out everywhere", "تسجيل الخروج من كل مكان"),
+    "logins.ended": ("The login has ended.", "انتهى تسجيل الدخول."),
     # live mark
     "live.live": ("Live", "مباشر"),
     "live.polling": ("Every few seconds", "كل بضع ثوانٍ"),
@@ -253,9 +268,28 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "سيُغلق المتصفح وتحل النسخة محل ملف الجلسة. يُحتفظ بالملف الحالي حتى تتصل الجلسة.",
     ),
     "confirm.restore.yes": ("Restore", "استعادة"),
+    "confirm.logins.title": ("Log out everywhere?", "هل تريد تسجيل الخروج من كل مكان؟"),
+    "confirm.logins.text": (
+        "Every login of this page ends at once, this one too. The API key stays as it is.",
+        "تنتهي فورًا كل عمليات تسجيل الدخول إلى هذه الصفحة، ومنها هذه. يبقى مفتاح الدخول كما هو.",
+    ),
+    "confirm.logins.yes": ("Log out everywhere", "تسجيل الخروج من كل مكان"),
     "confirm.no": ("Cancel", "إلغاء"),
     # errors
     "error.wrong_key": ("The API key is wrong.", "مفتاح الدخول غير صحيح."),
+    "error.too_many_wrong_keys": (
+        "The API key is wrong, and so were too many before it. Check the key and try again in a moment.",
+        "مفتاح الدخول غير صحيح، وسبقته محاولات خاطئة كثيرة. تحقق من المفتاح وحاول بعد قليل.",
+    ),
+    "error.end_pending": (
+        "Ended here. The message bus cannot be reached, so after a restart this login may work again until it is back.",
+        "انتهى هنا. تعذّر الوصول إلى ناقل الرسائل، وقد يعود تسجيل الدخول صالحًا بعد إعادة التشغيل حتى عودته.",
+    ),
+    "error.idempotency_key_reused": (
+        "This key was used for another request. Nothing was done.",
+        "استُخدم هذا المفتاح لطلب آخر. لم يُنفذ شيء.",
+    ),
+    "error.request_under_way": ("The same request is still under way.", "الطلب نفسه ما زال قيد التنفيذ."),
     "error.unauthorized": ("Your login has expired. Log in again.", "انتهت صلاحية تسجيل الدخول. سجّل الدخول من جديد."),
     "error.csrf": ("The page is out of date. Reload it.", "الصفحة قديمة. أعد تحميلها."),
     "error.foreign_origin": ("The request was refused. Reload the page.", "رُفض الطلب. أعد تحميل الصفحة."),

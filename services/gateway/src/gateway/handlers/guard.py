@@ -57,10 +57,12 @@ class Guard:
         app.after_request(self.demand_https)
 
     def authenticate(self) -> None:
-        """Fill `g.began`, and `g.login`, which is None when a key was presented. Raises Unauthorized, RateLimited,
-        Forbidden, TryAgain."""
+        """Fill `g.began`; `g.login`, which is None when a key was presented; and `g.principal`, who asks: the holder of
+        the API key, with the key itself or through a login made with it. Raises Unauthorized, RateLimited, Forbidden,
+        TryAgain."""
         g.began = perf_counter()
         g.login = None
+        g.principal = self.authenticator.key_id
         if _is_open():
             return
         if key := presented_key():

@@ -17,18 +17,25 @@ export class Failure extends Error {
 
   // The server's English sentence is shown only where the page has no text of its own.
   get shownText() {
-    return text(`error.${this.code}`) || text("error.other", { text: this.message });
+    return text(`error.${this.code}`) || text("error.other", { text: isolated(this.message) });
   }
 }
+
+// A text from outside inside a sentence of ours keeps its direction to itself (first strong isolate … pop).
+export const isolated = (content) => `\u2068${content}\u2069`;
 
 export async function get(path) {
   return answer(await reach(path, { headers: { Accept: "application/json" } }));
 }
 
-export async function post(path, body, headers = {}) {
+export const post = (path, body, headers = {}) => change("POST", path, body, headers);
+
+export const remove = (path) => change("DELETE", path, {}, {});
+
+async function change(method, path, body, headers) {
   return answer(
     await reach(path, {
-      method: "POST",
+      method,
       headers: { "Content-Type": "application/json", "X-CSRF-Token": page.csrf, ...headers },
       body: JSON.stringify(body),
     }),

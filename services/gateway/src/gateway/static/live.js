@@ -32,6 +32,7 @@ export function follow(path, session, onStatus, onMode) {
       heard();
       onMode("live");
     });
+    source.addEventListener("logged-out", fallBack); // the next question is answered with 401
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) fallBack();
     });

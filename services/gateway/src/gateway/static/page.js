@@ -1,8 +1,8 @@
 // The dashboard shows the status and sends the actions. Everything from outside goes in as text, never as HTML.
 
-import { get, page, post, show, text } from "./api.js";
+import { get, isolated, page, post, remove, show, text } from "./api.js";
 import { follow } from "./live.js";
-import { ago, at, count, elapsed, megabytes, reasonText, span, stateAbout, stateName, tone } from "./texts.js";
+import { ago, at, count, elapsed, firstCharacter, megabytes, reasonText, span, stateAbout, stateName, tone } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 const BUSY = new Set(["starting", "restoring", "syncing", "reconnecting"]);
@@ -59,14 +59,14 @@ function renderState({ status }) {
   const about = state === "gone" && status.workersAlive === 0 ? "none" : state;
   setText($("state-about"), stateAbout(about));
   const reason = status.reason && status.reason !== status.state ? reasonText(status.reason) : "";
-  setText($("state-reason"), reason ? `${reason} ·` : "");
+  setText($("state-reason"), reason);
   const since = status.since ? text("since", { time: span(elapsed(status.since)) }) : "";
-  setText($("state-since"), since);
+  setText($("state-since"), reason && since ? `· ${since}` : since);
   const account = status.clientInfo;
   $("account").hidden = !account;
   if (account) {
     const name = account.pushname || account.wid.user;
-    setText($("account-letter"), [...name][0] ?? "");
+    setText($("account-letter"), firstCharacter(name));
     setText($("account-name"), name);
     setText($("account-number"), `+${account.wid.user}`);
   }
@@ -107,7 +107,7 @@ function renderHealth(health) {
   const issues = health?.issueDetails ?? [];
   setText($("health-summary"), !health ? text("health.noneAbout") : issues.length ? "" : text("health.fine"));
   fill("issues", issues.map((issue) => {
-    const item = make("li", localText(issue), { "data-level": issue.level });
+    const item = make("li", make("bdi", localText(issue), { dir: "auto" }), { "data-level": issue.level });
     item.append(make("span", ago(issue.since), { class: "muted small" }));
     return item;
   }));
@@ -119,7 +119,7 @@ const localText = (each) => (page.language === "ar" && each.textAr) || each.text
 
 function recommendation(each) {
   const item = make("li");
-  const sentence = make("span", localText(each));
+  const sentence = make("span", make("bdi", localText(each), { dir: "auto" }));
   if (each.evidence) sentence.append(make("span", each.evidence, { class: "muted small", dir: "auto" }));
   item.append(sentence);
   if (each.action) {
@@ -160,7 +160,7 @@ function renderDetails({ status, sessionInfo, systemInfo }) {
   put($("detail-lastSave"), status.lastSessionSave ? moment(status.lastSessionSave) : "", none);
   put($("detail-lastBackup"), backups?.newestAt ? moment(backups.newestAt) : "", backups?.known ? none : unknown);
   if (backups?.lastError) {
-    const failed = text("details.lastError", { error: backups.lastError });
+    const failed = text("details.lastError", { error: isolated(backups.lastError) });
     $("detail-lastBackup").append(make("span", failed, { class: "small wrong" }));
   }
   put($("detail-backups"), backups?.known ? count(backups.count) : "", unknown);
@@ -179,7 +179,7 @@ function renderFiles(health) {
   const missing = health?.missingFiles ?? [];
   const present = health?.criticalFiles.length ?? 0;
   const good = present && missing.length === 0 ? text("details.filesOk", { count: count(present) }) : "";
-  put($("detail-files"), good, missing.length ? text("details.filesMissing", { names: missing.join(", ") }) : text("details.none"));
+  put($("detail-files"), good, missing.length ? text("details.filesMissing", { names: missing.map(isolated).join(", ") }) : text("details.none"));
   $("detail-files").classList.toggle("wrong", missing.length > 0);
 }
 
@@ -348,6 +348,53 @@ function backupTable(backups) {
   return table;
 }
 
+// ---- logins
+
+$("logins-box").addEventListener("toggle", async () => {
+  show($("logins-result"), "good", "");
+  if ($("logins-box").open) await showLogins();
+});
+
+async function showLogins() {
+  try {
+    const { logins } = await get(`${page.api}/logins`);
+    $("logins").replaceChildren(...logins.map(login));
+  } catch (failure) {
+    failed($("logins-result"), failure);
+  }
+}
+
+function login(each) {
+  const item = make("li");
+  const about = make("div");
+  const first = make("strong", make("bdi", each.client || text("logins.unknown"), { dir: "auto" }));
+  about.append(first, " ", make("bdi", each.address, { class: "muted small", dir: "ltr" }));
+  if (each.current) about.append(" ", make("span", text("logins.current"), { class: "badge" }));
+  const times = `${text("logins.since", { time: ago(each.createdAt) })} · ${text("logins.used", { time: ago(each.seenAt) })}`;
+  about.append(make("div", times, { class: "muted small", title: at(each.createdAt) }));
+  const end = make("button", text("logins.end"), { class: "button small", type: "button" });
+  end.addEventListener("click", () => endLogins(end, `/${each.id}`));
+  item.append(about, end);
+  return item;
+}
+
+async function endLogins(button, which) {
+  const result = $("logins-result");
+  await busy(button, text("action.working"), async () => {
+    try {
+      await remove(`${page.api}/logins${which}`);
+      show(result, "good", text("logins.ended"));
+    } catch (failure) {
+      failed(result, failure);
+    }
+  });
+  await showLogins(); // answered with 401 where our own login has ended: the page shows the form again
+}
+
+$("logins-end").addEventListener("click", async () => {
+  if (await confirmed("logins")) await endLogins($("logins-end"), "");
+});
+
 $("logout").addEventListener("click", async () => {
   try {
     await post("/persistent-session/logout", {});
@@ -371,4 +418,4 @@ setInterval(() => {
     renderHistory(newest.history);
   }
 }, 10000);
-get(`${page.api}?session=${encodeURIComponent(page.session)}`).then(render, () => {});
+get(`${page.api}?session=${encodeURIComponent(page.session)}`).then((answer) => newest || render(answer), () => {});

@@ -20,6 +20,10 @@ export const stateName = (state) => text(`state.${state}`) || text("state.unknow
 export const stateAbout = (state) => text(`about.${state}`) || text("about.unknown");
 export const reasonText = (reason) => text(`reason.${reason}`) || reason.replaceAll("_", " ");
 
+// The first character as people see it: a letter with its marks, an emoji with all its parts.
+const characters = new Intl.Segmenter(locale, { granularity: "grapheme" });
+export const firstCharacter = (name) => characters.segment(name)[Symbol.iterator]().next().value?.segment ?? "";
+
 export function ago(iso) {
   const seconds = Math.round((new Date(iso) - Date.now()) / 1000);
   const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];

@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flask import Blueprint, Response, request
+import msgspec
+from flask import Blueprint, Response, g, request
 
 from gateway.domain.desired_state import NextStep
 from gateway.domain.observed import ObservedSession
 from gateway.handlers import inputs, replies
 from gateway.usecases import UseCases
 from gateway.usecases.back_up import BackupUnderWay
+from gateway.usecases.idempotency import Idempotency
 from gateway.usecases.limits import RateLimits
 from shared.clock import Clock, Deadline
 from shared.contracts.backups import BackupEntry
@@ -163,17 +165,24 @@ def _next_step(call: Call, observed: ObservedSession, step: NextStep, *, http_st
 
 @dataclass(frozen=True)
 class Row:
-    """`perform` is called with the call and what each function of `reads` finds in the body, in their order."""
+    """`perform` is called with the call and what each function of `reads` finds in the body, in their order.
+    `remembered`: a repeated Idempotency-Key gets the remembered answer; else the action knows its own repetitions."""
 
     perform: Callable[..., Answer]
     reads: tuple[Callable[[inputs.Fields], str], ...] = ()
+    remembered: bool = True
 
 
 ACTIONS: Mapping[Action, Row] = {
     Action.INITIALIZE: Row(_initialize),
     Action.CLEAR: Row(_clear),
     Action.HEALTH_CHECK: Row(_health_check),
-    Action.SEND_TEST_MESSAGE: Row(_send_test_message, reads=(inputs.phone_number, inputs.message)),
+    Action.SEND_TEST_MESSAGE: Row(
+        # The worker's outbox repeats the answer, also after a restart, and looks an unknown outcome up once more.
+        _send_test_message,
+        reads=(inputs.phone_number, inputs.message),
+        remembered=False,
+    ),
     Action.PAIR_PHONE: Row(_pair_phone, reads=(inputs.phone_number,)),
     Action.BACK_UP: Row(_back_up),
     Action.RESTORE: Row(_restore, reads=(inputs.backup_id,)),
@@ -191,8 +200,12 @@ class ActionRequest:
     session: str
     values: tuple[str, ...]
 
+    @property
+    def row(self) -> Row:
+        return ACTIONS[self.action]
+
     def perform(self, call: Call) -> Answer:
-        return ACTIONS[self.action].perform(call, *self.values)
+        return self.row.perform(call, *self.values)
 
 
 def action_request(data: bytes) -> ActionRequest:
@@ -215,6 +228,7 @@ def blueprint(
 ) -> Blueprint:
     routes = Blueprint("legacy_actions", __name__)
     counter = metrics.counter(GATEWAY_ACTIONS)
+    answers: Idempotency[Answer] = Idempotency(clock)
 
     def count(action: Action, code: str) -> None:
         counter.labels(action, code).inc()
@@ -227,10 +241,20 @@ def blueprint(
         if asked.action is Action.SEND_TEST_MESSAGE:
             rate_limits.take_test_message()
         session = asked.session or use_cases.read_status.default_session
-        with use_cases.admission(), _recorded(asked.action, session, count):
-            command_id = inputs.command_id(request.headers.get("Idempotency-Key", ""))
-            answer = asked.perform(Call(use_cases, renderer, session, command_id, deadline))
-        return replies.json(answer.body, answer.http_status)
+        with _recorded(asked.action, session, count):
+            key = inputs.command_id(request.headers.get("Idempotency-Key", ""))
+            call = Call(use_cases, renderer, session, key, deadline)
+
+            def perform() -> Answer:
+                with use_cases.admission():
+                    return asked.perform(call)
+
+            whole = msgspec.json.encode((PATH, asked.action, session, asked.values))
+            answer, is_earlier = answers.once(g.principal, key, whole, deadline, perform, remember=asked.row.remembered)
+        response = replies.json(answer.body, answer.http_status)
+        if is_earlier:
+            response.headers["Idempotent-Replayed"] = "true"
+        return response
 
     return routes
 
