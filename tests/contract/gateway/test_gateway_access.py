@@ -169,7 +169,7 @@ def test_wrong_keys_are_logged_without_the_key_and_without_filling_the_log(
     assert {"network": "203.0.113.7", "way": "header"}.items() <= told[1].items()
     assert guess not in repr(lines)
     assert API_KEY[:8] not in repr(lines)
-    assert 'wa_gateway_wrong_keys_total{way="header"} 600.0' in client.get("/metrics", headers=KEY).text
+    assert 'wa_gateway_wrong_keys_total{source="header"} 600.0' in client.get("/metrics", headers=KEY).text
 
 
 def test_without_a_trusted_proxy_the_forwarded_address_counts_for_nothing(

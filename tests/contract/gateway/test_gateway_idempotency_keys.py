@@ -116,3 +116,10 @@ def test_an_answer_of_one_login_is_the_answer_of_the_owner(gateway: Gateway, own
     assert by_page.status_code == 200
     assert post(client, Action.BACK_UP, {}, "k").headers["Idempotent-Replayed"] == "true"
     assert len(owner.received) == 1
+
+
+def test_without_a_key_everything_is_done(gateway: Gateway, owner: Owner, client: FlaskClient) -> None:
+    shows(gateway, owner, Action.BACK_UP)
+    for _ in range(3):
+        assert client.post(API, json={"action": "backup"}, headers=KEY).status_code == 200
+    assert len(owner.received) == 3

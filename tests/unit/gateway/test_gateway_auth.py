@@ -24,7 +24,7 @@ def test_the_key_is_not_kept() -> None:
     assert KEY.encode() not in vars(Authenticator(KEY)).values()
 
 
-@pytest.mark.parametrize("key", [secrets.token_hex(16), secrets.token_urlsafe(32), KEY, "0123456789abcdef" * 2])
+@pytest.mark.parametrize("key", ["8f14e45fceea167a5a36dedd4bea2543", KEY, "0123456789abcdef" * 2])
 def test_a_long_key_of_many_characters_is_strong(key: str) -> None:
     assert key_weakness(key) == ""
 

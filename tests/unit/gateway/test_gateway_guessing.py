@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gateway.domain.guessing import LONGEST_WAIT, MOST_NETWORKS, WrongKeys, network_of
+from gateway.domain.guessing import MOST_NETWORKS, WAITS, WrongKeys, network_of
 
 
 def test_a_few_are_answered_plainly_and_then_the_wait_grows_to_its_limit() -> None:
@@ -15,7 +15,7 @@ def test_a_few_are_answered_plainly_and_then_the_wait_grows_to_its_limit() -> No
     waits = [wrong.count("a", 0.0).wait for _ in range(20)]
     assert waits == sorted(waits)
     assert waits[0] <= 6 < waits[4]
-    assert waits[-1] == LONGEST_WAIT
+    assert waits[-1] == WAITS.longest
 
 
 def test_waiting_for_the_given_seconds_is_enough_and_quiet_heals() -> None:

@@ -89,13 +89,14 @@ class Gateway:
             test_messages=settings.test_messages_per_minute,
             actions=settings.actions_per_minute,
         )
+        wrong_keys = self._metrics.counter(GATEWAY_WRONG_KEYS)
         return GatewayDependencies(
             use_cases=use_cases,
             guard=Guard(
                 self._authenticator,
                 use_cases.check_login,
                 rate_limits,
-                self._metrics.counter(GATEWAY_WRONG_KEYS),
+                lambda way: wrong_keys.labels(way).inc(),
                 trusted_proxies=settings.trusted_proxies,
                 always_https=on_railway(),
             ),

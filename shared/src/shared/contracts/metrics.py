@@ -8,9 +8,9 @@ How to add a metric:
 1. Add one line to the section of the service that owns the fact:
    `GATEWAY_WRONG_KEYS = REGISTRY.counter(
     "wa_gateway_wrong_keys_total",
-    "Wrong keys that were presented, by the way that they came: header, login, metrics.",
+    "Wrong keys that were presented, by where they came: header, login, metrics.",
     owner=Owner.GATEWAY,
-    labels=("way",),
+    labels=("source",),
 )
 GATEWAY_STREAMS = REGISTRY.gauge("wa_gateway_streams", "Open event streams.", owner=Owner.GATEWAY)`.
    A name is `wa_<area>_<what>[_<unit>]` in base units; a counter ends in `_total`. A wrong or repeated name raises
@@ -179,9 +179,9 @@ GATEWAY_ACTIONS = REGISTRY.counter(
 )
 GATEWAY_WRONG_KEYS = REGISTRY.counter(
     "wa_gateway_wrong_keys_total",
-    "Wrong keys that were presented, by the way that they came: header, login, metrics.",
+    "Wrong keys that were presented, by where they came: header, login, metrics.",
     owner=Owner.GATEWAY,
-    labels=("way",),
+    labels=("source",),
 )
 GATEWAY_STREAMS = REGISTRY.gauge("wa_gateway_streams", "Open event streams.", owner=Owner.GATEWAY)
 

@@ -13,9 +13,11 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from shared.backoff import Backoff
+
 MOST_NETWORKS = 4096
 """Held at once. When there are more, the one that was quiet longest goes."""
-LONGEST_WAIT = 900.0
+WAITS = Backoff(first=2.0, longest=900.0)
 """Seconds."""
 IPV6_NETWORK_BITS = 64
 """What a provider gives to one customer."""
@@ -66,8 +68,7 @@ class WrongKeys:
             guesser.tokens -= 1.0
             return WrongKey(guesser.count, 0)
         guesser.waits += 1
-        longer = min(LONGEST_WAIT, 2.0 ** min(guesser.waits, 30))
-        guesser.tokens = min(guesser.tokens, 1.0 - longer * self._rate)
+        guesser.tokens = min(guesser.tokens, 1.0 - WAITS.delay(guesser.waits) * self._rate)
         return WrongKey(guesser.count, math.ceil((1.0 - guesser.tokens) / self._rate))
 
 

@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import TypeVar
 
 from flask import Flask, Response, current_app, g, request
-from prometheus_client import Counter
 
 from gateway.domain.auth import Authenticator, bearer, same_origin
 from gateway.domain.guessing import network_of
@@ -47,7 +46,7 @@ class Guard:
     authenticator: Authenticator
     check_login: CheckLogin
     rate_limits: RateLimits
-    wrong_keys: Counter
+    count_wrong_key: Callable[[str], None]
     trusted_proxies: int = 0
     always_https: bool = False
 
@@ -95,7 +94,7 @@ class Guard:
     def wrong_key(self, way: str) -> Unauthorized | RateLimited:
         """Count a wrong key that came by `way` (header, login, metrics), and return the error to raise. The key itself
         goes nowhere. Only wrong keys are slowed: a right one was let in before this is asked."""
-        self.wrong_keys.labels(way).inc()
+        self.count_wrong_key(way)
         network = network_of(self.client_address())
         wrong = self.rate_limits.count_wrong_key(network)
         if self.rate_limits.may_log(wrong):

@@ -57,8 +57,6 @@ class Idempotency(Generic[T]):
         """The answer of `work`, and whether it is an earlier answer. `asked`: all that makes the request what it is.
         Without `remember` the work itself knows its repetitions, and only another request is refused. Raises KeyReused,
         Conflict with the code `request_under_way`, and what `work` raises."""
-        if not key:
-            return work(), False
         fingerprint = hashlib.sha256(asked).digest()
         while True:
             with self._lock:

@@ -249,8 +249,13 @@ def blueprint(
                 with use_cases.admission():
                     return asked.perform(call)
 
-            whole = msgspec.json.encode((PATH, asked.action, session, asked.values))
-            answer, is_earlier = answers.once(g.principal, key, whole, deadline, perform, remember=asked.row.remembered)
+            if not key:
+                answer, is_earlier = perform(), False
+            else:
+                whole = msgspec.json.encode((asked.action, session, asked.values))
+                answer, is_earlier = answers.once(
+                    g.principal, key, whole, deadline, perform, remember=asked.row.remembered
+                )
         response = replies.json(answer.body, answer.http_status)
         if is_earlier:
             response.headers["Idempotent-Replayed"] = "true"
