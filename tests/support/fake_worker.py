@@ -269,10 +269,12 @@ class FakeBackups:
 class MemoryOutbox:
     def __init__(self) -> None:
         self.rows: dict[str, SendResult] = {}
+        self.digests: dict[str, str] = {}
 
-    def intend(self, command_id: str, message_id: str) -> SendResult | None:
+    def intend(self, command_id: str, message_id: str, asked: str = "") -> SendResult | None:
         if command_id in self.rows:
             return self.rows[command_id]
+        self.digests[command_id] = asked
         self.rows[command_id] = SendResult(outcome="intended", command_id=command_id, message_id=message_id)
         return None
 
@@ -281,6 +283,9 @@ class MemoryOutbox:
 
     def find(self, command_id: str) -> SendResult | None:
         return self.rows.get(command_id)
+
+    def asked(self, command_id: str) -> str:
+        return self.digests.get(command_id, "")
 
     def open(self) -> list[SendResult]:
         return [row for row in self.rows.values() if row.outcome in ("intended", "unknown")]

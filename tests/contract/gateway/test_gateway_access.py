@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from gateway.bootstrap import Gateway
 from gateway.domain.logins import MOST_LOGINS
+from gateway.handlers import event_stream
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.logins import LoginRecord
@@ -302,6 +303,9 @@ def test_a_second_gateway_knows_the_logins_and_their_ends_at_once(open_gateway: 
     assert there.get(API).status_code == 200
     here.post(LOGOUT, json={}, headers={"X-CSRF-Token": token, **ORIGIN})
     eventually_sync(lambda: there.get(API).status_code == 401)
+    restarted = open_gateway().app.test_client()
+    restarted.set_cookie(first._authenticator.cookie_name, cookie.value)
+    assert restarted.get(API).status_code == 401, "NATS holds it no more"
 
 
 def test_a_login_outlives_a_restart_and_ends_with_a_new_key(open_gateway: Callable[..., Gateway]) -> None:
@@ -378,6 +382,25 @@ def test_an_open_stream_ends_with_its_login(open_gateway: Callable[..., Gateway]
     assert next(frames).startswith(b"retry")
     (ended,) = [each.id for each in gateway.logins.all()]
     gateway.logins.end([ended], timeout=1)
+    assert list(frames)[-1].startswith(b"event: logged-out")
+    answer.close()
+
+
+@pytest.mark.parametrize("end", ["idle", "longest"])
+def test_an_open_stream_ends_when_its_login_has_lasted_long_enough(
+    open_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.1)
+    clock = MovedClock()
+    settings = {"login_idle_ms": 600_000} if end == "idle" else {"login_longest_ms": 600_000}
+    client = open_gateway(clock=clock, **settings).app.test_client()
+    login(client)
+    answer = client.get(f"{API}/events", buffered=False)
+    frames = iter(answer.response)
+    next(frames)
+    clock.moved = timedelta(minutes=9)
+    assert b"heartbeat" in b"".join(next(frames) for _ in range(3))
+    clock.moved = timedelta(minutes=10)
     assert list(frames)[-1].startswith(b"event: logged-out")
     answer.close()
 

@@ -9,6 +9,7 @@ import segno
 from rich.console import Console
 
 from persistent_session.cli import views
+from persistent_session.client.answers import printable
 
 ANSWER: dict[str, Any] = {
     "status": {
@@ -46,6 +47,29 @@ def test_the_status_says_what_the_gateway_said() -> None:
 
 def test_text_from_elsewhere_is_shown_as_it_is_and_not_as_markup() -> None:
     assert "[bold]odd[/bold] text" in _drawn(views.status_view(ANSWER))
+
+
+def test_no_text_from_outside_steers_the_terminal_or_turns_the_line() -> None:
+    evil = "\x1b]0;owned\x07\x9b2J\u202e" + "متجر منى " * 100 + "\u0301" * 500
+    status = ANSWER["status"] | {"detail": evil, "clientInfo": {"pushname": evil}}
+    answer = printable(ANSWER | {"status": status, "health": {"overall": "warning", "issues": [evil]}})
+    drawn = _drawn(views.status_view(answer))
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(drawn)
+    assert "\u0301" * 5 not in drawn
+    account = next(line for line in drawn.splitlines() if line.startswith("account"))
+    assert (account.count("\u2068"), account.count("\u2069")) == (1, 1), "one direction of its own"
+    assert "…" in account
+
+
+def test_logins_are_listed_with_the_beginning_of_their_id() -> None:
+    listed = _drawn(
+        views.logins_view(
+            [{"id": "0123456789abcdef" * 2, "client": "", "address": "::1", "createdAt": "2026-01-02T03:04:05.000Z"}]
+        )
+    )
+    for part in ("0123456789ab", "unknown", "::1", "2026-01-02 03:04:05", "never"):
+        assert part in listed
+    assert "0123456789abc" not in listed
 
 
 def test_an_empty_answer_is_shown_too() -> None:

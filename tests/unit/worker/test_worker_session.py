@@ -14,7 +14,7 @@ from browser_worker.domain.events import Event
 from browser_worker.domain.reading import PageState, SendOutcome
 from browser_worker.ports import BrowserTooOld, Save
 from browser_worker.runner.session_runner import SessionRunner
-from shared.contracts.errors import NotConnected, NotFound, ServiceError, Unavailable
+from shared.contracts.errors import Conflict, NotConnected, NotFound, ServiceError, Unavailable
 from shared.testing import eventually
 
 
@@ -240,6 +240,19 @@ async def test_the_same_command_id_sends_once() -> None:
         first = await runner.control.sender.send("c1", "201234567890", "hello", timeout=1)
         again = await runner.control.sender.send("c1", "201234567890", "hello", timeout=1)
     assert (first.outcome, first.repeated, again.outcome, again.repeated) == ("sent", False, "sent", True)
+    assert len(world.browser.sent) == 1
+
+
+async def test_the_same_command_id_with_another_message_sends_nothing_and_says_so() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        await runner.control.sender.send("c1", "201234567890", "hello", timeout=1)
+        for number, text in (("201234567890", "hello!"), ("201234567891", "hello")):
+            with pytest.raises(Conflict) as refused:
+                await runner.control.sender.send("c1", number, text, timeout=1)
+            assert refused.value.code == "idempotency_key_reused"
     assert len(world.browser.sent) == 1
 
 

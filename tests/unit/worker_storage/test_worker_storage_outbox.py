@@ -105,8 +105,25 @@ def test_a_journal_that_cannot_be_read_is_set_aside(path: Path, clock: StillCloc
     assert (path.parent / "outbox.sqlite.damaged-20261122T000000Z").read_bytes() == garbage
 
 
-def test_only_ids_and_outcomes_have_a_place_in_the_journal(outbox: SqliteOutbox, path: Path) -> None:
+def test_only_ids_outcomes_and_a_digest_have_a_place_in_the_journal(outbox: SqliteOutbox, path: Path) -> None:
     reader = sqlite3.connect(path)
     columns = [row[1] for row in reader.execute("PRAGMA table_info(sends)")]
     reader.close()
-    assert columns == ["command_id", "message_id", "outcome", "ack", "error", "intended_at"]
+    assert columns == ["command_id", "message_id", "outcome", "ack", "error", "intended_at", "asked"]
+
+
+def test_what_was_asked_is_recorded_and_a_journal_of_before_is_taken_on(path: Path, clock: StillClock) -> None:
+    outbox = SqliteOutbox(path, clock)
+    outbox.intend("c1", "m1", "digest-1")
+    assert (outbox.asked("c1"), outbox.asked("never")) == ("digest-1", "")
+    outbox.close()
+    old = sqlite3.connect(path)
+    old.execute("ALTER TABLE sends DROP COLUMN asked")
+    old.commit()
+    old.close()
+    again = SqliteOutbox(path, clock)
+    assert again.asked("c1") == ""
+    assert again.intend("c1", "m2", "digest-2") == SendResult(
+        outcome="intended", command_id="c1", message_id="m1", repeated=True
+    )
+    again.close()

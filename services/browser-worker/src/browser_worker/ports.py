@@ -253,8 +253,13 @@ class BackupService(Protocol):
 class Outbox(Protocol):
     """The durable journal that makes a command's send happen at most once."""
 
-    def intend(self, command_id: str, message_id: str) -> SendResult | None:
-        """Record the intention durably before sending. Gives what is recorded already for this id, else None."""
+    def intend(self, command_id: str, message_id: str, asked: str = "") -> SendResult | None:
+        """Record the intention durably before sending. Gives what is recorded already for this id, else None. `asked`:
+        a digest of what is to be sent, so that the id cannot stand for anything else."""
+        ...
+
+    def asked(self, command_id: str) -> str:
+        """The digest of a recorded send; "" where none was recorded."""
         ...
 
     def record_outcome(self, command_id: str, result: SendResult) -> None: ...

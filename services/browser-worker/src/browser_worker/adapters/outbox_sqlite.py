@@ -4,8 +4,8 @@ The intention is written durably before the send, and the outcome after it. A ro
 restart is a message that may or may not have been sent. The worker then asks the page for that message and never sends
 it again. A command that comes again gets the recorded outcome.
 
-The file holds command ids, message ids and outcomes, never a text. WhatsApp makes the recipient's number a part of the
-message id, so the file is private (0600) and a row goes after a week.
+The file holds command ids, message ids, outcomes and a short digest of what was sent, never a text. WhatsApp makes the
+recipient's number a part of the message id, so the file is private (0600) and a row goes after a week.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS sends (
     outcome TEXT NOT NULL,
     ack INTEGER NOT NULL,
     error TEXT NOT NULL,
-    intended_at REAL NOT NULL
+    intended_at REAL NOT NULL,
+    asked TEXT NOT NULL DEFAULT ''
 ) STRICT
 """
 
@@ -45,7 +46,7 @@ class SqliteOutbox:
         self._database = _open(path, clock)
         self._drop_old()
 
-    def intend(self, command_id: str, message_id: str) -> SendResult | None:
+    def intend(self, command_id: str, message_id: str, asked: str = "") -> SendResult | None:
         self._drop_old()
         known = self.find(command_id)
         if known:
@@ -60,8 +61,8 @@ class SqliteOutbox:
         now = self._clock.now().timestamp()
         with self._database as change:
             change.execute(
-                "INSERT INTO sends VALUES (?, ?, 'intended', 0, '', ?)",
-                (command_id, message_id, now),
+                "INSERT INTO sends VALUES (?, ?, 'intended', 0, '', ?, ?)",
+                (command_id, message_id, now, asked),
             )
         return None
 
@@ -77,6 +78,10 @@ class SqliteOutbox:
     def find(self, command_id: str) -> SendResult | None:
         row = self._database.execute(f"SELECT {_COLUMNS} FROM sends WHERE command_id = ?", (command_id,)).fetchone()  # noqa: S608
         return _result(row) if row else None
+
+    def asked(self, command_id: str) -> str:
+        row = self._database.execute("SELECT asked FROM sends WHERE command_id = ?", (command_id,)).fetchone()
+        return str(row[0]) if row else ""
 
     def open(self) -> list[SendResult]:
         rows = self._database.execute(
@@ -119,6 +124,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous = FULL")
         with database:
             database.execute(_TABLE)
+            if "asked" not in {row[1] for row in database.execute("PRAGMA table_info(sends)")}:
+                database.execute("ALTER TABLE sends ADD COLUMN asked TEXT NOT NULL DEFAULT ''")
     except sqlite3.DatabaseError:
         database.close()
         raise

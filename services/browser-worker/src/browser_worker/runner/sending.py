@@ -7,12 +7,13 @@ outbox records the intention before the send, and after a doubt the page is aske
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
 import msgspec
 
 from browser_worker.ports import BrowserGone, BrowserHangs
 from shared.contracts.commands import SendResult
-from shared.contracts.errors import NotConnected, Unavailable
+from shared.contracts.errors import Conflict, NotConnected, Unavailable
 from shared.contracts.sessions import State
 from shared.runtime import get_logger
 
@@ -31,15 +32,19 @@ class Sending:
         self._deps = context.deps
 
     async def send(self, command_id: str, number: str, text: str, *, timeout: float) -> SendResult:
-        """`timeout` in seconds. Raises NotConnected and Unavailable only before anything was sent."""
+        """`timeout` in seconds. Raises NotConnected and Unavailable only before anything was sent, and
+        Conflict when the id belongs to another message."""
         deadline = self._deps.clock.monotonic() + timeout
+        asked = _digest(command_id, number, text)
         recorded = self._deps.outbox.find(command_id)
         if recorded is not None:
+            self._must_be_the_same(command_id, asked)
             return await self._recorded(recorded)
         self._must_be_connected()
         message_id = await self._new_message_id(number, timeout)
-        recorded = self._deps.outbox.intend(command_id, message_id)
+        recorded = self._deps.outbox.intend(command_id, message_id, asked)
         if recorded is not None:
+            self._must_be_the_same(command_id, asked)
             return await self._recorded(recorded)
         result = await self._send(command_id, number, text, message_id, deadline)
         self._deps.outbox.record_outcome(command_id, result)
@@ -51,6 +56,16 @@ class Sending:
         if recorded is None:
             return SendResult(outcome="absent", command_id=command_id)
         return await self._recorded(recorded)
+
+    def _must_be_the_same(self, command_id: str, asked: str) -> None:
+        """A record from before digests were kept counts as the same."""
+        recorded = self._deps.outbox.asked(command_id)
+        if recorded and recorded != asked:
+            raise Conflict(
+                "this Idempotency-Key was used for another message",
+                code="idempotency_key_reused",
+                hint="nothing was sent; use a new key for a new message",
+            )
 
     def _must_be_connected(self) -> None:
         if self._context.session.state is not State.CONNECTED:
@@ -119,6 +134,12 @@ class Sending:
         known = msgspec.structs.replace(recorded, outcome=found.outcome, ack=found.ack, error=found.error)
         self._deps.outbox.record_outcome(recorded.command_id, known)
         return known
+
+
+def _digest(command_id: str, number: str, text: str) -> str:
+    """Tells two messages apart. Short, so that it proves no message to whoever reads the journal, and with the command
+    id in it, so that digests of one message under two ids differ."""
+    return hashlib.sha256("\0".join((command_id, number, text)).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _not_sent(command_id: str, message_id: str, why: str) -> SendResult:
