@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.confinement import Confinement
 from browser_worker.adapters.browser.driver import Driver
 from browser_worker.adapters.browser.watchdog import Watchdog
+from browser_worker.domain.egress import Egress, host_patterns, site_of
 from browser_worker.domain.reading import PageState, Reading
 from shared.clock import SystemClock
 from shared.testing import eventually
@@ -39,7 +41,9 @@ class BrowserStage:
             "driver": Driver(),
             "watchdog": Watchdog(limit=WATCHDOG_SECONDS, clock=clock),
         }
-        given = {"url": self.standin.web_url, "executable": None, "wa_js": WA_JS, "clock": clock, "timeout": 15.0}
+        url = options.get("url", self.standin.web_url)
+        own_confinement = {"confinement": Confinement(egress(url))}
+        given = {"url": url, "executable": None, "wa_js": WA_JS, "clock": clock, "timeout": 15.0} | own_confinement
         browser = ChromiumBrowser(**(given | own | options))
         self._made_for[browser] = [part for name, part in own.items() if name not in options]
         return browser
@@ -70,6 +74,10 @@ class BrowserStage:
         async with self.launched(**options) as browser:
             await link(browser, self.phone)
             yield browser
+
+
+def egress(url: str, hosts: str = "*.whatsapp.com, *.whatsapp.net", *, report_only: bool = False) -> Egress:
+    return Egress(site_of(url), host_patterns(hosts), report_only)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from browser_worker.domain.debounce import Debounce
+from browser_worker.domain.egress import Refusal
 from browser_worker.domain.ladder import Budget
 from browser_worker.domain.reading import LocalStorageExport, PageState, RawReading, Reading, SelfCheck, SendOutcome
 from browser_worker.domain.session import DurableRecord
@@ -318,6 +319,8 @@ class FakeMetrics:
 
     def launched(self, *, succeeded: bool) -> None:
         self.counted.append(f"launched {succeeded}")
+
+    def refused(self, what: Refusal) -> None: ...
 
     def rung_taken(self, rung: str) -> None:
         self.counted.append(f"rung {rung}")

@@ -13,9 +13,10 @@ from gateway_stage import API, API_KEY, KEY, NOON, SESSION, Owner, hang, pairing
 from werkzeug.test import TestResponse
 
 from gateway.bootstrap import Gateway
+from gateway.domain import texts
 from shared.contracts import errors
 from shared.contracts.backups import ListBackups
-from shared.contracts.commands import BackUpNow, Check, PairPhone, RestoreNow, SendResult, SendTest
+from shared.contracts.commands import BackUpNow, Check, PairPhone, RestoreNow, SendFailure, SendResult, SendTest
 from shared.contracts.health import Judge
 from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.testing import eventually_sync
@@ -152,6 +153,31 @@ def test_a_refused_message_is_502_with_the_reason(gateway: Gateway, owner: Owner
     shows(gateway, owner, status())
     owner.answers[SendTest] = SendResult(outcome="failed", ack=-1, error="the number has no WhatsApp")
     assert fails(post(client, SEND), 502, "send_failed")["hint"] == "the number has no WhatsApp"
+
+
+@pytest.mark.parametrize("failure", sorted(SendFailure))
+def test_only_whatsapps_own_refusal_is_called_one(
+    gateway: Gateway, owner: Owner, client: FlaskClient, failure: SendFailure
+) -> None:
+    shows(gateway, owner, status())
+    owner.answers[SendTest] = SendResult(outcome="failed", ack=-1, error="why it was not sent", failure=failure)
+    answer = post(client, SEND)
+    assert ("WhatsApp refused the message" in answer.text) == (failure is SendFailure.REFUSED)
+    assert "why it was not sent" in answer.text
+    code = "send_failed" if failure is SendFailure.REFUSED else "not_sent"
+    own = {SendFailure.PAGE_ELSEWHERE, SendFailure.NOT_CONNECTED, SendFailure.NOT_ON_WHATSAPP}
+    assert answer.get_json()["code"] == (failure.value if failure in own else code)
+    for language in texts.LANGUAGES:
+        assert f"error.{answer.get_json()['code']}" in texts.of(language)
+
+
+def test_sending_while_the_page_is_elsewhere_names_that_cause(
+    gateway: Gateway, owner: Owner, client: FlaskClient
+) -> None:
+    shows(gateway, owner, status(state="reconnecting", reason="page_elsewhere", detail="The page left WhatsApp Web."))
+    body = fails(post(client, SEND), 409, "page_elsewhere")
+    assert body["hint"] == "The page left WhatsApp Web."
+    assert owner.received == []
 
 
 @pytest.mark.parametrize("outcome", ["unknown", "intended", "absent", "?"])

@@ -32,7 +32,7 @@ import browser_worker.runner
 from browser_worker.domain.events import PAGE_EVENTS, Event
 from browser_worker.domain.machine import advance
 from browser_worker.domain.page_state import interpret
-from browser_worker.domain.reading import RawReading
+from browser_worker.domain.reading import PageState, RawReading
 from browser_worker.domain.session import Session
 from gateway.handlers.legacy.actions import Action as GatewayAction
 from health.domain.causes import Cause, cause_of
@@ -118,6 +118,9 @@ GROUNDS: dict[str, list[Observation]] = {
     "health-check": [seen(*LINKED, beside=with_status(probed_at=ago(70)))],
     "back-up": [seen(*LINKED, beside=with_backups(newest_at=ago(4000)))],
     "shrink-profile": [seen(*LINKED, beside=with_profile(bytes=200 * 2**20))],
+    "allow-hosts": [
+        seen(*LINKED, Event.BROWSER_GONE, for_seconds=121, beside=with_browser(refused_hosts=("cdn.example",))),
+    ],
     "more-memory": [seen(*LINKED, beside=with_browser(memory_bytes=2**40))],
     "more-disk": [seen(*LINKED, beside=replace(WELL, workers=(worker(disk_free_bytes=0),)))],
     "update-driver": [seen(*LINKED, beside=with_browser(read_ok=False))],
@@ -150,9 +153,9 @@ _FLAGS: tuple[dict[str, object], ...] = (
 
 
 def _page_events() -> set[Event]:
-    """The events that raw readings of a page lead to."""
+    """The events that raw readings of a page lead to, and a page of which nothing is read."""
     readings = (page(socket, mode, **flags) for socket, mode, flags in product(_SOCKETS, _MODES, _FLAGS))
-    states = {interpret([reading]).state for reading in readings}
+    states = {interpret([reading]).state for reading in readings} | {PageState.ELSEWHERE, PageState.BLANK}
     return {PAGE_EVENTS[state] for state in states if state in PAGE_EVENTS}
 
 

@@ -279,8 +279,10 @@ CONTROLLER = """
 import asyncio, sys
 from pathlib import Path
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.confinement import Confinement
 from browser_worker.adapters.browser.driver import Driver
 from browser_worker.adapters.browser.watchdog import Watchdog
+from browser_worker.domain.egress import Egress, site_of
 from shared.clock import SystemClock
 
 async def main():
@@ -288,7 +290,8 @@ async def main():
     clock = SystemClock()
     watchdog = Watchdog(limit=30.0, clock=clock)
     browser = ChromiumBrowser(
-        url=url, executable=None, wa_js=Path(wa_js), driver=Driver(), watchdog=watchdog, clock=clock
+        url=url, executable=None, wa_js=Path(wa_js), driver=Driver(), watchdog=watchdog, clock=clock,
+        confinement=Confinement(Egress(site_of(url), ())),
     )
     await browser.launch(Path(profile), None)
     if frozen == "frozen":

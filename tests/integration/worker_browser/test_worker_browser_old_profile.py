@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browser_stage import WA_JS
+from browser_stage import WA_JS, egress
 from old_client import OldClient
 
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.confinement import Confinement
 from browser_worker.adapters.browser.driver import Driver
+from browser_worker.adapters.browser.egress_proxy import dial
 from browser_worker.adapters.browser.watchdog import Watchdog
 from browser_worker.adapters.profile.store import DiskProfileStore
 from browser_worker.domain.reading import PageState
@@ -20,6 +22,10 @@ from shared.testing import eventually
 from standin.process import StandInProcess
 
 pytestmark = pytest.mark.browser
+
+
+def any_(_address: str) -> bool:
+    return True
 
 
 async def test_a_session_of_the_old_system_goes_on_in_the_new_one_without_a_qr(tmp_path: Path) -> None:
@@ -47,10 +53,8 @@ async def test_a_session_of_the_old_system_goes_on_in_the_new_one_without_a_qr(t
             driver=driver,
             watchdog=watchdog,
             clock=SystemClock(),
-            extra_args=[
-                f"--host-resolver-rules=MAP web.whatsapp.com:443 127.0.0.1:{port}",
-                "--ignore-certificate-errors",
-            ],
+            confinement=Confinement(egress("https://web.whatsapp.com"), dial=lambda *_: dial("127.0.0.1", port, any_)),
+            extra_args=["--ignore-certificate-errors"],
         )
         async with store.lock():
             assert await store.import_old_profile()

@@ -6,13 +6,16 @@ import asyncio
 import json
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from browser_stage import BrowserStage, link, send_ready
+from browser_stage import BrowserStage, egress, link, send_ready
+
+from browser_worker.adapters.browser.confinement import Confinement
+from browser_worker.adapters.browser.egress_proxy import dial
 
 pytestmark = pytest.mark.browser
 
@@ -35,16 +38,24 @@ async def test_nothing_but_the_site_is_asked(stage: BrowserStage, engine: str) -
         assert _wanted(record) == site
 
 
-async def test_the_hosts_of_analytics_do_not_even_resolve(stage: BrowserStage) -> None:
-    async with stage.launched() as browser:
+async def test_the_hosts_of_analytics_are_not_even_asked_for(stage: BrowserStage) -> None:
+    stage.phone.set_faults(hostile=True)
+    asked: list[str] = []
+
+    async def asked_for(host: str, port: int, allowed: Callable[[str], bool]) -> Any:
+        asked.append(host)
+        return await dial(host, port, allowed)
+
+    confinement = Confinement(egress(stage.standin.web_url, report_only=True), dial=asked_for)
+    async with stage.launched(confinement=confinement) as browser:
         assert browser._page is not None
         page = browser._page.page
-        await page.goto("data:text/html,<p>no policy here")
         for host in ("www.google-analytics.com", "wajsapi.titanchat.com.br"):
             failed = asyncio.ensure_future(page.wait_for_event("requestfailed"))
             await asyncio.sleep(0)
             await page.evaluate("(url) => fetch(url).catch(() => 0)", f"https://{host}/collect")
-            assert (await failed).failure == "net::ERR_NAME_NOT_RESOLVED"
+            assert (await failed).failure == "net::ERR_SOCKS_CONNECTION_FAILED"
+    assert set(asked) == {urlsplit(stage.standin.web_url).hostname}
 
 
 async def test_every_folder_made_for_the_profile_is_for_its_owner_alone(stage: BrowserStage) -> None:

@@ -234,7 +234,7 @@ async def test_a_page_of_another_origin_gets_no_script(stage: BrowserStage) -> N
         page = browser._page.page
         await page.goto("data:text/html,<p>elsewhere")
         assert await page.evaluate("typeof window.WPP + typeof window.__persistentSession") == "undefinedundefined"
-        assert (await browser.read()).state is PageState.UNKNOWN
+        assert (await browser.read()).state is PageState.ELSEWHERE
 
 
 async def _wa_js_ready(browser: ChromiumBrowser) -> bool:

@@ -71,6 +71,10 @@ def _connection() -> list[Example]:
         ),
         example("syncing for long", "critical", in_state("syncing", for_seconds=181), "syncing_long"),
         example("waiting for S3", "warning", in_state("restoring", "store_unreachable"), "waiting_for_store"),
+        example("page elsewhere", "warning", in_state("reconnecting", "page_elsewhere"), "elsewhere"),
+        example(
+            "page elsewhere for long", "critical", in_state("reconnecting", "page_elsewhere", 121), "elsewhere_long"
+        ),
         example("reconnecting", "warning", in_state("reconnecting", "offline"), "reconnecting"),
         example("reconnecting for long", "critical", in_state("reconnecting", "offline", 121), "reconnecting_long"),
         example("conflict", "critical", in_state("conflict", "open_elsewhere"), "conflict"),

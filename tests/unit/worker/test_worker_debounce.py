@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from browser_worker.domain.debounce import Debounce, PageWatch, event_of, look
 from browser_worker.domain.events import Event
 from browser_worker.domain.reading import PageState
@@ -41,3 +43,25 @@ def test_loading_continues_the_silence_of_unknown() -> None:
 
 def test_a_session_that_is_being_reconnected_is_not_called_silent_again() -> None:
     assert event_after(PageState.UNKNOWN, 100, Session(state=State.RECONNECTING, linked=True)) is None
+
+
+@pytest.mark.parametrize("state", [State.STARTING, State.PAIRING, State.SYNCING, State.CONNECTED, State.RECONNECTING])
+def test_a_page_that_shows_another_site_is_answered_at_once(state: State) -> None:
+    assert event_after(PageState.ELSEWHERE, 0, Session(state=state, linked=True)) is Event.PAGE_ELSEWHERE
+
+
+@pytest.mark.parametrize("state", [State.PAIRING, State.SYNCING, State.CONNECTED, State.CONFLICT])
+def test_an_empty_page_where_the_site_was_shown_is_answered_at_once(state: State) -> None:
+    assert event_after(PageState.BLANK, 0, Session(state=state, linked=True)) is Event.PAGE_ELSEWHERE
+
+
+def test_an_empty_page_that_is_still_to_be_filled_is_silent() -> None:
+    starting = Session(state=State.STARTING, linked=True)
+    assert event_after(PageState.BLANK, 39, starting) is None
+    assert event_after(PageState.BLANK, 40, starting) is Event.PAGE_SILENT
+    assert event_after(PageState.BLANK, 100, Session(state=State.RECONNECTING, linked=True)) is None
+
+
+def test_an_empty_page_continues_the_silence_and_is_remembered_as_empty() -> None:
+    watch = look(PageWatch(PageState.UNKNOWN, 1.0), PageState.BLANK, 30.0)
+    assert watch == PageWatch(PageState.BLANK, 1.0)

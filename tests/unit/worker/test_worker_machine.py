@@ -10,7 +10,7 @@ from browser_worker.domain.details import DETAILS
 from browser_worker.domain.events import PAGE_EVENTS, REPAIRS, Effect, Event
 from browser_worker.domain.machine import TABLE, advance
 from browser_worker.domain.reading import PageState
-from browser_worker.domain.session import DurableRecord, Fact, Session, note, session_of
+from browser_worker.domain.session import DurableRecord, Fact, Fault, Session, note, session_of
 from shared.contracts.sessions import Reason, State
 
 LIVE = [state for state in State if state not in (State.UNKNOWN, State.STOPPED)]
@@ -161,3 +161,16 @@ def test_a_fact_moves_nothing(fact: Fact) -> None:
     session = Session(state=State.CONNECTED, reason=Reason.CONNECTED)
     noted = note(session, fact)
     assert (noted.state, noted.reason, noted.fault) == (session.state, session.reason, session.fault)
+
+
+@pytest.mark.parametrize("state", [State.STARTING, State.PAIRING, State.SYNCING, State.CONNECTED, State.CONFLICT])
+def test_a_page_that_is_elsewhere_is_loaded_again_and_called_so(state: State) -> None:
+    step = advance(Session(state=state, linked=True, launched=True), Event.PAGE_ELSEWHERE)
+    assert (step.session.state, step.session.reason) == (State.RECONNECTING, Reason.PAGE_ELSEWHERE)
+    assert (step.effects, step.session.fault) == ((Effect.CLIMB,), Fault.PAGE)
+    assert step.session.linked
+
+
+def test_a_session_that_nothing_is_tried_for_is_left_alone_when_its_page_goes_elsewhere() -> None:
+    for state in (State.STOPPED, State.LOGGED_OUT, State.RESTORING, State.NEEDS_ATTENTION):
+        assert advance(Session(state=state), Event.PAGE_ELSEWHERE).effects == ()

@@ -11,6 +11,7 @@ import pytest
 from fake_worker import NOW, World
 
 from browser_worker.adapters.worker_metrics import ServedWorkerMetrics
+from browser_worker.domain.egress import Refusal
 from browser_worker.domain.reading import PageState
 from browser_worker.handlers import SessionCommands
 from browser_worker.ports import CopyOutcome
@@ -174,6 +175,7 @@ def test_the_metrics_page_shows_what_was_counted() -> None:
     served.lease_renewed("unknown")
     served.launched(succeeded=False)
     served.rung_taken("reload")
+    served.refused(Refusal.NAVIGATION)
     served.saved(CopyOutcome.MADE)
     served.backed_up(CopyOutcome.UNCHANGED)
     served.frozen(3.0)
@@ -185,6 +187,8 @@ def test_the_metrics_page_shows_what_was_counted() -> None:
         'wa_worker_lease_renewals_total{outcome="unknown"} 1.0',
         'wa_worker_launches_total{outcome="failed"} 1.0',
         'wa_worker_rungs_total{rung="reload"} 1.0',
+        'wa_worker_refusals_total{what="navigation"} 1.0',
+        'wa_worker_refusals_total{what="host"} 0.0',
         'wa_worker_copies_total{copy="save",outcome="made"} 1.0',
         'wa_worker_copies_total{copy="backup",outcome="unchanged"} 1.0',
         "wa_worker_freeze_seconds_count 1.0",

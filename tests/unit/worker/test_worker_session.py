@@ -12,7 +12,7 @@ from fake_worker import NOW, World
 
 from browser_worker.domain.events import Event
 from browser_worker.domain.reading import PageState, SendOutcome
-from browser_worker.ports import BrowserTooOld, Save
+from browser_worker.ports import BrowserTooOld, PageElsewhere, Save
 from browser_worker.runner.session_runner import SessionRunner
 from shared.contracts.errors import Conflict, NotConnected, NotFound, ServiceError, Unavailable
 from shared.testing import eventually
@@ -698,3 +698,51 @@ async def test_a_freeze_that_ends_with_the_lease_is_counted_too() -> None:
         runner.lease_lost()
         await eventually(lambda: runner.state == "stopped")
     assert len(world.metrics.seconds_frozen) == 1
+
+
+@pytest.mark.parametrize("page", [PageState.ELSEWHERE, PageState.BLANK])
+async def test_a_page_taken_elsewhere_is_loaded_again_at_once_and_a_send_says_so(page: PageState) -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        world.browser.shows(page)
+        await until(world, "reconnecting", "page_elsewhere")
+        with pytest.raises(NotConnected) as error:
+            await runner.control.sender.send("c1", "201234567890", "hello", timeout=1)
+        assert error.value.code == "page_elsewhere"
+        await eventually(lambda: "reload" in world.browser.calls)
+        world.browser.shows(PageState.CONNECTED)
+        await until(world, "connected")
+    assert world.browser.sent == []
+    assert "pairing" not in world.states
+    assert "restoring" not in world.states
+
+
+async def test_a_send_that_finds_the_page_elsewhere_before_the_session_knows_says_so() -> None:
+    world = World()
+    connected_profile(world)
+
+    async def elsewhere(_number: str) -> str:
+        raise PageElsewhere
+
+    async with running(world) as runner:
+        await until(world, "connected")
+        world.browser.new_message_id = elsewhere  # type: ignore[method-assign]
+        with pytest.raises(NotConnected) as error:
+            await runner.control.sender.send("c1", "201234567890", "hello", timeout=1)
+        assert error.value.code == "page_elsewhere"
+    assert world.outbox.find("c1") is None
+
+
+@pytest.mark.parametrize(
+    "page", sorted(set(PageState) - {PageState.QR, PageState.UNKNOWN, PageState.CONNECTED, PageState.SYNCING})
+)
+async def test_a_qr_goes_as_soon_as_the_page_shows_something_else(page: PageState) -> None:
+    world = World()
+    world.browser.after_launch = lambda: world.browser.shows(PageState.QR)
+    async with running(world):
+        await until(world, "pairing")
+        await eventually(lambda: world.status.pairing.qr)
+        world.browser.shows(page)
+        await eventually(lambda: world.status.pairing.qr is None, timeout=5)

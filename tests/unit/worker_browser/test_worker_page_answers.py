@@ -10,6 +10,7 @@ import pytest
 
 from browser_worker.adapters.browser.page_driver import Action, _send_outcome
 from browser_worker.domain import sending
+from shared.contracts.commands import SendFailure
 
 PAGE = files("browser_worker.adapters.browser") / "page"
 BEFORE_THE_SEND = {"ready", "connected", "number", "late"}
@@ -21,12 +22,14 @@ def steps_of_the_script() -> set[str]:
 
 def test_every_step_of_the_send_script_has_a_meaning() -> None:
     assert steps_of_the_script() == BEFORE_THE_SEND | {"sent", "doubt", "failed"}
-    assert set(sending.STOPPED_AT) == BEFORE_THE_SEND
+    assert set(sending.STEPS) == BEFORE_THE_SEND
+    assert set(sending.STEPS.values()) | {SendFailure.PAGE_ELSEWHERE} == set(sending.STOPPED_AT)
 
 
 @pytest.mark.parametrize("step", sorted(BEFORE_THE_SEND))
 def test_a_stop_before_the_send_is_a_failure(step: str) -> None:
-    assert _send_outcome({"step": step}) == sending.failed(sending.STOPPED_AT[step])
+    failure = sending.STEPS[step]
+    assert _send_outcome({"step": step}) == sending.failed(sending.STOPPED_AT[failure], failure=failure)
 
 
 def test_a_send_that_the_page_refused_is_a_failure() -> None:

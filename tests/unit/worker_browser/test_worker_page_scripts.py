@@ -8,7 +8,7 @@ import pytest
 from browser_stage import WA_JS
 
 from browser_worker.adapters.browser.executable_version import VersionOf
-from browser_worker.adapters.browser.launch_flags import BLOCKED_HOSTS, arguments, environment, user_agent
+from browser_worker.adapters.browser.launch_flags import arguments, environment, user_agent
 from browser_worker.adapters.browser.page_scripts import BadBundle, read_bundle
 
 
@@ -41,16 +41,14 @@ async def test_the_version_is_asked_again_after_an_update(tmp_path: Path) -> Non
 
 
 def test_no_flag_weakens_the_browser() -> None:
-    flags = " ".join(arguments("156.0.8078.79", ()))
+    flags = " ".join(arguments("156.0.8078.79"))
     for weak in ("--disable-web-security", "--ignore-certificate-errors", "--no-sandbox", "--disable-site-isolation"):
         assert weak not in flags
 
 
-def test_resolver_rules_of_the_caller_are_joined_to_the_blocked_hosts() -> None:
-    rules = [flag for flag in arguments("156.0.1.2", ["--host-resolver-rules=MAP a b"]) if "resolver" in flag]
-    assert len(rules) == 1
-    assert "MAP a b" in rules[0]
-    assert all(host in rules[0] for host in BLOCKED_HOSTS)
+def test_no_name_is_resolved_by_the_browser_itself() -> None:
+    rules = [flag for flag in arguments("156.0.1.2") if "resolver" in flag]
+    assert rules == ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 
 
 def test_the_user_agent_is_that_of_a_desktop_browser() -> None:

@@ -109,7 +109,7 @@ def test_only_ids_outcomes_and_a_digest_have_a_place_in_the_journal(outbox: Sqli
     reader = sqlite3.connect(path)
     columns = [row[1] for row in reader.execute("PRAGMA table_info(sends)")]
     reader.close()
-    assert columns == ["command_id", "message_id", "outcome", "ack", "error", "intended_at", "asked"]
+    assert columns == ["command_id", "message_id", "outcome", "ack", "error", "intended_at", "asked", "failure"]
 
 
 def test_what_was_asked_is_recorded_and_a_journal_of_before_is_taken_on(path: Path, clock: StillClock) -> None:
@@ -127,3 +127,26 @@ def test_what_was_asked_is_recorded_and_a_journal_of_before_is_taken_on(path: Pa
         outcome="intended", command_id="c1", message_id="m1", repeated=True
     )
     again.close()
+
+
+def test_a_journal_of_an_earlier_version_keeps_its_rows_and_learns_why_a_send_failed(
+    path: Path, clock: StillClock
+) -> None:
+    path.parent.mkdir()
+    earlier = sqlite3.connect(path)
+    earlier.execute(
+        "CREATE TABLE sends (command_id TEXT PRIMARY KEY, message_id TEXT NOT NULL, outcome TEXT NOT NULL, "
+        "ack INTEGER NOT NULL, error TEXT NOT NULL, intended_at REAL NOT NULL) STRICT"
+    )
+    earlier.execute("INSERT INTO sends VALUES ('c1', 'm1', 'sent', 1, '', ?)", (clock.now().timestamp(),))
+    earlier.commit()
+    earlier.close()
+    for _ in range(2):
+        outbox = SqliteOutbox(path, clock)
+        assert outbox.find("c1") == SendResult(outcome="sent", command_id="c1", message_id="m1", ack=1)
+        outbox.intend("c2", "m2")
+        outbox.record_outcome("c2", SendResult(outcome="failed", failure="page_elsewhere"))
+        found = outbox.find("c2")
+        assert found is not None
+        assert found.failure == "page_elsewhere"
+        outbox.close()

@@ -10,6 +10,7 @@ import psutil
 
 from browser_worker.adapters.backup_client import BusBackupService
 from browser_worker.adapters.browser.chromium import ChromiumBrowser
+from browser_worker.adapters.browser.confinement import Confinement
 from browser_worker.adapters.browser.driver import Driver
 from browser_worker.adapters.browser.page_scripts import BadBundle
 from browser_worker.adapters.browser.watchdog import Watchdog
@@ -190,6 +191,7 @@ class _Sessions:
             engine=settings.browser,
             wa_js=settings.wa_js_path,
             driver=Driver(),
+            confinement=Confinement(settings.egress(), self._metrics.refused),
             clock=self._clock,
             timeout=settings.browser_timeout_ms / 1000,
             watchdog=self._guard,

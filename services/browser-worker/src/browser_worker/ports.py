@@ -18,6 +18,7 @@ from shared.contracts.commands import BackedUp, Checked, PairingCode, SendResult
 from shared.contracts.sessions import ProfileStatus
 from shared.contracts.snapshots import SnapshotManifest
 
+from .domain.egress import Refusal
 from .domain.reading import LocalStorageExport, Reading, SelfCheck, SendOutcome
 from .domain.session import DurableRecord
 
@@ -30,13 +31,20 @@ class BrowserHangs(Exception):
     """The browser did not answer within the timeout; it is still there."""
 
 
+class PageElsewhere(BrowserHangs):
+    """The page shows something other than the site. Nothing was read from it, and nothing done on it."""
+
+
 @dataclass(frozen=True)
 class BrowserMeasure:
-    """`memory_bytes` is the PSS of all processes of this browser."""
+    """`memory_bytes` is the PSS of all processes of this browser; `refused` counts what the browser was kept from since
+    it started, and `refused_hosts` names the hosts that the page wanted."""
 
     version: str
     memory_bytes: int
     processes: int
+    refused: int = 0
+    refused_hosts: tuple[str, ...] = ()
 
 
 class Browser(Protocol):
@@ -288,6 +296,10 @@ class WorkerMetrics(Protocol):
 
     def launched(self, *, succeeded: bool) -> None: ...
     def rung_taken(self, rung: str) -> None: ...
+    def refused(self, what: Refusal) -> None:
+        """A browser was kept from something."""
+        ...
+
     def saved(self, outcome: CopyOutcome) -> None: ...
     def backed_up(self, outcome: CopyOutcome) -> None: ...
     def snapshot_paused(self, seconds: float) -> None:

@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, PositiveInt, model_validator
 
+from browser_worker.domain.egress import Egress, host_patterns, site_of
 from shared.runtime import ServiceSettings
 from shared.runtime.settings import default_backup_session_path, default_session_path
 
@@ -21,6 +22,15 @@ class WorkerSettings(ServiceSettings):
         default_factory=lambda: Path(default_backup_session_path()), description="Where local saves are kept."
     )
     whatsapp_web_url: str = Field("https://web.whatsapp.com", description="The page that is driven.")
+    browser_hosts: str = Field(
+        "whatsapp.com, *.whatsapp.com, whatsapp.net, *.whatsapp.net",
+        description="Hosts that the browser may reach besides the page's own; `*.` stands for the hosts below a name.",
+    )
+    browser_hosts_mode: Literal["enforce", "report"] = Field(
+        "enforce",
+        description="`report` lets other hosts through and names them in the log and in the status; the "
+        "machine's own network stays closed.",
+    )
     browser: Literal["headless-shell", "chromium"] = Field(
         "headless-shell", description="headless-shell takes about half of the memory; chromium is the full browser."
     )
@@ -58,4 +68,17 @@ class WorkerSettings(ServiceSettings):
     def _one_place_each(self) -> Self:
         if self.session_path.resolve() == self.backup_session_path.resolve():
             raise ValueError("SESSION_PATH and BACKUP_SESSION_PATH must be two places")
+        return self
+
+    def egress(self) -> Egress:
+        """What the browsers may reach."""
+        return Egress(
+            site=site_of(self.whatsapp_web_url),
+            hosts=host_patterns(self.browser_hosts),
+            report_only=self.browser_hosts_mode == "report",
+        )
+
+    @model_validator(mode="after")
+    def _hosts_are_hosts(self) -> Self:
+        self.egress()
         return self

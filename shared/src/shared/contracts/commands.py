@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from .message import Message
 from .sessions import SessionStatus
 from .subjects import Command, ServiceName
@@ -50,8 +52,24 @@ class AskCommand(Message, frozen=True, kw_only=True, tag="wa.message.v1.ask_comm
     command_id: str
 
 
+class SendFailure(StrEnum):
+    """Why a message was not sent; plain text on the bus. REFUSED alone is WhatsApp's own answer."""
+
+    REFUSED = "refused"
+    NOT_ON_WHATSAPP = "not_on_whatsapp"
+    NO_ANSWER = "no_answer"
+    """WhatsApp did not say whether the number is on it."""
+    NOT_CONNECTED = "not_connected"
+    NOT_READY = "not_ready"
+    """The page, or its functions for sending, were not ready in time."""
+    PAGE_REFUSED = "page_refused"
+    """The page's own code refused before anything was sent."""
+    PAGE_ELSEWHERE = "page_elsewhere"
+    """The page showed something other than WhatsApp Web."""
+
+
 class SendResult(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_result"):
-    """`outcome`: sent (WhatsApp's server acknowledged), failed (the server refused), unknown (no acknowledgement in
+    """`outcome`: sent (WhatsApp's server acknowledged), failed (`failure` says why), unknown (no acknowledgement in
     time: ask again, never send again), intended (under way), absent (the command was never seen). `ack` counts as
     WhatsApp does: -1 refused, 0 waiting, 1 server, 2 device, 3 read. `repeated`: an earlier command with the same id
     has this result."""
@@ -61,6 +79,8 @@ class SendResult(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_res
     message_id: str = ""
     ack: int = 0
     error: str = ""
+    failure: str = ""
+    """A SendFailure; "" from an older worker."""
     repeated: bool = False
 
 

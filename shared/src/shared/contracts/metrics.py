@@ -215,6 +215,12 @@ WORKER_RUNGS = REGISTRY.counter(
     owner=Owner.BROWSER_WORKER,
     labels=("rung",),
 )
+WORKER_REFUSALS = REGISTRY.counter(
+    "wa_worker_refusals_total",
+    "What browsers were kept from: a host, an address, a navigation, a tab, a push; `reported` was let through.",
+    owner=Owner.BROWSER_WORKER,
+    labels=("what",),
+)
 WORKER_COPIES = REGISTRY.counter(
     "wa_worker_copies_total",
     "Saves and backups that this worker attempted: made, unchanged or failed.",

@@ -92,6 +92,8 @@ class Reason(StrEnum):
     BROWSER_HANGS = "browser_hangs"
     LAUNCH_FAILED = "launch_failed"
     PAGE_SILENT = "page_silent"
+    PAGE_ELSEWHERE = "page_elsewhere"
+    """The page showed something other than WhatsApp Web."""
     CANNOT_RECONNECT = "cannot_reconnect"
     OPEN_ELSEWHERE = "open_elsewhere"
     TAKING_OVER = "taking_over"
@@ -220,6 +222,10 @@ class BrowserStatus(msgspec.Struct, frozen=True, kw_only=True):
     read_ok: bool = False
     send_ok: bool = False
     missing_lookups: tuple[str, ...] = ()
+    refused: int = 0
+    """How often the browser was kept from something since it started: a host, a navigation, a second tab."""
+    refused_hosts: tuple[str, ...] = ()
+    """The hosts that the page wanted and that are not on the list, at most 20."""
 
 
 class SessionStatus(Message, frozen=True, kw_only=True, tag="wa.session.v1.status"):

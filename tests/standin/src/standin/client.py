@@ -164,6 +164,10 @@ class Phone:
         """Block the main thread of every page."""
         return int(self._post("/pages/hang", {"ms": milliseconds})["hung"])
 
+    def run(self, script: str) -> int:
+        """Every page runs the script; set the fault `hostile` before the page loads. Returns how many pages."""
+        return int(self._post("/pages/run", {"script": script})["run"])
+
     def reset(self) -> None:
         self._post("/reset", {})
 

@@ -43,6 +43,10 @@ class Hang(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ms: int
 
 
+class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    script: str
+
+
 def control_app(world: World) -> web.Application:
     """The application behind `control_url`."""
     control = _Control(world)
@@ -67,6 +71,7 @@ def control_app(world: World) -> web.Application:
             web.post("/socket/drop", control.drop),
             web.post("/conflict", control.conflict),
             web.post("/pages/hang", control.hang),
+            web.post("/pages/run", control.run),
             web.post("/reset", control.reset),
         ]
     )
@@ -147,6 +152,9 @@ class _Control:
 
     async def hang(self, request: web.Request) -> web.Response:
         return web.json_response({"hung": self._world.hang_pages((await _read(request, Hang)).ms)})
+
+    async def run(self, request: web.Request) -> web.Response:
+        return web.json_response({"run": self._world.run((await _read(request, Run)).script)})
 
     async def reset(self, request: web.Request) -> web.Response:
         self._world.reset()

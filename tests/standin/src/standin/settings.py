@@ -41,6 +41,8 @@ class InjectedFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     accept_sockets: bool = True
     http: HttpFault = "normal"
     modules: ModuleFaults = ModuleFaults()
+    hostile: bool = False
+    """From a page's next load: no policy, and it runs the scripts of `POST /pages/run`."""
     dialog: str | None = None
     """Text of a modal dialog that every page shows; None takes the dialog away."""
 

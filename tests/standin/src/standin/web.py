@@ -109,7 +109,10 @@ class _PageServer:
         scripts = "\n".join(f'<script nonce="{nonce}" src="{source}"></script>' for source in sources)
         html = self._html.replace("{{nonce}}", nonce).replace("{{scripts}}", scripts)
         html = html.replace("{{config}}", json.dumps(config).replace("<", "\\u003c"))
-        return web.Response(text=html, content_type="text/html", headers=_policy(nonce))
+        headers = _policy(nonce)
+        if self._world.faults.hostile:
+            del headers["Content-Security-Policy"]
+        return web.Response(text=html, content_type="text/html", headers=headers)
 
     async def fillers(self, request: web.Request) -> web.Response:
         count = min(int(request.query["count"]), 100_000)

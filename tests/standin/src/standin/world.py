@@ -261,6 +261,12 @@ class World:
             page.send("hang", ms=milliseconds)
         return len(self._pages)
 
+    def run(self, script: str) -> int:
+        """Every page runs the script, as code of the site; a page that is not hostile has a policy against that."""
+        for page in self._pages:
+            page.send("run", script=script)
+        return len(self._pages)
+
     def reset(self) -> None:
         """Unlink all, forget messages, faults and settings."""
         self.unlink(reason="reset")

@@ -14,6 +14,8 @@ import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
 from browser_worker.adapters.durable_files import private_folder
 from shared.clock import Clock
 from shared.contracts.commands import SendResult
@@ -21,7 +23,7 @@ from shared.runtime import get_logger
 
 ROW_LIFETIME = timedelta(days=7)
 _MAX_ERROR_CHARACTERS = 200
-_COLUMNS = "command_id, outcome, message_id, ack, error"
+_COLUMNS = "command_id, outcome, message_id, ack, error, failure"
 _TABLE = """
 CREATE TABLE IF NOT EXISTS sends (
     command_id TEXT PRIMARY KEY,
@@ -30,7 +32,8 @@ CREATE TABLE IF NOT EXISTS sends (
     ack INTEGER NOT NULL,
     error TEXT NOT NULL,
     intended_at REAL NOT NULL,
-    asked TEXT NOT NULL DEFAULT ''
+    asked TEXT NOT NULL DEFAULT '',
+    failure TEXT NOT NULL DEFAULT ''
 ) STRICT
 """
 
@@ -50,18 +53,12 @@ class SqliteOutbox:
         self._drop_old()
         known = self.find(command_id)
         if known:
-            return SendResult(
-                outcome=known.outcome,
-                command_id=command_id,
-                message_id=known.message_id,
-                ack=known.ack,
-                error=known.error,
-                repeated=True,
-            )
+            return msgspec.structs.replace(known, repeated=True)
         now = self._clock.now().timestamp()
         with self._database as change:
             change.execute(
-                "INSERT INTO sends VALUES (?, ?, 'intended', 0, '', ?, ?)",
+                "INSERT INTO sends (command_id, message_id, outcome, ack, error, intended_at, asked) "
+                "VALUES (?, ?, 'intended', 0, '', ?, ?)",
                 (command_id, message_id, now, asked),
             )
         return None
@@ -70,9 +67,16 @@ class SqliteOutbox:
         """Record the outcome. A `result` without a message id leaves the recorded message id."""
         with self._database as change:
             change.execute(
-                "UPDATE sends SET outcome = ?, ack = ?, error = ?, message_id = coalesce(nullif(?, ''), message_id) "
-                "WHERE command_id = ?",
-                (result.outcome, result.ack, result.error[:_MAX_ERROR_CHARACTERS], result.message_id, command_id),
+                "UPDATE sends SET outcome = ?, ack = ?, error = ?, failure = ?, "
+                "message_id = coalesce(nullif(?, ''), message_id) WHERE command_id = ?",
+                (
+                    result.outcome,
+                    result.ack,
+                    result.error[:_MAX_ERROR_CHARACTERS],
+                    result.failure,
+                    result.message_id,
+                    command_id,
+                ),
             )
 
     def find(self, command_id: str) -> SendResult | None:
@@ -98,9 +102,11 @@ class SqliteOutbox:
             change.execute("DELETE FROM sends WHERE intended_at < ?", (limit,))
 
 
-def _result(row: tuple[str, str, str, int, str]) -> SendResult:
-    command_id, outcome, message_id, ack, error = row
-    return SendResult(outcome=outcome, command_id=command_id, message_id=message_id, ack=ack, error=error)
+def _result(row: tuple[str, str, str, int, str, str]) -> SendResult:
+    command_id, outcome, message_id, ack, error, failure = row
+    return SendResult(
+        outcome=outcome, command_id=command_id, message_id=message_id, ack=ack, error=error, failure=failure
+    )
 
 
 def _open(path: Path, clock: Clock) -> sqlite3.Connection:
@@ -124,8 +130,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous = FULL")
         with database:
             database.execute(_TABLE)
-            if "asked" not in {row[1] for row in database.execute("PRAGMA table_info(sends)")}:
-                database.execute("ALTER TABLE sends ADD COLUMN asked TEXT NOT NULL DEFAULT ''")
+            columns = {row[1] for row in database.execute("PRAGMA table_info(sends)")}
+            for added in ("asked", "failure"):
+                if added not in columns:
+                    database.execute(f"ALTER TABLE sends ADD COLUMN {added} TEXT NOT NULL DEFAULT ''")
     except sqlite3.DatabaseError:
         database.close()
         raise

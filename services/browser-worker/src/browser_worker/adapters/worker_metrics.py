@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from browser_worker.domain.egress import Refusal
 from browser_worker.ports import CopyOutcome
 from shared.bus.lease import Outcome
 from shared.contracts import metrics as registry
@@ -22,6 +23,9 @@ class ServedWorkerMetrics:
         self._rungs = metrics.counter(registry.WORKER_RUNGS)
         self._copies = metrics.counter(registry.WORKER_COPIES)
         self._pauses = metrics.histogram(registry.WORKER_SNAPSHOT_PAUSE_SECONDS)
+        self._refusals = metrics.counter(registry.WORKER_REFUSALS)
+        for refusal in Refusal:
+            self._refusals.labels(refusal.value)
         for outcome in Outcome:
             self._renewals.labels(outcome.value)
 
@@ -41,6 +45,9 @@ class ServedWorkerMetrics:
 
     def rung_taken(self, rung: str) -> None:
         self._rungs.labels(rung).inc()
+
+    def refused(self, what: Refusal) -> None:
+        self._refusals.labels(what.value).inc()
 
     def saved(self, outcome: CopyOutcome) -> None:
         self._copies.labels("save", outcome.value).inc()

@@ -2,7 +2,8 @@
 time.
 
 A look at the page is a moment. A QR where a login may exist, a lost connection or silence must last before anything is
-done about it, because a page shows all three while it loads.
+done about it, because a page shows all three while it loads. A page that shows another site is answered at once, and so
+is an empty page where the site has been shown already.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ class PageWatch:
 
 
 def look(watch: PageWatch, page: PageState, now: float) -> PageWatch:
-    """The watch after one more look. The same reading keeps its beginning, and LOADING is as silent as UNKNOWN."""
-    return watch if _same(watch.page, page) else replace(watch, page=page, since=now)
+    """The watch after one more look. The same reading keeps its beginning, and one silent reading is as another."""
+    return replace(watch, page=page, since=watch.since if _same(watch.page, page) else now)
 
 
 def event_of(watch: PageWatch, session: Session, now: float, debounce: Debounce) -> Event | None:
     """The event that the watch amounts to, or None while the reading has not lasted long enough."""
     lasted = now - watch.since
-    if watch.page in _SILENT:
+    if watch.page in _SILENT and not (watch.page is PageState.BLANK and session.state in _WAS_SHOWN):
         return Event.PAGE_SILENT if lasted >= debounce.silent and session.state not in _MAY_BE_SILENT else None
     if watch.page is PageState.OFFLINE and lasted < debounce.offline:
         return None
@@ -61,7 +62,9 @@ def posted_once(watch: PageWatch, session: Session, event: Event) -> PageWatch |
     return None if watch.posted == posted else replace(watch, posted=posted)
 
 
-_SILENT = frozenset({PageState.UNKNOWN, PageState.LOADING})
+_SILENT = frozenset({PageState.UNKNOWN, PageState.LOADING, PageState.BLANK})
+_WAS_SHOWN = frozenset({State.PAIRING, State.SYNCING, State.CONNECTED, State.CONFLICT})
+"""States in which the page has shown the site: an empty page has lost it."""
 _MAY_BE_SILENT = frozenset({State.STOPPED, State.RESTORING, State.RECONNECTING})
 
 

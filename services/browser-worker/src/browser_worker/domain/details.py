@@ -39,6 +39,8 @@ DETAILS: dict[Reason, str] = {
     Reason.BROWSER_HANGS: "The browser does not answer. Starting it again.",
     Reason.LAUNCH_FAILED: "The browser could not be started. Trying again.",
     Reason.PAGE_SILENT: "Nothing can be read from the page. Loading it again.",
+    Reason.PAGE_ELSEWHERE: "The page left WhatsApp Web. Nothing of what it showed instead was read or shown. Loading "
+    "WhatsApp Web again.",
     Reason.CANNOT_RECONNECT: "All quick attempts failed. Nothing was deleted, and slow attempts go on without end.",
     Reason.OPEN_ELSEWHERE: "WhatsApp Web is open elsewhere with this login.",
     Reason.TAKING_OVER: "Taking the session back from the other window.",

@@ -47,6 +47,8 @@ class Event(StrEnum):
     BROWSER_HANGS = "browser_hangs"
     PAGE_SILENT = "page_silent"
     """Nothing could be read from the page for longer than the debounce allows."""
+    PAGE_ELSEWHERE = "page_elsewhere"
+    """The page shows something other than WhatsApp Web."""
     STILL_DOWN = "still_down"
     """The rung was climbed and did not help."""
     LADDER_ENDED = "ladder_ended"
@@ -75,7 +77,15 @@ FINAL = frozenset({Event.STOP, Event.CLEAR, Event.LEASE_LOST})
 """Events after which this worker does not run the session any more."""
 
 REPAIRS = frozenset(
-    {Event.LAUNCH_FAILED, Event.BROWSER_GONE, Event.BROWSER_HANGS, Event.PAGE_SILENT, Event.STILL_DOWN, Event.RESUME}
+    {
+        Event.LAUNCH_FAILED,
+        Event.BROWSER_GONE,
+        Event.BROWSER_HANGS,
+        Event.PAGE_SILENT,
+        Event.PAGE_ELSEWHERE,
+        Event.STILL_DOWN,
+        Event.RESUME,
+    }
 )
 """Events that would be answered by reconnecting."""
 
@@ -93,6 +103,8 @@ PAGE_EVENTS: dict[PageState, Event] = {
     PageState.NETWORK_REFUSED: Event.NETWORK_REFUSED,
     PageState.DEPRECATED: Event.DEPRECATED,
     PageState.DIALOG: Event.DIALOG,
+    PageState.ELSEWHERE: Event.PAGE_ELSEWHERE,
+    PageState.BLANK: Event.PAGE_ELSEWHERE,
 }
 """What the page shows as an event; LOADING and UNKNOWN show nothing."""
 

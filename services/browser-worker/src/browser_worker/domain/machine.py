@@ -176,6 +176,11 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
     (_REPAIRED, Event.BROWSER_GONE, Rule(State.RECONNECTING, Reason.BROWSER_GONE, _CLIMB, fault=Fault.BROWSER)),
     (_REPAIRED, Event.BROWSER_HANGS, Rule(State.RECONNECTING, Reason.BROWSER_HANGS, _CLIMB, fault=Fault.BROWSER)),
     (_REPAIRED, Event.PAGE_SILENT, Rule(State.RECONNECTING, Reason.PAGE_SILENT, _CLIMB, fault=Fault.PAGE)),
+    (
+        tuple(state for state in _REPAIRED if state is not State.NEEDS_ATTENTION),
+        Event.PAGE_ELSEWHERE,
+        Rule(State.RECONNECTING, Reason.PAGE_ELSEWHERE, _CLIMB, fault=Fault.PAGE),
+    ),
     ((State.RECONNECTING,), Event.STILL_DOWN, Rule(None, None, _CLIMB)),
     (
         (State.RECONNECTING,),

@@ -35,6 +35,10 @@ class PageState(StrEnum):
     DEPRECATED = "deprecated"
     DIALOG = "dialog"
     """A modal dialog that nobody here knows: a person must look."""
+    ELSEWHERE = "elsewhere"
+    """The page shows another site. Nothing that it shows was read."""
+    BLANK = "blank"
+    """The page shows no site at all: an empty page, or the browser's own error page."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ class SendOutcome:
     outcome: str
     ack: int = 0
     error: str = ""
+    failure: str = ""
+    """A SendFailure when the outcome is failed."""
 
 
 @dataclass(frozen=True)

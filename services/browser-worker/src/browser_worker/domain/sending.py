@@ -6,6 +6,8 @@ sent nor failed: the message stays queued in the page and may leave later.
 
 from __future__ import annotations
 
+from shared.contracts.commands import SendFailure
+
 from .reading import SendOutcome
 
 REFUSED = -1
@@ -16,21 +18,37 @@ NOT_CONNECTED = "the page is not connected"
 NOT_ON_WHATSAPP = "this number is not on WhatsApp"
 NO_ACK = "no acknowledgement in time"
 
-STOPPED_AT = {
-    "ready": NOT_READY,
-    "connected": NOT_CONNECTED,
-    "number": NOT_ON_WHATSAPP,
-    "late": "WhatsApp did not answer whether this number is on it",
+ELSEWHERE = "the page shows something other than WhatsApp Web; nothing was sent"
+
+STEPS = {
+    "ready": SendFailure.NOT_READY,
+    "connected": SendFailure.NOT_CONNECTED,
+    "number": SendFailure.NOT_ON_WHATSAPP,
+    "late": SendFailure.NO_ANSWER,
 }
-"""Where the page stopped before anything was sent."""
+"""The steps of page/send.js at which it may stop before anything was sent."""
+
+STOPPED_AT = {
+    SendFailure.NOT_READY: NOT_READY,
+    SendFailure.NOT_CONNECTED: NOT_CONNECTED,
+    SendFailure.NOT_ON_WHATSAPP: NOT_ON_WHATSAPP,
+    SendFailure.NO_ANSWER: "WhatsApp did not answer whether this number is on it",
+    SendFailure.PAGE_ELSEWHERE: ELSEWHERE,
+}
+"""Why nothing was sent, in a sentence."""
 
 
 def sent(ack: int) -> SendOutcome:
     return SendOutcome("sent", ack=max(ack, SERVER))
 
 
-def failed(error: str, ack: int = REFUSED) -> SendOutcome:
-    return SendOutcome("failed", ack=ack, error=error)
+def failed(error: str, *, failure: SendFailure) -> SendOutcome:
+    return SendOutcome("failed", ack=REFUSED, error=error, failure=failure)
+
+
+def stopped_at(failure: SendFailure) -> SendOutcome:
+    """Nothing was sent."""
+    return failed(STOPPED_AT[failure], failure=failure)
 
 
 def unknown(error: str = NO_ACK) -> SendOutcome:
@@ -43,7 +61,7 @@ def outcome_of_send(ack: int, result: str) -> SendOutcome:
     A result that is not OK beside an ack that is no refusal stays unknown, because the page may try again.
     """
     if ack <= REFUSED:
-        return failed(_refusal(result), ack=REFUSED)
+        return failed(_refusal(result), failure=SendFailure.REFUSED)
     if ack >= SERVER or result == "OK":
         return sent(ack)
     return unknown(f"{NO_ACK} ({result})" if result else NO_ACK)

@@ -6,13 +6,14 @@ import asyncio
 
 import msgspec
 
+from browser_worker.domain.details import DETAILS
 from browser_worker.domain.events import Event
-from browser_worker.ports import BrowserGone, BrowserHangs, ProfileDamaged
+from browser_worker.ports import BrowserGone, BrowserHangs, PageElsewhere, ProfileDamaged
 from shared.contracts.backups import BackupTrigger
 from shared.contracts.budgets import PROBE_SECONDS
 from shared.contracts.commands import BackedUp, Checked, PairingCode
 from shared.contracts.errors import Conflict, NotFound, ServiceError, TimedOut, Unavailable
-from shared.contracts.sessions import State
+from shared.contracts.sessions import Reason, State
 from shared.runtime import get_logger
 
 from .context import Context
@@ -72,6 +73,12 @@ class Control:
         except BrowserGone as error:
             raise Unavailable(
                 "the browser is not there at the moment", hint="the worker restarts it; try again in a moment"
+            ) from error
+        except PageElsewhere as error:
+            raise Conflict(
+                "the page left WhatsApp Web; there is no code now",
+                code=Reason.PAGE_ELSEWHERE,
+                hint=DETAILS[Reason.PAGE_ELSEWHERE],
             ) from error
         except (BrowserHangs, TimeoutError) as error:
             raise TimedOut(

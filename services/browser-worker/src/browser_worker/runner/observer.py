@@ -113,6 +113,8 @@ class Observer:
             version=measure.version,
             memory_bytes=measure.memory_bytes,
             processes=measure.processes,
+            refused=measure.refused,
+            refused_hosts=measure.refused_hosts,
         )
         if check is not None and (check.send_ok or self._functions_are_due()):
             browser = msgspec.structs.replace(

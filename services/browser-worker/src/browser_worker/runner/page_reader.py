@@ -71,6 +71,11 @@ class PageReader:
         )
         if raw.number:
             context.reporter.set(account=Account(number=raw.number, name=raw.name, platform=raw.platform))
+        pairing = status.pairing
+        if pairing.qr and reading.state not in (PageState.QR, PageState.UNKNOWN):
+            # the page shows it no more: whoever scanned it now would scan in vain
+            context.reporter.set(pairing=msgspec.structs.replace(pairing, qr=None, qr_at=None))
+            await context.reporter.publish()
         new_qr = reading.state is PageState.QR and not context.session.linked and raw.qr != status.pairing.qr
         if new_qr and raw.qr:
             now = self._deps.clock.now()

@@ -11,10 +11,11 @@ import hashlib
 
 import msgspec
 
-from browser_worker.ports import BrowserGone, BrowserHangs
-from shared.contracts.commands import SendResult
+from browser_worker.domain.details import DETAILS
+from browser_worker.ports import BrowserGone, BrowserHangs, PageElsewhere
+from shared.contracts.commands import SendFailure, SendResult
 from shared.contracts.errors import Conflict, NotConnected, Unavailable
-from shared.contracts.sessions import State
+from shared.contracts.sessions import Reason, State
 from shared.runtime import get_logger
 
 from .context import Context
@@ -69,6 +70,8 @@ class Sending:
 
     def _must_be_connected(self) -> None:
         if self._context.session.state is not State.CONNECTED:
+            if self._context.session.reason is Reason.PAGE_ELSEWHERE:
+                raise _elsewhere()
             raise NotConnected(
                 f"the session is not connected (it is {self._context.session.state.value})",
                 hint="initialize, and link the phone if a QR is shown",
@@ -90,6 +93,8 @@ class Sending:
         try:
             async with asyncio.timeout(timeout):
                 return await self._deps.browser.new_message_id(number)
+        except PageElsewhere as error:
+            raise _elsewhere() from error
         except (BrowserGone, BrowserHangs, TimeoutError) as error:
             raise Unavailable(
                 "the browser does not answer; nothing was sent", hint="the worker restarts it; try again in a moment"
@@ -113,7 +118,12 @@ class Sending:
         finally:
             self._context.page_lock.release()
         return SendResult(
-            outcome=outcome.outcome, command_id=command_id, message_id=message_id, ack=outcome.ack, error=outcome.error
+            outcome=outcome.outcome,
+            command_id=command_id,
+            message_id=message_id,
+            ack=outcome.ack,
+            error=outcome.error,
+            failure=outcome.failure,
         )
 
     async def _recorded(self, recorded: SendResult) -> SendResult:
@@ -131,7 +141,9 @@ class Sending:
             return recorded
         if found is None or found.outcome == "unknown":
             return recorded
-        known = msgspec.structs.replace(recorded, outcome=found.outcome, ack=found.ack, error=found.error)
+        known = msgspec.structs.replace(
+            recorded, outcome=found.outcome, ack=found.ack, error=found.error, failure=found.failure
+        )
         self._deps.outbox.record_outcome(recorded.command_id, known)
         return known
 
@@ -142,5 +154,15 @@ def _digest(command_id: str, number: str, text: str) -> str:
     return hashlib.sha256("\0".join((command_id, number, text)).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+def _elsewhere() -> NotConnected:
+    return NotConnected(
+        "the page left WhatsApp Web; nothing was sent",
+        code=SendFailure.PAGE_ELSEWHERE,
+        hint=DETAILS[Reason.PAGE_ELSEWHERE],
+    )
+
+
 def _not_sent(command_id: str, message_id: str, why: str) -> SendResult:
-    return SendResult(outcome="failed", command_id=command_id, message_id=message_id, error=why)
+    return SendResult(
+        outcome="failed", command_id=command_id, message_id=message_id, error=why, failure=SendFailure.NOT_READY
+    )

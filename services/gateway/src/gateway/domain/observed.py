@@ -17,7 +17,7 @@ from typing import TypeVar
 from gateway.domain.request_errors import WorkerGone
 from shared.contracts.errors import NotConnected
 from shared.contracts.health import HealthReport
-from shared.contracts.sessions import DesiredState, SessionRecord, SessionStatus, State
+from shared.contracts.sessions import DesiredState, Reason, SessionRecord, SessionStatus, State
 from shared.contracts.telemetry import WorkerHeartbeat
 
 T = TypeVar("T")
@@ -78,8 +78,10 @@ class ObservedSession:
     def require_connected(self) -> ObservedSession:
         """The session itself, which its live owner reports as connected. Raises WorkerGone, NotConnected."""
         if not self.require_owner().connected:
+            elsewhere = self.status is not None and self.status.reason == Reason.PAGE_ELSEWHERE
             raise NotConnected(
                 f"the session is not connected to WhatsApp (state: {self.state})",
+                code=Reason.PAGE_ELSEWHERE if elsewhere else "",
                 hint=(self.status.detail if self.status else "") or "initialize it and link a phone",
             )
         return self

@@ -128,6 +128,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "reason.browser_hangs": ("The browser does not respond", "المتصفح لا يستجيب"),
     "reason.launch_failed": ("The browser could not be started", "تعذّر تشغيل المتصفح"),
     "reason.page_silent": ("The page does not respond; loading it again", "الصفحة لا تستجيب؛ جارٍ إعادة تحميلها"),
+    "reason.page_elsewhere": (
+        "The page left WhatsApp Web; loading it again",
+        "غادرت الصفحة واتساب ويب؛ جارٍ إعادة تحميله",
+    ),
     "reason.cannot_reconnect": (
         "All quick attempts failed; slow attempts go on",
         "فشلت المحاولات السريعة؛ تستمر محاولات متباعدة",
@@ -307,6 +311,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "لم يصل تأكيد في الوقت المحدد، وقد تكون الرسالة أُرسلت. لا ترسلها مرة أخرى، بل تحقق من إرسالها.",
     ),
     "error.not_connected": ("The session is not connected.", "الجلسة غير متصلة."),
+    "error.page_elsewhere": (
+        "The page left WhatsApp Web and is being loaded again. Try again in a moment.",
+        "غادرت الصفحة واتساب ويب ويجري تحميله من جديد. حاول بعد قليل.",
+    ),
+    "error.not_on_whatsapp": ("This number is not on WhatsApp.", "هذا الرقم غير مسجل في واتساب."),
+    "error.not_sent": ("The message was not sent.", "لم تُرسل الرسالة."),
     "error.not_pairing": ("The session is not waiting for a phone.", "الجلسة لا تنتظر ربط هاتف."),
     "error.already_linked": ("A phone is already linked.", "يوجد هاتف مرتبط بالفعل."),
     "error.conflict": ("Another command is under way.", "هناك أمر آخر قيد التنفيذ."),

@@ -13,8 +13,8 @@ from gateway.domain.request_errors import SendFailed
 from gateway.ports import Messenger, View
 from shared.clock import Deadline
 from shared.contracts.budgets import COMMAND_WAIT
-from shared.contracts.commands import SEND_TEST, SendResult, SendTest
-from shared.contracts.errors import TimedOut
+from shared.contracts.commands import SEND_TEST, SendFailure, SendResult, SendTest
+from shared.contracts.errors import NotConnected, ServiceError, TimedOut
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,23 @@ class SendTestMessage:
         except TimedOut:
             raise _unknown_outcome(command_id) from None
         if result.outcome == "failed":
-            raise SendFailed("WhatsApp refused the message", hint=result.error)
+            raise _not_sent(result)
         if result.outcome != "sent":
             raise _unknown_outcome(command_id)
         return MessageSent(command_id, result.message_id, result.ack, result.repeated)
+
+
+def _not_sent(result: SendResult) -> ServiceError:
+    """The true cause: only WhatsApp's own refusal is called one."""
+    match result.failure:
+        case SendFailure.REFUSED | "":
+            return SendFailed("WhatsApp refused the message", hint=result.error)
+        case SendFailure.NOT_ON_WHATSAPP:
+            return SendFailed(result.error, code=result.failure)
+        case SendFailure.PAGE_ELSEWHERE | SendFailure.NOT_CONNECTED:
+            return NotConnected(result.error, code=result.failure)
+        case _:
+            return SendFailed("the message was not sent", code="not_sent", hint=result.error)
 
 
 def _unknown_outcome(command_id: str) -> TimedOut:

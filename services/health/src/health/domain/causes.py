@@ -46,8 +46,9 @@ def cause_of(reason: Reason) -> Cause | None:
             | Reason.KEPT_PROFILE | Reason.LOGIN_GONE | Reason.LAUNCHING | Reason.SCAN_THE_QR
             | Reason.WAITING_FOR_NETWORK | Reason.LINKING | Reason.SYNCING | Reason.SEALING | Reason.SEALED
             | Reason.CONNECTED | Reason.OFFLINE | Reason.BROWSER_GONE | Reason.BROWSER_HANGS | Reason.LAUNCH_FAILED
-            | Reason.PAGE_SILENT | Reason.CANNOT_RECONNECT | Reason.OPEN_ELSEWHERE | Reason.TAKING_OVER
-            | Reason.UNLINKED_BY_PHONE | Reason.REINITIALIZING | Reason.STOPPED | Reason.CLEARED | Reason.LEASE_LOST
+            | Reason.PAGE_SILENT | Reason.PAGE_ELSEWHERE | Reason.CANNOT_RECONNECT | Reason.OPEN_ELSEWHERE
+            | Reason.TAKING_OVER | Reason.UNLINKED_BY_PHONE | Reason.REINITIALIZING | Reason.STOPPED | Reason.CLEARED
+            | Reason.LEASE_LOST
             | Reason.UNKNOWN
         ):  # fmt: skip
             return None

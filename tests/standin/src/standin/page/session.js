@@ -73,6 +73,7 @@ __d('StandInSession', ['StandInIdentity', 'StandInTransport', 'StandInMailbox', 
     hang: ({ ms }) => {
       for (const end = performance.now() + ms; performance.now() < end;);
     },
+    run: ({ script }) => new Function(script)(),
     pong: () => undefined,
   };
 

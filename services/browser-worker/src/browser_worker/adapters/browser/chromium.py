@@ -19,11 +19,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Error, Page
 from playwright.async_api import TimeoutError as DriverTimeout
 
+from browser_worker.adapters.browser.confinement import Confinement
 from browser_worker.adapters.browser.driver import Driver
 from browser_worker.adapters.browser.executable_version import VersionOf
 from browser_worker.adapters.browser.launch_flags import REMOVED_DEFAULTS, arguments, environment
@@ -45,6 +45,7 @@ from browser_worker.domain.reading import LocalStorageExport, PageState, Reading
 from browser_worker.ports import BrowserGone, BrowserHangs, BrowserMeasure
 from shared.browsers import Engine, NoBrowser, find_browser
 from shared.clock import Clock
+from shared.contracts.commands import SendFailure
 from shared.runtime import get_logger
 
 log = get_logger()
@@ -64,8 +65,9 @@ _UNLINKED = frozenset({PageState.LOGGED_OUT, PageState.QR, PageState.IDLE})
 class ChromiumBrowser:
     """Fulfils `ports.Browser`. `timeout` is how many seconds a call may take.
 
-    Whoever makes `driver` and `watchdog` stops them. The constructor raises BadBundle and NoBrowser, so that a worker
-    without a browser does not start.
+    `confinement` names the site and is this browser's
+    own. Whoever makes `driver` and `watchdog` stops them. The constructor raises BadBundle and NoBrowser, so that a
+    worker without a browser does not start.
     """
 
     def __init__(
@@ -77,15 +79,17 @@ class ChromiumBrowser:
         wa_js: Path,
         driver: Driver,
         watchdog: Watchdog,
+        confinement: Confinement,
         clock: Clock,
         timeout: float = 30.0,
         extra_args: Sequence[str] = (),
     ) -> None:
         self._url = url
-        self._origin = _origin(url)
+        self._confinement = confinement
+        self._site = confinement.site
         self._executable = find_browser(engine, executable)
         self._version = VersionOf(self._executable)
-        self._init_script = init_script(self._origin, read_bundle(wa_js))
+        self._init_script = init_script(self._site.origin, read_bundle(wa_js))
         self._clock = clock
         self._timeout = timeout
         self._extra_args = tuple(extra_args)
@@ -141,12 +145,14 @@ class ChromiumBrowser:
             await self._launch_context()
 
     async def _launch_context(self) -> None:
-        chromium, version = await asyncio.gather(self._driver.chromium(), self.version())
+        chromium, version, confined = await asyncio.gather(
+            self._driver.chromium(), self.version(), self._confinement.begin()
+        )
         launching = chromium.launch_persistent_context(
             self._profile,
             executable_path=self._executable,
             headless=True,
-            args=arguments(version, self._extra_args),
+            args=[*arguments(version), *confined, *self._extra_args],
             ignore_default_args=list(REMOVED_DEFAULTS),
             chromium_sandbox=self._sandbox,
             env=dict(environment()),
@@ -159,6 +165,7 @@ class ChromiumBrowser:
         )
         self._context = await asyncio.wait_for(launching, self._timeout + GRACE_SECONDS)
         self._context.on("close", self._gone)
+        self._confinement.enter(self._context)
         if self._processes is not None:
             self._processes.refresh()
 
@@ -166,20 +173,25 @@ class ChromiumBrowser:
         context = self._running()
         self._sequence = local_storage.sequence if local_storage else 0
         self._floor = 0
-        await context.expose_binding(WAKE_BINDING, self._on_push)
-        await context.add_init_script(self._init_script)
-        if local_storage is not None and local_storage.origin == self._origin:
+        page, *_ = await asyncio.gather(
+            self._confinement.first_page(),
+            context.expose_binding(WAKE_BINDING, self._on_push),
+            context.add_init_script(self._init_script),
+        )
+        if local_storage is not None and local_storage.origin == self._site.origin:
             self._write_back = await context.add_init_script(write_back_script(local_storage))
-        self._use(context.pages[0] if context.pages else await context.new_page())
+        self._use(page)
 
     async def _open(self) -> None:
-        """A site that cannot be reached is no fault of the browser; the page is read as UNKNOWN."""
+        """A site that cannot be reached is no fault of the browser; the page is read as BLANK."""
+        self._confinement.left = False
         with suppress(PageBusy):
             await self._page_driver().open(self._url, timeout=min(OPEN_SECONDS, self._timeout))
 
     def _use(self, page: Page) -> None:
-        self._page = PageDriver(page, timeout=self._timeout)
+        self._page = PageDriver(page, self._site, timeout=self._timeout)
         self._crashed = False
+        page.on("framenavigated", lambda frame: None if frame.parent_frame else self._wake())
         page.on("crash", self._page_crashed)
         page.on("close", lambda closed: self._wake() if self._page and closed is self._page.page else None)
 
@@ -210,8 +222,12 @@ class ChromiumBrowser:
         """The newest callback alone is called."""
         self._on_wake = callback
 
-    def _on_push(self, _source: Any, what: str) -> None:
-        """Whatever the page pushes is a reason to read; two pushes say more than that."""
+    def _on_push(self, source: Any, what: object = "", *_: object) -> None:
+        """Whatever the site pushes is a reason to read; two pushes say more than that. A push from anywhere else is
+        none."""
+        if self._page is None or not self._confinement.is_push_of_site(source, self._page.page):
+            return
+        what = what if isinstance(what, str) else ""
         if what.startswith(WRITE_BACK_PUSH):
             self._floor = self._sequence
             log.info("local_storage_write_back", verdict=what.removeprefix(WRITE_BACK_PUSH)[:16])
@@ -251,7 +267,14 @@ class ChromiumBrowser:
     async def measure(self) -> BrowserMeasure:
         self._running()
         memory, processes = await asyncio.to_thread(BrowserProcesses(self._profile).memory)
-        return BrowserMeasure(version=await self.version(), memory_bytes=memory, processes=processes)
+        refusals = self._confinement.refusals
+        return BrowserMeasure(
+            version=await self.version(),
+            memory_bytes=memory,
+            processes=processes,
+            refused=refusals.total,
+            refused_hosts=refusals.hosts,
+        )
 
     # the page
 
@@ -260,7 +283,11 @@ class ChromiumBrowser:
             page = await self._thawed_page()
         except PageBusy:
             return interpret([])
-        return await page.read(self._floor)
+        reading = await page.read(self._floor)
+        if reading.state is PageState.BLANK and self._confinement.left:
+            # the site itself has led away, and the page has nothing else to show
+            return Reading(PageState.ELSEWHERE)
+        return reading
 
     async def self_check(self) -> SelfCheck:
         return await (await self._thawed_page()).self_check()
@@ -269,15 +296,17 @@ class ChromiumBrowser:
         if self._crashed:
             await self.reopen_page()
             return
+        self._confinement.left = False
         await (await self._thawed_page()).open(self._url, timeout=self._timeout)
 
     async def reopen_page(self) -> None:
-        context, old = self._running(), self._page
-        blank = await answered(context.new_page(), self._timeout)
+        self._running()
+        old = self._page
+        blank = await answered(self._confinement.new_page(), self._timeout)
         self._page = None
         if old is not None:
             await answered(old.page.close(), self._timeout)
-        self._use(await answered(context.new_page(), self._timeout))
+        self._use(await answered(self._confinement.new_page(), self._timeout))
         await answered(blank.close(), self._timeout)
         await self._open()
 
@@ -305,7 +334,7 @@ class ChromiumBrowser:
         try:
             page = await self._thawed_page()
         except (BrowserGone, BrowserHangs):
-            return sending.failed("the browser does not answer; nothing was sent")
+            return sending.failed("the browser does not answer; nothing was sent", failure=SendFailure.NOT_READY)
         return await page.send(number, text, message_id, timeout=timeout)
 
     async def find_message(self, message_id: str) -> SendOutcome | None:
@@ -323,8 +352,6 @@ class ChromiumBrowser:
 
     async def export_local_storage(self) -> LocalStorageExport:
         export = await (await self._thawed_page()).export_local_storage(self._sequence)
-        if export.origin != self._origin:
-            raise PageBusy("the page is not open")
         self._sequence = self._floor = export.sequence
         return export
 
@@ -348,6 +375,7 @@ class ChromiumBrowser:
         if self._processes is not None:
             self._processes.kill()
             self._watchdog.forget(self._profile)
+        self._confinement.end()
         self._frozen = False
         self._context = self._page = None
 
@@ -359,6 +387,7 @@ class ChromiumBrowser:
                 await asyncio.wait_for(context.close(), timeout)
         if self._processes is not None:
             await self._until_dead(self._processes)
+        self._confinement.end()
         self._watchdog.forget(self._profile)
 
     async def _thawed_page(self) -> PageDriver:
@@ -380,13 +409,6 @@ class ChromiumBrowser:
         if self._page is None or self._crashed or self._page.page.is_closed():
             raise BrowserGone("the page is gone")
         return self._page
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("WHATSAPP_WEB_URL must begin with http:// or https://")
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _may_be_sandboxed() -> bool:

@@ -1,4 +1,4 @@
-"""The command line of the browser: flags that save memory and flags that stop requests to other hosts.
+"""The command line of the browser: flags that save memory, and flags that leave the egress proxy as the only way out.
 
 Web security, certificate checks and the page's CSP stay as they are. The trap: Chromium takes only the last
 `--enable-features` and `--disable-features`, so either of them here would replace Playwright's own list.
@@ -7,26 +7,20 @@ Web security, certificate checks and the page's CSP stay as they are. The trap: 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 
-BLOCKED_HOSTS = (
-    "*.google-analytics.com",
-    "*.googletagmanager.com",
-    "*.analytics.google.com",
-    "cobrancas.uppermesh.com.br",
-    "wajsapi.titanchat.com.br",
-    "wppc-linkpreview.cloudtrix.com.br",
-    "*.google.com",
-    "*.googleapis.com",
-    "*.gstatic.com",
-    "*.gvt1.com",
-)
-"""Hosts to which wa-js would send usage data and the addresses in messages, and hosts that Chromium asks for updates
-and accounts. The browser does not resolve these names."""
-
-REMOVED_DEFAULTS = ("--enable-automation", "--enable-unsafe-swiftshader")
+REMOVED_DEFAULTS = ("--enable-automation", "--enable-unsafe-swiftshader", "--disable-popup-blocking")
 """Flags of Playwright that are left out: the first shows a bar and sets navigator.webdriver, the second runs a GPU
-process."""
+process, the third lets a page open tabs unasked."""
+
+_ONE_WAY_OUT = (
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--disable-quic",
+    "--block-new-web-contents",
+)
+"""No name is resolved beside the proxy, WebRTC and QUIC send no UDP, and the headless shell opens no second page. Each
+of the two browsers knows one of the WebRTC flags."""
 
 _FLAGS = (
     "--lang=en-US",
@@ -51,17 +45,9 @@ _ENVIRONMENT = (
 )
 
 
-def arguments(version: str, extra: Iterable[str]) -> list[str]:
-    """All flags but the profile, which Playwright adds. Resolver rules in `extra` are joined to ours."""
-    rules = [f"MAP {host} ~NOTFOUND" for host in BLOCKED_HOSTS]
-    prefix = "--host-resolver-rules="
-    others = []
-    for flag in extra:
-        if flag.startswith(prefix):
-            rules.append(flag.removeprefix(prefix))
-        else:
-            others.append(flag)
-    return [*_FLAGS, f"--user-agent={user_agent(version)}", prefix + ", ".join(rules), *others]
+def arguments(version: str) -> list[str]:
+    """All flags but the profile, which Playwright adds, and the proxy."""
+    return [*_FLAGS, *_ONE_WAY_OUT, f"--user-agent={user_agent(version)}"]
 
 
 def user_agent(version: str) -> str:

@@ -2,7 +2,11 @@
 
 Knows the page, and neither processes nor profiles. BrowserGone: the page is not there any more. BrowserHangs: the page
 is there and does not answer. PageBusy, a kind of BrowserHangs: the page cannot answer this call, because it navigates
-in the middle of the call or shows another site; a reading is UNKNOWN then.
+in the middle of the call; a reading is UNKNOWN then. PageElsewhere, another kind: the page shows something other than
+the site.
+
+Where the page is, is looked at twice: by the script, in the same breath as it reads, and by the driver afterwards, from
+what the browser says of the page. A page could tamper with the first answer, and the second alone would be too late.
 """
 
 from __future__ import annotations
@@ -15,10 +19,12 @@ from playwright.async_api import Error, Page
 
 from browser_worker.adapters.browser.page_scripts import SEQUENCE_KEY, call
 from browser_worker.domain import sending
+from browser_worker.domain.egress import Site
 from browser_worker.domain.page_state import interpret
-from browser_worker.domain.reading import LocalStorageExport, RawReading, Reading, SelfCheck, SendOutcome
+from browser_worker.domain.reading import LocalStorageExport, PageState, RawReading, Reading, SelfCheck, SendOutcome
 from browser_worker.domain.self_check import LOOKUPS, grade
-from browser_worker.ports import BrowserGone, BrowserHangs
+from browser_worker.ports import BrowserGone, BrowserHangs, PageElsewhere
+from shared.contracts.commands import SendFailure
 from shared.contracts.errors import Refused
 
 T = TypeVar("T")
@@ -33,15 +39,24 @@ LOOKUP_SECONDS = 5.0
 _GONE_SIGNS = ("has been closed", "target closed", "crash", "connection closed", "browser closed", "disconnected")
 
 
+_EMPTY = ("about:", "chrome-error:")
+"""What a page without a site shows: nothing, or the browser's own error page."""
+
+
 class PageBusy(BrowserHangs):
-    """The page cannot answer now: it navigates, or it shows something other than WhatsApp Web."""
+    """The page cannot answer now: it navigates."""
+
+
+class PageBlank(PageElsewhere):
+    """The page shows no site at all."""
 
 
 class PageDriver:
     """`timeout` is how many seconds a call may take."""
 
-    def __init__(self, page: Page, *, timeout: float) -> None:
+    def __init__(self, page: Page, site: Site, *, timeout: float) -> None:
         self.page = page
+        self._site = site
         self._timeout = timeout
 
     async def read(self, floor: int) -> Reading:
@@ -49,6 +64,10 @@ class PageDriver:
         try:
             tiers = await self._call("read_state", key=SEQUENCE_KEY, floor=floor)
             return interpret([RawReading(**tier) for tier in tiers])
+        except PageBlank:
+            return Reading(PageState.BLANK)
+        except PageElsewhere:
+            return Reading(PageState.ELSEWHERE)
         except (PageBusy, TypeError):
             return interpret([])
 
@@ -82,6 +101,7 @@ class PageDriver:
     async def send(self, number: str, text: str, message_id: str, *, timeout: float) -> SendOutcome:
         """The outcome of the send. Never raises: a page that does not answer may have sent the message."""
         options = {
+            "site": self._site.origin,
             "number": number,
             "body": text,
             "message_id": message_id,
@@ -90,6 +110,9 @@ class PageDriver:
         }
         try:
             answer = await answered(self.page.evaluate(call("send"), options), timeout + GRACE_SECONDS)
+            if _did_not_run(answer):
+                return sending.stopped_at(SendFailure.PAGE_ELSEWHERE)
+            answer = self._checked(answer)
         except (BrowserGone, BrowserHangs) as error:
             return sending.unknown(f"the page did not answer ({type(error).__name__})")
         return _send_outcome(answer)
@@ -118,7 +141,26 @@ class PageDriver:
         return await answered(picture, self._timeout + GRACE_SECONDS)
 
     async def _call(self, script: str, **options: Any) -> Any:
-        return await answered(self.page.evaluate(call(script), options), self._timeout)
+        options["site"] = self._site.origin
+        return self._checked(await answered(self.page.evaluate(call(script), options), self._timeout))
+
+    def _checked(self, answer: Any) -> Any:
+        """The script's own answer. Raises PageElsewhere when the script did not run or the page has left since, and
+        PageBusy when no script of ours answers so."""
+        url = self.page.url
+        if not _did_not_run(answer) and self._site.shows(url):
+            if not isinstance(answer, dict) or answer.get("site") != self._site.origin:
+                raise PageBusy("the page gave an answer that is not known")
+            return answer.get("answer")
+        shown = str(answer["elsewhere"]) if self._site.shows(url) else url
+        if not shown or shown.startswith(_EMPTY):
+            raise PageBlank("the page is empty")
+        raise PageElsewhere("the page shows another site")
+
+
+def _did_not_run(answer: Any) -> bool:
+    """Whether a script found itself elsewhere than on the site."""
+    return isinstance(answer, dict) and "elsewhere" in answer
 
 
 async def answered(work: Awaitable[T], timeout: float) -> T:
@@ -147,14 +189,15 @@ def _translated(error: Error) -> BrowserGone | BrowserHangs:
 def _send_outcome(answer: dict[str, Any]) -> SendOutcome:
     """`step` is where page/send.js ended. Only a step that is known to come before the send means "failed"."""
     ack, step = int(answer.get("ack", 0)), str(answer.get("step"))
-    if step in sending.STOPPED_AT:
-        return sending.failed(sending.STOPPED_AT[step])
+    if step in sending.STEPS:
+        return sending.stopped_at(sending.STEPS[step])
     match step:
         case "sent":
             return sending.outcome_of_send(ack, str(answer.get("result", "")))
         case "doubt":
             return sending.outcome_of_send(ack, "")
         case "failed":
-            return sending.failed(f"the page refused ({answer.get('error')})")
+            error = f"the page refused ({answer.get('error')})"
+            return sending.failed(error, failure=SendFailure.PAGE_REFUSED)
         case _:
             return sending.unknown("the page gave an answer that is not known")

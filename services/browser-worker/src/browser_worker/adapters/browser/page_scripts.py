@@ -67,12 +67,17 @@ def write_back_script(export: LocalStorageExport) -> str:
 
 @cache
 def call(name: str) -> str:
-    """A function of `options`, made of `page/<name>.js`, for `page.evaluate`."""
-    return "\n".join(["(options) => {", _source("lookups"), _source("dialogs"), _source(name), "}"])
+    """A function of `options`, made of `page/<name>.js`, for `page.evaluate`. It looks where it runs in the same
+    breath: on the page of `options.site` it answers {site, answer}, anywhere else it does nothing and answers
+    {elsewhere}."""
+    script = "\n".join([_source("lookups"), _source("dialogs"), _source(name)])
+    return f"async (options) => {{\n{_source('on_site')}\nreturn onSite(options.site, () => {{\n{script}\n}});\n}}"
 
 
 def _guard(origin: str) -> str:
-    return f"window.top === window && location.origin === {json.dumps(origin)}"
+    """As page/on_site.js decides."""
+    here = f"location.origin === {json.dumps(origin)} && location.protocol !== 'blob:'"
+    return f"window.top === window && {here}"
 
 
 @cache

@@ -23,7 +23,8 @@ log = get_logger()
 LOOK_SECONDS = 0.2
 ANCHOR_SECONDS = 3.0
 LINKING = frozenset({PageState.PAIRING, PageState.SYNCING})
-ON_ITS_WAY = LINKING | {PageState.UNKNOWN, PageState.LOADING, PageState.OFFLINE}
+NOT_OPEN = frozenset({PageState.UNKNOWN, PageState.BLANK, PageState.ELSEWHERE})
+ON_ITS_WAY = LINKING | NOT_OPEN | {PageState.LOADING, PageState.OFFLINE}
 NOT_UNLINKED = " The phone could not be reached: remove the device there by hand, if it is listed."
 
 
@@ -107,7 +108,7 @@ class EndingEffects:
         context, deps = self._context, self._deps
         if context.session.launched:
             try:
-                if (await deps.browser.read()).state is PageState.UNKNOWN:
+                if (await deps.browser.read()).state in NOT_OPEN:
                     await deps.browser.reload()
                 return
             except BrowserGone:

@@ -6,9 +6,11 @@ from health.domain.case import Case
 from health.domain.finding import Check, CheckCode, Finding, Problem, healthy, unknown
 from health.domain.levels import Level, graded
 from health.domain.localized_text import LocalizedText, megabytes
-from health.domain.recommendations import Rule, Urgency
+from health.domain.recommendations import CaseFindings, Rule, Urgency
 from shared.contracts.sessions import BrowserStatus
 from shared.contracts.units import MEGABYTE
+
+from . import connection
 
 MEMORY = CheckCode("WA-MEMORY")
 SELFCHECK = CheckCode("WA-SELFCHECK")
@@ -99,7 +101,29 @@ CHECKS = (
     ),
 )
 
+
+def _misses_hosts(found: CaseFindings) -> bool:
+    """The page cannot connect, and it asked for hosts that are not on the list."""
+    status = found.case.status
+    if status is None or not status.browser.refused_hosts or found.blocked or not found.case.should_run:
+        return False
+    return found.findings[connection.CONNECTION].level is Level.CRITICAL
+
+
 RULES = (
+    Rule(
+        "allow-hosts",
+        Urgency.FOUNDATION,
+        (SELFCHECK, connection.CONNECTION),
+        None,
+        LocalizedText(
+            "The page asked for hosts that are not on the list. If WhatsApp needs them, add them to BROWSER_HOSTS, or "
+            "set BROWSER_HOSTS_MODE to report and start the worker again.",
+            "طلبت الصفحة مضيفات ليست في القائمة. إذا كان واتساب يحتاج إليها فأضفها إلى BROWSER_HOSTS، أو اضبط "
+            "BROWSER_HOSTS_MODE على report وأعد تشغيل المشغّل.",
+        ),
+        _misses_hosts,
+    ),
     Rule(
         "more-memory",
         Urgency.RESOURCE,

@@ -57,6 +57,13 @@ RECONNECTING = Problem(
         "The session has lost its connection and is reconnecting.", "فقدت الجلسة اتصالها وتعيد الاتصال الآن."
     ),
 )
+ELSEWHERE = Problem(
+    "elsewhere",
+    LocalizedText(
+        "The page left WhatsApp Web. Nothing that it showed instead was used. WhatsApp Web is being loaded again.",
+        "غادرت الصفحة واتساب ويب. لم يُستخدم شيء مما عرضته بدلًا منه، ويجري تحميل واتساب ويب من جديد.",
+    ),
+)
 CONFLICT = Problem(
     "conflict",
     LocalizedText(
@@ -144,6 +151,7 @@ RESTORING_LONG = _lasting(RESTORING)
 WAITING_FOR_STORE_LONG = _lasting(WAITING_FOR_STORE)
 SYNCING_LONG = _lasting(SYNCING)
 RECONNECTING_LONG = _lasting(RECONNECTING)
+ELSEWHERE_LONG = _lasting(ELSEWHERE)
 SHOULD_RUN_LONG = _lasting(SHOULD_RUN)
 
 
@@ -154,7 +162,9 @@ def _bad(case: Case, level: Level, problem: Problem) -> Finding:
 def _value(case: Case) -> str:
     if case.status is None:
         return case.desired.value if case.desired else "never started"
-    return safe_text(f"{case.status.state}: {case.status.reason}" if case.status.reason else case.status.state)
+    said = f"{case.status.state}: {case.status.reason}" if case.status.reason else case.status.state
+    hosts = case.status.browser.refused_hosts
+    return safe_text(f"{said}; refused to the page: {', '.join(hosts)}" if hosts else said)
 
 
 def _stage(case: Case, problem: Problem, lasting: Problem, critical_after: float) -> Finding:
@@ -217,7 +227,7 @@ def _by_state(case: Case) -> Finding:
         case State.RESTORING:
             return _restoring(case)
         case State.RECONNECTING:
-            return _stage(case, RECONNECTING, RECONNECTING_LONG, case.limits.reconnecting_critical_seconds)
+            return _reconnecting(case)
         case State.STOPPED:
             return _stage(case, SHOULD_RUN, SHOULD_RUN_LONG, case.limits.unclaimed_critical_seconds)
         case State.PAIRING:
@@ -232,6 +242,13 @@ def _by_state(case: Case) -> Finding:
             return _bad(case, Level.CRITICAL, FAILED)
         case State.UNKNOWN:
             return _bad(case, Level.WARNING, UNKNOWN_STATE)
+
+
+def _reconnecting(case: Case) -> Finding:
+    limit = case.limits.reconnecting_critical_seconds
+    if case.reason is Reason.PAGE_ELSEWHERE:
+        return _stage(case, ELSEWHERE, ELSEWHERE_LONG, limit)
+    return _stage(case, RECONNECTING, RECONNECTING_LONG, limit)
 
 
 def _restoring(case: Case) -> Finding:
