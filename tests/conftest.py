@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 from hypothesis import settings
 from longest_first import LONGEST_FIRST
 
-from shared.bus import Bus, BusOptions, create_streams
+from shared.bus import Bus, create_streams
 from shared.clock import SystemClock
-from shared.testing import NatsServer, S3Server
+from shared.testing import NatsServer, S3Server, bus_environment, options_for_tests
 
 TESTS = Path(__file__).parent
+
+# Every service that a test starts believes the test, which plays the other services.
+os.environ.update(bus_environment())
 
 # A busy machine is slow; how long an example takes is no fault of the product.
 settings.register_profile("no deadline", deadline=None)
@@ -44,7 +48,7 @@ def nats_url(nats: NatsServer) -> str:
 @pytest.fixture
 async def bus(nats_url: str, clock: SystemClock) -> AsyncIterator[Bus]:
     """Connected, with buckets and streams made."""
-    connected = await Bus.connect(BusOptions(url=nats_url, name="test"), clock=clock)
+    connected = await Bus.connect(options_for_tests(nats_url), clock=clock)
     try:
         await create_streams(connected)
         yield connected

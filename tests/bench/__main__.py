@@ -21,6 +21,7 @@ BENCHMARKS = (
     "snapshot_pause",
     "browser_memory",
     "status_rps",
+    "bus_signing",
     "backup_throughput",
     "resting_cpu",
 )

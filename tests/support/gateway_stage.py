@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
-from shared.bus import Bus, BusOptions, Call, create_streams
+from shared.bus import Bus, Call, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.backups import LIST_BACKUPS, BackupEntry, Backups, ListBackups
@@ -59,7 +59,7 @@ from shared.contracts.sessions import (
 from shared.contracts.subjects import Command
 from shared.contracts.telemetry import WorkerHeartbeat
 from shared.contracts.units import MEGABYTE
-from shared.testing import eventually_sync, free_port
+from shared.testing import bus_environment, eventually_sync, free_port, options_for_tests
 
 T = TypeVar("T")
 SESSION = "whatsapp-automation-pro-v2"
@@ -217,7 +217,7 @@ class Owner:
         self.carry_out: Callable[[SessionRecord], list[SessionStatus]] | None = None
         self.heartbeats = True
         self._clock = SystemClock()
-        self._options = BusOptions(url=nats_url, name=worker)
+        self._options = options_for_tests(nats_url, name="browser-worker")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._heartbeat_task: asyncio.Task[None] | None = None
@@ -327,6 +327,7 @@ class Owner:
                         memory_bytes=90 * MEGABYTE,
                         uptime_seconds=3600.0,
                         disk_free_bytes=10 * 1024**3,
+                        command_key=self.bus.command_key,
                     ),
                 )
             await asyncio.sleep(0.2)
@@ -347,6 +348,7 @@ class GatewayProcess:
         self.log_file = log_file
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAILWAY_")}
         self.environment = kept | {
+            **bus_environment(),
             "NATS_URL": nats_url,
             "API_KEY": API_KEY,
             "GATEWAY_PORT": str(self.port),

@@ -21,7 +21,7 @@ from shared.contracts import subjects
 from shared.contracts.health import JUDGE, HealthReport, Judge
 from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
-from shared.testing import NatsServer, eventually_sync, free_port
+from shared.testing import NatsServer, bus_environment, eventually_sync, free_port
 
 TOKEN = "lets-the-test-read-metrics"
 
@@ -49,6 +49,7 @@ class HealthProcess:
         self._folder = folder
         self._env = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            **bus_environment(),
             "NATS_URL": nats.url,
             "NATS_MONITOR_NKEY_SEED": nats.monitor_seed,
             "HTTP_PORT": str(self._port),

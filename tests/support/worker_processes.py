@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from shared.bus import Bus, BusOptions, create_streams
+from shared.bus import Bus, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.backups import LIST_BACKUPS, BackupEntry, Backups, ListBackups
@@ -27,7 +27,8 @@ from shared.contracts.errors import ServiceError
 from shared.contracts.message import Message
 from shared.contracts.sessions import DesiredState, LeaseRecord, SessionRecord, SessionStatus
 from shared.contracts.subjects import Command
-from shared.testing import NatsServer, S3Server, eventually
+from shared.contracts.telemetry import WorkerHeartbeat
+from shared.testing import NatsServer, S3Server, bus_environment, eventually, options_for_tests
 from shared.testing.process import Process
 from standin.client import Phone
 from standin.process import StandInProcess
@@ -51,7 +52,7 @@ _FOREIGN = ("NATS_", "S3_", "API_KEY", "RAILWAY_", "MASTER_KEY")
 
 def _environment(**given: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    return {**kept, "LOG_LEVEL": "debug", **given}
+    return {**kept, **bus_environment(), "LOG_LEVEL": "debug", **given}
 
 
 class Ground:
@@ -199,6 +200,7 @@ class Scene:
         self._leases = bus.bucket(subjects.LEASES_BUCKET, LeaseRecord)
         self._request = 0
         self._clock = SystemClock()
+        self._command_keys: dict[str, str] = {}
 
     @property
     def phone(self) -> Phone:
@@ -269,7 +271,16 @@ class Scene:
 
     async def request(self, command: Command, message: Message, reply: type[Message], **options: Any) -> Any:
         options.setdefault("timeout", 8.0)
+        if command.private:
+            options["owner_key"] = await eventually(self._owner_key, message="a heartbeat of the owner")
         return await self.bus.request(subjects.command(command, self.session), message, reply, **options)
+
+    def hear(self, heartbeat: WorkerHeartbeat, _subject: str = "") -> None:
+        self._command_keys[heartbeat.worker] = heartbeat.command_key
+
+    async def _owner_key(self) -> str:
+        status = await self.status()
+        return self._command_keys.get(status.worker, "") if status else ""
 
     async def backups(self) -> tuple[BackupEntry, ...]:
         answer: Backups = await self.request(LIST_BACKUPS, ListBackups(), Backups)
@@ -297,11 +308,12 @@ class Scene:
 @asynccontextmanager
 async def scene(folder: Path, ground: Ground, *standin_options: str) -> AsyncIterator[Scene]:
     """Afterwards no worker and no browser is left, whatever happened."""
-    bus = await Bus.connect(BusOptions(url=ground.nats.url, name="test"), clock=SystemClock())
+    bus = await Bus.connect(options_for_tests(ground.nats.url), clock=SystemClock())
     try:
         await create_streams(bus)
         with StandInProcess(folder / "standin", *standin_options) as standin:
             made = Scene(folder, ground, standin, bus)
+            await bus.subscribe(subjects.WORKER_HEARTBEATS, WorkerHeartbeat, made.hear)
             try:
                 yield made
             finally:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.bus import Bus, BusOptions, Call, Conflict, create_streams
+from shared.bus import Bus, Call, Conflict, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.backups import READ_CHUNK
@@ -18,7 +18,7 @@ from shared.contracts.errors import Fenced, Invalid, NotRunning, ServiceError, T
 from shared.contracts.events import SessionCleared
 from shared.contracts.sessions import SessionRecord
 from shared.contracts.telemetry import WorkerHeartbeat
-from shared.testing import FakeBus, MemoryHub, NatsServer, eventually
+from shared.testing import FakeBus, MemoryHub, NatsServer, eventually, options_for_tests
 
 NewBus = Callable[[], Awaitable[Bus]]
 
@@ -34,7 +34,7 @@ async def new_bus(request: pytest.FixtureRequest) -> AsyncIterator[NewBus]:
         if server is None:
             made.append(FakeBus(hub=hub))
         else:
-            made.append(await Bus.connect(BusOptions(url=server.url), clock=SystemClock()))
+            made.append(await Bus.connect(options_for_tests(server.url), clock=SystemClock()))
             await create_streams(made[-1])
         return made[-1]
 

@@ -9,12 +9,12 @@ import nats
 import pytest
 from health_system import HealthProcess, OtherServices, fresh_status, other_services
 
-from shared.bus import Bus, BusOptions, create_streams
+from shared.bus import Bus, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.errors import ServiceError
 from shared.contracts.health import JUDGE
-from shared.testing import NatsServer, eventually
+from shared.testing import NatsServer, eventually, options_for_tests
 
 SESSION = "health-faults"
 
@@ -30,7 +30,7 @@ def own_nats(tmp_path: Path) -> Iterator[NatsServer]:
 
 @pytest.fixture
 async def own_bus(own_nats: NatsServer) -> AsyncIterator[Bus]:
-    connected = await Bus.connect(BusOptions(url=own_nats.url, name="test"), clock=SystemClock())
+    connected = await Bus.connect(options_for_tests(own_nats.url), clock=SystemClock())
     await create_streams(connected)
     try:
         yield connected

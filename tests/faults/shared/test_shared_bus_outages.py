@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus import Bus, BusOptions, Call, Lease, Outcome, create_streams
+from shared.bus import Bus, Call, Lease, Outcome, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.commands import BACK_UP_NOW, CHECK, Accepted, BackUpNow
@@ -16,7 +16,7 @@ from shared.contracts.errors import TimedOut, Unavailable
 from shared.contracts.events import SessionCleared
 from shared.contracts.sessions import LeaseRecord, SessionRecord
 from shared.contracts.telemetry import WorkerHeartbeat
-from shared.testing import FaultProxy, NatsServer, eventually
+from shared.testing import FaultProxy, NatsServer, eventually, options_for_tests
 
 CLOCK = SystemClock()
 SUBJECT = subjects.command(BACK_UP_NOW, "shop")
@@ -42,7 +42,7 @@ async def buses(server: NatsServer) -> AsyncIterator[list[Bus]]:
 
 
 async def connect(buses: list[Bus], url: str) -> Bus:
-    buses.append(await Bus.connect(BusOptions(url=url, name="test"), clock=CLOCK, wait_seconds=10.0))
+    buses.append(await Bus.connect(options_for_tests(url), clock=CLOCK, wait_seconds=10.0))
     return buses[-1]
 
 
@@ -193,7 +193,7 @@ async def test_connect_gives_up_in_time_when_nats_never_comes(server: NatsServer
     server.stop()
     started = CLOCK.monotonic()
     with pytest.raises(Unavailable):
-        await Bus.connect(BusOptions(url=server.url), clock=CLOCK, wait_seconds=0.5)
+        await Bus.connect(options_for_tests(server.url), clock=CLOCK, wait_seconds=0.5)
     assert CLOCK.monotonic() - started < 3.0
 
 

@@ -28,7 +28,7 @@ from shared.contracts.errors import Fenced, Invalid, NotFound, NotRunning
 from shared.contracts.events import BackupFailed, BackupStored
 from shared.contracts.message import decode
 from shared.contracts.telemetry import BackupHeartbeat
-from shared.testing import NatsServer, S3Server, eventually
+from shared.testing import NatsServer, S3Server, bus_environment, eventually
 
 TREE: Tree = {"Default/a": os.urandom(1_300_000), "Default/b": b"text " * 5000, "empty": b""}
 
@@ -267,7 +267,11 @@ async def test_retention_in_a_real_bucket_leaves_what_restores(tmp_path: Path, n
 def test_without_a_good_master_key_it_does_not_start_and_says_how_to_make_one(key: str) -> None:
     env = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
     ended = subprocess.run(
-        [sys.executable, "-m", "backup"], env={**env, "MASTER_KEY": key}, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "backup"],
+        env={**env, **bus_environment(), "MASTER_KEY": key},
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert ended.returncode == 2
     lines = ended.stderr.strip().splitlines()

@@ -11,7 +11,7 @@ from persistent_session.services.bus_users import BACKUP, BUS_USERS, GATEWAY, HE
 from persistent_session.stack import nats
 from shared.bus import Bus, BusOptions, Call, Lease, create_streams
 from shared.bus.connection import Connection
-from shared.bus.credentials import new_seed, public_key
+from shared.bus.credentials import identity, new_seed, public_key
 from shared.bus.transport import Incoming
 from shared.clock import SystemClock
 from shared.contracts import subjects
@@ -32,6 +32,10 @@ As = Callable[[str], Awaitable[Bus]]
 @pytest.fixture(scope="module")
 def seeds() -> dict[str, str]:
     return {service: new_seed() for service in BUS_USERS}
+
+
+def public_keys(seeds: dict[str, str]) -> dict[str, str]:
+    return {service: public_key(seed) for service, seed in seeds.items() if service not in (SETUP, MONITOR)}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +68,8 @@ async def connect_as(nats_url: str, seeds: dict[str, str]) -> AsyncIterator[As]:
     made: list[Bus] = []
 
     async def connect(service: str) -> Bus:
-        options = BusOptions(url=nats_url, nkey_seed=seeds[service], name=service)
+        own = identity(service, seeds[service], public_keys(seeds))
+        options = BusOptions(url=nats_url, nkey_seed=seeds[service], name=service, identity=own)
         made.append(await Bus.connect(options, clock=CLOCK, wait_seconds=10.0))
         return made[-1]
 
@@ -119,6 +124,7 @@ async def test_the_worker_sees_what_is_wanted_holds_a_lease_and_serves_commands(
         SendTest(phone_number="201234567890", text="hello"),
         SendResult,
         timeout=5,
+        owner_key=worker.command_key,
     )
     assert answer.outcome == "sent"
 
@@ -146,12 +152,8 @@ async def test_health_reads_everything_it_judges_and_reports(connect_as: As) -> 
     seen: list[str] = []
     await health.bucket(subjects.STATUS_BUCKET, SessionStatus).watch(lambda key, _value: seen.append(f"status {key}"))
     await health.watch_events(lambda _data, subject: seen.append(subject), since_seconds=60)
-    await health.subscribe(
-        subjects.telemetry_of(WORKER), WorkerHeartbeat, lambda _message, subject: seen.append(subject)
-    )
-    await health.subscribe(
-        subjects.telemetry_of(BACKUP), BackupHeartbeat, lambda _message, subject: seen.append(subject)
-    )
+    await health.subscribe(subjects.WORKER_HEARTBEATS, WorkerHeartbeat, lambda _message, subject: seen.append(subject))
+    await health.subscribe(subjects.BACKUP_HEARTBEATS, BackupHeartbeat, lambda _message, subject: seen.append(subject))
     await worker.bucket(subjects.STATUS_BUCKET, SessionStatus).put("h1", status("h1"))
     await worker.publish(
         subjects.telemetry("browser-worker", "heartbeat", "w1"), WorkerHeartbeat(worker="w1", at=CLOCK.now())
@@ -245,7 +247,7 @@ async def test_a_service_cannot_listen_where_another_serves(connect_as: As, serv
 async def test_a_service_cannot_command_another_beyond_its_part(connect_as: As, service: str, subject: str) -> None:
     bus = await connect_as(service)
     with pytest.raises(Refused):
-        await bus.request(subject, BackUpNow(), Accepted, timeout=5)
+        await bus.request(subject, BackUpNow(), Accepted, timeout=5, owner_key=bus.command_key)
 
 
 async def test_the_monitor_asks_how_the_server_is_and_nothing_else(nats_url: str, seeds: dict[str, str]) -> None:

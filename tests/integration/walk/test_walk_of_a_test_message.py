@@ -138,7 +138,9 @@ async def _send_heartbeats(bus: Bus) -> None:
     subject = subjects.telemetry("browser-worker", "heartbeat", "w")
     while True:
         now = SystemClock().now()
-        await bus.publish(subject, WorkerHeartbeat(worker="w", at=now, sessions=(SESSION,)))
+        await bus.publish(
+            subject, WorkerHeartbeat(worker="w", at=now, sessions=(SESSION,), command_key=bus.command_key)
+        )
         await asyncio.sleep(0.2)
 
 

@@ -144,3 +144,26 @@ def test_readers_notice_news_only(view: Observations) -> None:
 def test_a_state_from_the_future_is_unknown_and_not_a_crash(view: Observations) -> None:
     view.put_status(SESSION, status(state="dreaming"), 0.0)
     assert view.session(SESSION, 0.0).state is State.UNKNOWN
+
+
+def test_an_earlier_status_of_the_same_worker_that_comes_back_is_dropped(view: Observations) -> None:
+    view.put_status(SESSION, status(epoch=7, sequence=5), 0.0)
+    replayed = status(epoch=7, sequence=4, updated_at=NOON - timedelta(seconds=1), state="pairing")
+    assert not view.put_status(SESSION, replayed, 1.0)
+    assert view.session(SESSION, 1.0).state is State.CONNECTED
+    clock_went_back = status(epoch=7, sequence=6, updated_at=NOON - timedelta(hours=1), state="reconnecting")
+    assert view.put_status(SESSION, clock_went_back, 2.0)
+
+
+def test_an_earlier_desired_state_that_comes_back_is_dropped_but_numbers_may_begin_anew(view: Observations) -> None:
+    def wanted(desired: str, request: int, seconds: float) -> SessionRecord:
+        at = NOON + timedelta(seconds=seconds)
+        return SessionRecord(session=SESSION, desired=desired, requested_at=at, request=request)
+
+    view.put_record(SESSION, wanted("running", 7, 0.0))
+    assert not view.put_record(SESSION, wanted("cleared", 6, -60.0))
+    held = view.session(SESSION, 0.0).record
+    assert held is not None
+    assert held.desired == "running"
+    assert view.put_record(SESSION, wanted("stopped", 1, 60.0)), "NATS and the gateway have lost their data"
+    assert view.put_record(SESSION, wanted("running", 2, 30.0)), "the gateway's clock went back"

@@ -246,3 +246,13 @@ def test_a_lost_bus_is_an_issue_and_its_return_gives_everybody_time_to_be_heard(
     report = tracker.verdict("shop", later(61))
     assert [issue.code for issue in report.issues if issue.level == "critical"] == []
     assert replace(tracker.observe("shop")).listening_since == later(60)
+
+
+def test_an_earlier_desired_state_that_comes_back_is_dropped() -> None:
+    tracker = tracking()
+    newest = msgspec.structs.replace(record(), request=7, desired="running", requested_at=NOW)
+    tracker.update_record("shop", newest)
+    tracker.update_record(
+        "shop", msgspec.structs.replace(newest, request=6, desired="cleared", requested_at=later(-60))
+    )
+    assert tracker._sessions["shop"].record == newest

@@ -24,7 +24,7 @@ from shared.contracts import subjects
 from shared.contracts.backups import CLAIM_EPOCH, FETCH_CHUNK, LIST_BACKUPS, READ_CHUNK, STORE_SNAPSHOT, TOMBSTONE
 from shared.contracts.commands import CHECK, RESTORE_NOW, SEND_TEST
 from shared.contracts.health import JUDGE
-from shared.testing.fake_bus import matches
+from shared.contracts.subjects import matches
 
 
 def may_publish(service: str, subject: str) -> bool:

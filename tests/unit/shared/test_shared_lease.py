@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.bus import Lease, Outcome
+from shared.contracts.message import SIGNATURE, encode
 from shared.contracts.sessions import LeaseRecord
 from shared.testing import FakeClock, MemoryBucket
 from shared.testing.fake_clock import run_ready_tasks
@@ -325,3 +326,76 @@ async def test_a_renewal_counts_from_when_it_was_sent_not_from_its_acknowledgeme
     assert mine.seconds_since_renewal == 2.0
     await mine.renew()
     assert mine.seconds_since_renewal == 2.0
+
+
+# records that no worker has signed
+
+
+GARBAGE = b'{"type": "io.nats.jetstream.api.v1.stream_info_response"}'
+
+
+def forge(bucket: MemoryBucket[LeaseRecord], record: LeaseRecord | None = None) -> None:
+    """What whoever makes NATS answer into the bucket can put there; `record` is a copy without its signature."""
+    bucket.data.write(KEY, encode(record) if record else GARBAGE, {})
+
+
+async def test_the_owner_writes_over_a_record_that_no_worker_has_signed_and_stays_the_owner(
+    bucket: MemoryBucket[LeaseRecord], time: FakeClock, competing: set[asyncio.Task[int]]
+) -> None:
+    mine = lease(bucket, time, "a")
+    await mine.acquire()
+    outcomes: list[Outcome] = []
+    maintaining = asyncio.create_task(mine.maintain(lambda outcome, _seconds: outcomes.append(outcome)))
+    other = asyncio.create_task(lease(bucket, time, "b").acquire())
+    competing.update({other})
+    forged = LeaseRecord(owner="c", nonce="n", epoch=999, released=True)
+    for number in range(60):
+        forge(bucket, forged if number % 2 else None)
+        await time.pass_time(0.9)
+    maintaining.cancel()
+    assert set(outcomes) == {Outcome.HELD}
+    assert not other.done()
+    assert (await record_in(bucket)).owner == "a"
+    assert mine.epoch == 1
+
+
+@pytest.mark.parametrize("released", [True, False])
+async def test_a_record_that_no_worker_has_signed_is_not_a_free_lease_and_passes_on_after_a_ttl(
+    bucket: MemoryBucket[LeaseRecord], time: FakeClock, competing: set[asyncio.Task[int]], *, released: bool
+) -> None:
+    forge(bucket, LeaseRecord(owner="c", nonce="n", epoch=999, released=released))
+    other = lease(bucket, time, "b")
+    taking = asyncio.create_task(other.acquire())
+    competing.add(taking)
+    await time.pass_time(TTL - 0.3)
+    assert not taking.done()
+    await time.pass_time(1.0)
+    assert taking.done()
+    assert other.epoch == 1  # the forged epoch fences nobody
+
+
+async def test_a_deletion_that_no_worker_has_signed_is_no_free_lease(
+    bucket: MemoryBucket[LeaseRecord], time: FakeClock, competing: set[asyncio.Task[int]]
+) -> None:
+    await lease(bucket, time, "a").acquire()
+    bucket.data.write(KEY, b"", {"KV-Operation": "DEL"})
+    taking = asyncio.create_task(lease(bucket, time, "b").acquire())
+    competing.add(taking)
+    await time.pass_time(TTL - 0.3)
+    assert not taking.done()
+
+
+async def test_an_earlier_released_record_that_comes_back_is_not_taken_at_once(
+    bucket: MemoryBucket[LeaseRecord], time: FakeClock, competing: set[asyncio.Task[int]]
+) -> None:
+    first = lease(bucket, time, "a")
+    await first.acquire()
+    await first.release()
+    earlier = bucket.data.values[KEY]
+    await lease(bucket, time, "b").acquire()
+    taking = asyncio.create_task(lease(bucket, time, "c").acquire())
+    competing.add(taking)
+    await time.pass_time(1.0)
+    bucket.data.write(KEY, earlier.data, {SIGNATURE: earlier.headers[SIGNATURE]})
+    await time.pass_time(TTL - 0.5)
+    assert not taking.done()

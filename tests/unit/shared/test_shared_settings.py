@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
+from shared.bus.credentials import new_seed
 from shared.runtime import Milliseconds, ServiceSettings, load_settings, on_railway
 from shared.runtime.redaction import clean
 from shared.runtime.settings import RAILWAY_VARIABLES, default_backup_session_path, default_session_path
+from shared.testing import bus_environment
 
 
 class ShopSettings(ServiceSettings):
@@ -25,6 +27,8 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ShopSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
         monkeypatch.delenv(f"{name.upper()}_FILE", raising=False)
+    for name, value in bus_environment().items():
+        monkeypatch.setenv(name, value)
 
 
 def faults(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -128,11 +132,30 @@ def test_a_secret_that_was_loaded_is_redacted_in_every_text(monkeypatch: pytest.
 
 def test_the_bus_options_carry_the_seed_but_never_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "a-secret-key")
-    monkeypatch.setenv("NATS_NKEY_SEED", "SUAEXAMPLEEXAMPLE")
+    seed = new_seed()
+    monkeypatch.setenv("NATS_NKEY_SEED", seed)
     options = load_settings(ShopSettings).bus_options("gateway")
-    assert options.nkey_seed == "SUAEXAMPLEEXAMPLE"
-    assert "EXAMPLE" not in repr(options)
+    assert options.nkey_seed == seed
+    assert seed not in repr(options)
     assert options.inbox == "_INBOX.gateway"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("NATS_NKEY_SEED", "", "NATS_NKEY_SEED is not set; it is required."),
+        ("NATS_NKEY_SEED", "SUAWRONG", "NATS_NKEY_SEED is wrong: not an nkey seed."),
+        ("BUS_KEYS", "", "BUS_KEYS is not set; it is required."),
+        ("BUS_KEYS", "many", "BUS_KEYS cannot be read: it must be JSON."),
+        ("BUS_KEYS", '{"gateway": "UWRONG"}', "BUS_KEYS is wrong: the key of gateway is no public nkey."),
+    ],
+)
+def test_without_the_keys_of_the_bus_a_service_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str, fault: str
+) -> None:
+    monkeypatch.setenv("API_KEY", "a-secret-key")
+    monkeypatch.setenv(variable, value)
+    assert faults(capsys) == [fault]
 
 
 @pytest.mark.parametrize("variable", RAILWAY_VARIABLES)

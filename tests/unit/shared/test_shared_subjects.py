@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from shared.contracts import registry, subjects
-from shared.contracts.backups import STORE_SNAPSHOT
-from shared.contracts.commands import CHECK
-from shared.testing.fake_bus import matches
+from shared.contracts.backups import LIST_BACKUPS
+from shared.contracts.commands import SEND_TEST
+from shared.contracts.subjects import matches
 
 ROOT = Path(__file__).resolve().parents[3]
 SUBJECTS = ROOT / "shared" / "src" / "shared" / "contracts" / "subjects.py"
@@ -22,29 +24,35 @@ def test_no_file_of_the_product_but_one_spells_a_subject_or_a_bucket() -> None:
     assert [path for path in product if SPELLED.search(path.read_text())] == [SUBJECTS]
 
 
-def test_a_wildcard_of_an_area_covers_its_subjects_and_no_others() -> None:
-    check = subjects.command(CHECK, "shop")
-    assert matches(subjects.commands_of(subjects.SESSION_AREA), check)
-    assert not matches(subjects.commands_of(subjects.MESSAGE_AREA), check)
-    event = subjects.event("backup", "failed", "shop")
-    assert matches(subjects.events_of(subjects.BACKUP_AREA), event)
-    assert not matches(subjects.events_of(subjects.SESSION_AREA), event)
-    assert matches(subjects.EVENTS, event)
-    heartbeat = subjects.telemetry("backup", "heartbeat", "b1")
-    assert matches(subjects.telemetry_of("backup"), heartbeat)
-    assert not matches(subjects.telemetry_of("health"), heartbeat)
-    assert matches(subjects.TELEMETRY, heartbeat)
-    assert not matches(subjects.TELEMETRY, event)
+@pytest.mark.parametrize(
+    ("subject", "users"),
+    [
+        (subjects.command(SEND_TEST, "shop"), {"gateway"}),
+        (subjects.command(LIST_BACKUPS, "shop"), {"gateway", "browser-worker"}),
+        (subjects.reply_to(subjects.command(SEND_TEST, "shop")), {"browser-worker"}),
+        (subjects.event("backup", "failed", "shop"), {"backup"}),
+        (subjects.telemetry("health", "report", "h1"), {"health"}),
+        (subjects.key_of_bucket(subjects.SESSIONS_BUCKET, "shop"), {"gateway"}),
+        (subjects.key_of_bucket(subjects.LEASES_BUCKET, "shop"), {"browser-worker"}),
+        ("wa.cmd.message.send-test", set()),
+        ("wa.cmd.message.send-test.shop.more", set()),
+        ("$JS.ACK.KV_wa-status.c.1.1.1.1.0", set()),
+        ("", set()),
+    ],
+)
+def test_each_subject_has_its_senders_and_an_unknown_one_has_none(subject: str, users: set[str]) -> None:
+    assert registry.senders(subject) == users
 
 
-def test_every_command_belongs_to_an_area() -> None:
-    areas = (
-        subjects.SESSION_AREA,
-        subjects.MESSAGE_AREA,
-        subjects.SNAPSHOT_AREA,
-        subjects.BACKUP_AREA,
-        subjects.HEALTH_AREA,
-    )
-    assert STORE_SNAPSHOT in registry.COMMANDS
+def test_what_a_worker_is_asked_by_the_gateway_is_private_for_the_owner_and_nothing_else_is() -> None:
     for command in registry.COMMANDS:
-        assert sum(matches(subjects.commands_of(area), subjects.command(command, "shop")) for area in areas) == 1
+        asked_by_gateway = command.server == "browser-worker" and "gateway" in command.askers
+        assert registry.is_private(subjects.command(command, "shop")) == asked_by_gateway, command.verb
+
+
+@pytest.mark.parametrize(
+    ("pattern", "subject", "matching"),
+    [("a.*", "a.b", True), ("a.*", "a", False), ("a.*", "a.b.c", False), ("a.>", "a.b.c", True), ("a.>", "a", False)],
+)
+def test_wildcards_are_those_of_nats(pattern: str, subject: str, *, matching: bool) -> None:
+    assert matches(pattern, subject) == matching

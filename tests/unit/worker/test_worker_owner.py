@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from browser_worker.runner.worker import Worker
 from browser_worker.runner.worker_dependencies import WorkerDependencies
 from shared.clock import SystemClock
 from shared.contracts.errors import Unavailable
+from shared.contracts.message import encode
 from shared.contracts.sessions import DesiredState, LeaseRecord, SessionRecord
 from shared.contracts.telemetry import WorkerHeartbeat
 from shared.runtime import Metrics
@@ -213,3 +215,33 @@ async def test_the_commands_of_a_session_end_side_by_side() -> None:
     await commands.start()
     async with asyncio.timeout(0.8):
         await commands.stop()
+
+
+@pytest.mark.parametrize("desired", [DesiredState.CLEARED, DesiredState.STOPPED])
+async def test_a_record_that_the_gateway_has_not_signed_neither_stops_nor_clears_a_session(desired: str) -> None:
+    async with started() as stage:
+        await stage.want(DesiredState.RUNNING, 1)
+        await stage.until("connected")
+        before = list(stage.world.states)
+        forged = SessionRecord(session=SESSION, desired=desired, requested_at=NOW + timedelta(days=1), request=99)
+        stage.sessions.data.write(SESSION, encode(forged), {})
+        stage.sessions.data.write(SESSION, b"", {"KV-Operation": "DEL"})
+        stage.sessions.data.restart_watches()
+        await asyncio.sleep(0.3)
+        assert stage.world.states == before
+        assert stage.worker.owned == (SESSION,)
+        assert "wipe" not in stage.world.profile_store.calls
+        assert stage.sessions.data.counts["unverified"] >= 2
+
+
+async def test_an_earlier_record_that_comes_back_does_not_end_a_session_after_its_next_stop() -> None:
+    async with started() as stage:
+        stopped = SessionRecord(session=SESSION, desired="stopped", requested_at=NOW, request=1)
+        await stage.sessions.put(SESSION, stopped)
+        earlier = stage.sessions.data.values[SESSION]
+        running = SessionRecord(session=SESSION, desired="running", requested_at=NOW + timedelta(seconds=1), request=2)
+        await stage.sessions.put(SESSION, running)
+        await stage.until("connected")
+        stage.sessions.data.write(SESSION, earlier.data, earlier.headers)
+        await asyncio.sleep(0.3)
+        assert stage.worker._owners[SESSION]._desired() is DesiredState.RUNNING

@@ -30,7 +30,8 @@ settings at once, before it starts anything. [services.md](services.md) shows wh
 """
 _COMMON = {
     "nats_url": "Address of NATS.",
-    "nats_nkey_seed": "The service's own nkey seed; without a seed the service connects without credentials.",
+    "nats_nkey_seed": "The service's own nkey seed: it proves the service to NATS and signs its messages.",
+    "bus_keys": 'The public nkey of every service, as JSON: `{"gateway": "U…", …}`. Receivers believe nobody else.',
     "log_level": "debug, info, warning or error.",
     "http_host": "Address of the service's own `/health/live`, `/health/ready` and `/metrics`.",
     "http_port": "Port of these addresses; 0 takes a free port.",

@@ -99,6 +99,7 @@ def _worker(settings: WorkerSettings, bus: Bus, clock: Clock, guard: Watchdog, m
             commands_of=sessions.commands_of,
             metrics=metrics,
             heartbeat=heartbeat,
+            command_key=bus.command_key,
             resources=lambda: (psutil.Process().memory_info().rss, _free_bytes(settings.session_path)),
             capacity=settings.worker_max_sessions,
             ttl=settings.lease_ttl_ms / 1000,

@@ -2,7 +2,7 @@
 
 from shared.contracts.errors import Conflict, Unavailable
 
-from .buckets import Bucket, Entry
+from .buckets import Bucket, Entry, UnverifiedValue
 from .bus import Bus, create_streams
 from .lease import Lease, Outcome
 from .options import BusOptions
@@ -11,5 +11,5 @@ from .transport import Subscription
 
 __all__ = [
     "Bucket", "Bus", "BusOptions", "Call", "Conflict", "Entry", "Lease", "Outcome", "Subscription",
-    "Unavailable", "create_streams",
+    "Unavailable", "UnverifiedValue", "create_streams",
 ]  # fmt: skip

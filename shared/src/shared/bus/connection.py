@@ -275,7 +275,7 @@ class Connection:
         _call_all(self._on_lost)
 
     async def _on_answer(self, incoming: Incoming) -> None:
-        pending = self._pending.get(incoming.subject.rsplit(".", 1)[-1])
+        pending = self._pending.get(incoming.subject.removeprefix(f"{self._inbox}."))
         if pending is not None and not pending.answer.done():
             pending.answer.set_result(incoming)
 

@@ -8,10 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 from shared.contracts.errors import TimedOut, Unavailable
-from shared.contracts.message import Message, encode
+from shared.contracts.message import SIGNATURE, Identity, Message, encode
 from shared.contracts.subjects import EVENTS_STREAM
 
 from . import jetstream
+from .gate import Gate
 from .listening import await_result
 from .ordered_consumer import OrderedConsumer, StreamMessage
 from .transport import Subscription, Transport
@@ -19,21 +20,25 @@ from .transport import Subscription, Transport
 OnEvent = Callable[[bytes, str], Awaitable[None] | None]
 
 
-async def publish_event(transport: Transport, subject: str, message: Message) -> None:
+async def publish_event(transport: Transport, identity: Identity, subject: str, message: Message) -> None:
     """Raises Unavailable. JetStream drops a repetition of the same attempt by its id."""
+    data = encode(message)
+    headers = {"Nats-Msg-Id": uuid4().hex, SIGNATURE: identity.sign(subject, {}, data)}
     try:
-        await jetstream.publish(transport, subject, encode(message), {"Nats-Msg-Id": uuid4().hex})
+        await jetstream.publish(transport, subject, data, headers)
     except TimedOut:
         raise Unavailable("the event was not acknowledged") from None
 
 
-async def watch_events(transport: Transport, on_event: OnEvent, *, since: datetime) -> Subscription:
-    """Events stored since `since`, then new ones, in order; none twice, also over reconnects."""
+async def watch_events(transport: Transport, gate: Gate, on_event: OnEvent, *, since: datetime) -> Subscription:
+    """Events stored since `since`, then new ones, in order; none twice, also over reconnects. An event that its sender
+    has not signed is left out and counted."""
     position = _Position(transport, since)
 
     async def on_message(message: StreamMessage) -> None:
         position.sequence = message.sequence
-        await await_result(on_event(message.data, message.subject))
+        if gate.believes(message.subject, message.headers, message.data, where=EVENTS_STREAM):
+            await await_result(on_event(message.data, message.subject))
 
     consumer = OrderedConsumer(transport, EVENTS_STREAM, position.config, on_message)
     consumer.start()

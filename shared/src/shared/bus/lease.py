@@ -13,6 +13,11 @@ after a lost acknowledgement may have been stored long ago, so it is written aga
 A renewal has three outcomes. LOST: another owner's record is there. UNKNOWN: NATS did not answer, so the lease may be
 held or not; the caller decides what a doubt means (ADR 7). HELD: the write was acknowledged.
 
+A record that no worker has signed says nothing about who owns the session, and nobody can want it there. To a
+competitor it is a revision like any other: it waits a whole TTL, in which a living owner writes its record again. The
+owner writes over it, by compare-and-set, so that it never writes over another owner's record.
+A competitor does not take a *released* record at its word when it has seen a newer epoch.
+
 The epoch is the fencing number. Each takeover writes an epoch above every one that it knows; the backup service anchors
 the epoch in the object store, so that it also grows when NATS loses its data (`raise_epoch`).
 """
@@ -32,7 +37,7 @@ from shared.contracts.errors import Conflict, ServiceError
 from shared.contracts.message import BadMessage
 from shared.contracts.sessions import LeaseRecord
 
-from .buckets import Bucket, Entry
+from .buckets import Bucket, UnverifiedValue
 
 RENEWALS_PER_TTL = 6
 LOOKS_PER_TTL = 24
@@ -83,6 +88,7 @@ class Lease:
         self._held = False
         self._renewed_at = 0.0
         self._seen_before = False
+        self._newest_epoch = 0
         self._lock = asyncio.Lock()
 
     @property
@@ -151,29 +157,40 @@ class Lease:
 
     async def _look(self, seen: _Observation | None) -> _Observation:
         """Look once, and take the lease when that is due."""
-        entry = await self._bucket.get(self._key)
+        record, revision = await self._read()
         now = self._clock.monotonic()
-        revision = entry.revision if entry else 0
         if seen is None or seen.revision != revision:
             seen = _Observation(revision, now)
-        if self._may_take(entry, now - seen.since):
-            await self._take(entry)
-        if entry is not None:
+        if self._may_take(record, revision, now - seen.since):
+            await self._take(record, revision)
+        if revision:
             self._seen_before = True
+        if record is not None:
+            self._newest_epoch = max(self._newest_epoch, record.epoch)
         return seen
 
-    def _may_take(self, entry: Entry[LeaseRecord] | None, unchanged_seconds: float) -> bool:
-        if entry is None and not self._seen_before:
+    async def _read(self) -> tuple[LeaseRecord | None, int]:
+        """(None, 0): there is no record. (None, revision): nobody has signed what is there."""
+        try:
+            entry = await self._bucket.get(self._key)
+        except UnverifiedValue as error:
+            return None, error.revision
+        return (entry.value, entry.revision) if entry else (None, 0)
+
+    def _may_take(self, record: LeaseRecord | None, revision: int, unchanged_seconds: float) -> bool:
+        if not revision and not self._seen_before:
             return True  # a record that vanished (NATS lost its data) has an owner that will write it again
-        if entry is not None and (entry.value.released or entry.value.nonce == self.nonce):
+        if record is not None and record.nonce == self.nonce:
+            return True
+        if record is not None and record.released and record.epoch >= self._newest_epoch:
             return True
         return unchanged_seconds >= self._ttl
 
-    async def _take(self, entry: Entry[LeaseRecord] | None) -> None:
-        if entry is None or entry.value.nonce != self.nonce:
-            before = max(entry.value.epoch if entry else 0, self.epoch, self._at_least_epoch)
+    async def _take(self, record: LeaseRecord | None, revision: int) -> None:
+        if record is None or record.nonce != self.nonce:
+            before = max(record.epoch if record else 0, self.epoch, self._at_least_epoch, self._newest_epoch)
             self.epoch = before + 1
-        await self._write(entry.revision if entry else 0)
+        await self._write(revision)
         self._held = True
 
     async def _renew(self) -> Outcome:
@@ -184,13 +201,14 @@ class Lease:
         return Outcome.HELD
 
     async def _compare(self) -> Outcome:
-        """The revision is not ours: an acknowledgement got lost, or NATS lost its data, or another owner wrote."""
-        entry = await self._bucket.get(self._key)
-        if entry is not None and entry.value.nonce != self.nonce:
+        """The revision is not ours: an acknowledgement got lost, or NATS lost its data, or another owner wrote, or
+        something that no owner wrote is there."""
+        record, revision = await self._read()
+        if record is not None and record.nonce != self.nonce:
             self._held = False
             return Outcome.LOST
         try:
-            await self._write(entry.revision if entry else 0)
+            await self._write(revision)
         except Conflict:
             return Outcome.UNKNOWN
         return Outcome.HELD
@@ -210,6 +228,6 @@ class Lease:
         try:
             await self._bucket.update(self._key, record, self._revision)
         except Conflict:
-            entry = await self._bucket.get(self._key)
-            if entry is not None and entry.value.nonce == self.nonce:
-                await self._bucket.update(self._key, record, entry.revision)
+            present, revision = await self._read()
+            if revision and (present is None or present.nonce == self.nonce):
+                await self._bucket.update(self._key, record, revision)

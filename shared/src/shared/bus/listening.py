@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -12,6 +11,7 @@ import structlog
 
 from shared.contracts.message import BadMessage, Message, decode
 
+from .gate import Gate
 from .repeat_filter import RepeatFilter
 from .transport import Incoming, Subscription
 
@@ -25,14 +25,17 @@ class Listener(Generic[M]):
     """Calls `on_message` for each message, in order. Bad messages and errors of the handler are counted and logged
     once; the listener goes on."""
 
-    def __init__(self, kind: type[M], on_message: OnMessage[M], counts: Counter[str]) -> None:
+    def __init__(self, subject: str, gate: Gate, kind: type[M], on_message: OnMessage[M]) -> None:
+        self._subject = subject
+        self._gate = gate
         self._kind = kind
         self._on_message = on_message
-        self._counts = counts
         self._logged = RepeatFilter()
         self.subscription: Subscription | None = None
 
     async def accept(self, incoming: Incoming) -> None:
+        if not self._gate.takes(self._subject, incoming):
+            return
         try:
             message = decode(incoming.data, self._kind)
         except BadMessage as error:
@@ -48,7 +51,7 @@ class Listener(Generic[M]):
             await self.subscription.stop()
 
     def _count(self, fault: str, about: str, detail: str) -> None:
-        self._counts[fault] += 1
+        self._gate.counts[fault] += 1
         if self._logged.is_new(fault, about):
             log.error(fault, about=about, detail=detail)
 

@@ -38,7 +38,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class StreamMessage:
     """`sequence`: the number in the stream. `delivered`: the number in this consumer. `pending`: how many more messages
-    were present when the server sent this one."""
+    were present when the server sent this one. `stream`, `consumer`: whose delivery it is."""
 
     subject: str
     data: bytes
@@ -46,6 +46,8 @@ class StreamMessage:
     sequence: int
     delivered: int
     pending: int
+    stream: str = ""
+    consumer: str = ""
 
 
 class Gap(Exception):
@@ -127,13 +129,15 @@ class OrderedConsumer:
             name, pending = await self._create(inbox)
             try:
                 self._on_start()
-                await self._read(queue, pending, follow=follow)
+                await self._read(queue, inbox, name, pending, follow=follow)
             finally:
                 await self._delete(name)
         finally:
             await subscription.stop()
 
-    async def _read(self, queue: asyncio.Queue[Incoming | None], pending: int, *, follow: bool) -> None:
+    async def _read(
+        self, queue: asyncio.Queue[Incoming | None], inbox: str, name: str, pending: int, *, follow: bool
+    ) -> None:
         self._logged.clear()
         complete = pending == 0
         if complete and self._on_complete is not None:
@@ -141,10 +145,13 @@ class OrderedConsumer:
         delivered = 0
         while follow or not complete:
             incoming = await _next(queue)
-            if "Status" in incoming.headers:
+            if incoming.subject == inbox:  # a header alone would let any writer of the stream stop its readers
                 await self._answer_control(incoming, delivered)
                 continue
             message = read_stream_message(incoming)
+            if (message.stream, message.consumer) != (self._stream, name):
+                self._transport.counts["misaddressed"] += 1
+                continue
             if message.delivered != delivered + 1:
                 raise Gap("a message is missing")
             delivered = message.delivered
@@ -156,10 +163,9 @@ class OrderedConsumer:
 
     async def _answer_control(self, incoming: Incoming, delivered: int) -> None:
         """Answer flow control and check a heartbeat. Raises Gap."""
-        if incoming.reply:
-            await self._transport.publish(incoming.reply, b"")
-        if stalled := incoming.headers.get("Nats-Consumer-Stalled"):
-            await self._transport.publish(stalled, b"")
+        for subject in (incoming.reply, incoming.headers.get("Nats-Consumer-Stalled", "")):
+            if subject.startswith(f"$JS.FC.{self._stream}."):
+                await self._transport.publish(subject, b"")
         if int(incoming.headers.get("Nats-Last-Consumer") or delivered) != delivered:
             raise Gap("the heartbeat knows more messages")
 
@@ -214,4 +220,6 @@ def read_stream_message(incoming: Incoming) -> StreamMessage:
         sequence=int(tokens[3]),
         delivered=int(tokens[4]),
         pending=int(tokens[6]),
+        stream=tokens[0],
+        consumer=tokens[1],
     )

@@ -1,5 +1,8 @@
 """Request and reply, both halves: what an asker writes and reads, and how a request becomes a call of a handler.
 
+A request is signed by its asker, and its reply by the server for this one request. What the contract calls private is
+encrypted for the process that owns the session.
+
 Two rules protect the asker. The text of an unexpected error never leaves the process, because it may hold personal
 data. A request whose deadline has passed is not carried out, because its asker has given up and may have repeated it.
 """
@@ -16,10 +19,21 @@ from uuid import uuid4
 import structlog
 
 from shared.clock import Clock
-from shared.contracts.errors import ErrorReply, Invalid, ServiceError, Unavailable, from_reply, to_reply
-from shared.contracts.message import BadMessage, Message, decode, encode
-from shared.contracts.subjects import session_of
+from shared.contracts.errors import (
+    ErrorReply,
+    Invalid,
+    NotRunning,
+    ServiceError,
+    TimedOut,
+    Unavailable,
+    from_reply,
+    to_reply,
+)
+from shared.contracts.message import SIGNATURE, BadMessage, Identity, Message, NotForUs, decode, encode
+from shared.contracts.registry import is_private
+from shared.contracts.subjects import reply_to, session_of
 
+from .gate import Gate
 from .listening import where_raised
 from .repeat_filter import RepeatFilter
 from .transport import Incoming, Subscription, Transport
@@ -49,6 +63,29 @@ def correlation_id() -> str:
     """The correlation id of the request that this task works on, or a new one."""
     bound = structlog.contextvars.get_contextvars().get("correlation_id")
     return str(bound) if bound else uuid4().hex[:16]
+
+
+def encrypted(identity: Identity, subject: str, data: bytes, owner_key: str) -> bytes:
+    """`data`, encrypted where the contract wants it. Raises NotRunning when `owner_key` is no key."""
+    if not is_private(subject):
+        return data
+    try:
+        return identity.encrypt(data, owner_key)
+    except ValueError:
+        raise NotRunning("the worker's key is not known yet", hint="try again in a few seconds") from None
+
+
+def check_answer(gate: Gate, subject: str, asked: Mapping[str, str], answer: Incoming) -> Incoming:
+    """The answer, when the server has signed it for this request. Raises TimedOut: what was carried out is unknown."""
+    if gate.believes(reply_to(subject), reply_headers(asked, answer.headers), answer.data, where=subject):
+        return answer
+    raise TimedOut("the answer is not the server's; whether it happened is unknown", code="unverified_answer")
+
+
+def reply_headers(asked: Mapping[str, str], reply: Mapping[str, str]) -> dict[str, str]:
+    """What a reply is signed with: the request's own headers, and whether the reply is an error."""
+    bound = {name: asked.get(name, "") for name in (COMMAND_ID, DEADLINE)}
+    return bound | {name: reply[name] for name in (ERROR, SIGNATURE) if name in reply}
 
 
 def read_bytes(answer: Incoming) -> bytes:
@@ -110,13 +147,23 @@ def read_deadline(headers: Mapping[str, str]) -> datetime | None:
     return deadline
 
 
+def _deadline_or_none(headers: Mapping[str, str]) -> datetime | None:
+    try:
+        return read_deadline(headers)
+    except Invalid:
+        return None
+
+
 class RequestServer(Generic[M]):
     """Calls `handler` for each request, each in a task of its own, `concurrency` at once."""
 
     def __init__(
-        self, transport: Transport, clock: Clock, kind: type[M], handler: Handler[M], *, concurrency: int
-    ) -> None:
+        self, subject: str, transport: Transport, gate: Gate, clock: Clock, kind: type[M], handler: Handler[M],
+        *, concurrency: int,
+    ) -> None:  # fmt: skip
+        self._subject = subject
         self._transport = transport
+        self._gate = gate
         self._clock = clock
         self._kind = kind
         self._handler = handler
@@ -126,6 +173,8 @@ class RequestServer(Generic[M]):
         self.subscription: Subscription | None = None
 
     async def accept(self, incoming: Incoming) -> None:
+        if not self._gate.takes_request(self._subject, incoming, _deadline_or_none(incoming.headers)):
+            return
         await self._free.acquire()
         task = asyncio.create_task(self._serve(incoming))
         self._running.add(task)
@@ -160,19 +209,27 @@ class RequestServer(Generic[M]):
         await self._respond(incoming, data, headers)
 
     async def _answer(self, incoming: Incoming, call: Call) -> bytes:
-        try:
-            message = decode(incoming.data, self._kind)
-        except BadMessage as error:
-            raise Invalid(str(error), code="bad_message") from None
+        message = self._read(incoming)
         with structlog.contextvars.bound_contextvars(correlation_id=call.correlation_id):
             answer = await self._handler(message, call)
         return answer if isinstance(answer, bytes) else encode(answer)
 
-    async def _respond(self, incoming: Incoming, data: bytes, headers: Mapping[str, str] | None) -> None:
-        if not incoming.reply:
-            return
+    def _read(self, incoming: Incoming) -> M:
+        private = is_private(incoming.subject)
         try:
-            await self._transport.publish(incoming.reply, data, headers)
+            return decode(self._gate.identity.decrypt(incoming.data) if private else incoming.data, self._kind)
+        except NotForUs:
+            raise NotRunning(
+                "the request is encrypted for another process", hint="try again in a few seconds"
+            ) from None
+        except BadMessage as error:
+            raise Invalid(str(error), code="bad_message") from None
+
+    async def _respond(self, incoming: Incoming, data: bytes, headers: Mapping[str, str] | None) -> None:
+        asked, unsigned = incoming.headers, dict(headers or {})
+        signature = self._gate.identity.sign(reply_to(incoming.subject), reply_headers(asked, unsigned), data)
+        try:
+            await self._transport.publish(incoming.reply, data, unsigned | {SIGNATURE: signature})
         except Invalid as error:
             self._report(incoming.subject, error)
             await self._respond(incoming, *_error(error))

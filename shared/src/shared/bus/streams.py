@@ -16,6 +16,7 @@ from shared.contracts.subjects import (
     LOGINS_BUCKET,
     SESSIONS_BUCKET,
     STATUS_BUCKET,
+    key_of_bucket,
 )
 
 from . import jetstream
@@ -40,7 +41,7 @@ def stream_configs() -> list[dict[str, Any]]:
 def _bucket(name: str) -> dict[str, Any]:
     return {
         "name": stream_of(name),
-        "subjects": [f"$KV.{name}.>"],
+        "subjects": [key_of_bucket(name, ">")],
         "max_msgs_per_subject": 1,
         "max_bytes": BUCKET_BYTES,
         "max_age": BUCKET_DAYS.get(name, 0) * DAY_SECONDS * 10**9,

@@ -15,9 +15,18 @@ from .message import Message, tag_of
 Json = dict[str, Any]
 
 RAW = "raw.bytes"
+SIGNED: Json = {
+    "Wa-Signature": {
+        "type": "string",
+        "description": "The sender and its Ed25519 signature (base64) over subject, other headers and body.",
+    }
+}
+SIGNED_HEADERS: Json = {"type": "object", "required": ["Wa-Signature"], "properties": SIGNED}
 HEADERS: Json = {
     "type": "object",
+    "required": ["Wa-Signature", "Deadline", "Command-Id"],
     "properties": {
+        **SIGNED,
         "Deadline": {"type": "string", "format": "date-time", "description": "After this the request is not executed."},
         "Command-Id": {"type": "string", "description": "The same id gets the recorded result of the first."},
         "Correlation-Id": {"type": "string", "description": "Joins the log lines of all services."},
@@ -64,13 +73,20 @@ def _messages(kinds: tuple[type[Message], ...]) -> Json:
         tag_of(kind): {
             "name": tag_of(kind),
             "title": kind.__name__,
+            "headers": SIGNED_HEADERS,
             "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
         }
         for kind in kinds
     }
     for command in registry.COMMANDS:
         described[tag_of(command.request)]["headers"] = HEADERS
-    described[RAW] = {"name": RAW, "title": "Raw bytes", "contentType": "application/octet-stream", "payload": True}
+    described[RAW] = {
+        "name": RAW,
+        "title": "Raw bytes",
+        "headers": SIGNED_HEADERS,
+        "contentType": "application/octet-stream",
+        "payload": True,
+    }
     return described
 
 
@@ -82,6 +98,8 @@ def _add_command(channels: Json, operations: Json, command: subjects.Command) ->
     operations[name] = {
         "action": "receive",
         "title": f"{command.server} serves {name}",
+        "description": f"Asked by {' and '.join(command.askers)}."
+        + (" Private: encrypted for the owner's process." if command.private else ""),
         "channel": {"$ref": f"#/channels/{name}"},
         "messages": [_of_channel(name, tag_of(command.request))],
         "reply": {

@@ -17,6 +17,8 @@ import msgspec
 from .message import Instant, Message
 from .subjects import Command, ServiceName
 
+WORKER = (ServiceName.WORKER,)
+
 
 class BackupTrigger(StrEnum):
     """What made the owner back up a session; on the bus plain text."""
@@ -94,7 +96,7 @@ class EpochClaimed(Message, frozen=True, kw_only=True, tag="wa.backup.v1.epoch_c
     """False where the object store ignores conditional writes; only the lease keeps two owners apart then."""
 
 
-CLAIM_EPOCH = Command("backup.claim-epoch", ServiceName.BACKUP, ClaimEpoch, EpochClaimed)
+CLAIM_EPOCH = Command("backup.claim-epoch", ServiceName.BACKUP, ClaimEpoch, EpochClaimed, WORKER)
 
 
 class StoreSnapshot(Message, frozen=True, kw_only=True, tag="wa.backup.v1.store"):
@@ -119,7 +121,7 @@ class Stored(Message, frozen=True, kw_only=True, tag="wa.backup.v1.stored"):
     stored_bytes: int = 0
 
 
-STORE_SNAPSHOT = Command("backup.store", ServiceName.BACKUP, StoreSnapshot, Stored)
+STORE_SNAPSHOT = Command("backup.store", ServiceName.BACKUP, StoreSnapshot, Stored, WORKER)
 
 
 class ReadChunk(Message, frozen=True, kw_only=True, tag="wa.snapshot.v1.read_chunk"):
@@ -129,7 +131,7 @@ class ReadChunk(Message, frozen=True, kw_only=True, tag="wa.snapshot.v1.read_chu
     sha256: str
 
 
-READ_CHUNK = Command("snapshot.read-chunk", ServiceName.WORKER, ReadChunk, None)
+READ_CHUNK = Command("snapshot.read-chunk", ServiceName.WORKER, ReadChunk, None, (ServiceName.BACKUP,))
 
 
 class ListBackups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.list"):
@@ -167,7 +169,9 @@ class Backups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backups"):
     tombstoned_at: Instant | None = None
 
 
-LIST_BACKUPS = Command("backup.list", ServiceName.BACKUP, ListBackups, Backups)
+LIST_BACKUPS = Command(
+    "backup.list", ServiceName.BACKUP, ListBackups, Backups, (ServiceName.WORKER, ServiceName.GATEWAY)
+)
 
 
 class FetchManifest(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_manifest"):
@@ -177,7 +181,7 @@ class FetchManifest(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_
     offset: int = 0
 
 
-FETCH_MANIFEST = Command("backup.fetch-manifest", ServiceName.BACKUP, FetchManifest, None)
+FETCH_MANIFEST = Command("backup.fetch-manifest", ServiceName.BACKUP, FetchManifest, None, WORKER)
 
 
 class FetchChunk(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_chunk"):
@@ -187,7 +191,7 @@ class FetchChunk(Message, frozen=True, kw_only=True, tag="wa.backup.v1.fetch_chu
     sha256: str
 
 
-FETCH_CHUNK = Command("backup.fetch-chunk", ServiceName.BACKUP, FetchChunk, None)
+FETCH_CHUNK = Command("backup.fetch-chunk", ServiceName.BACKUP, FetchChunk, None, WORKER)
 
 
 class Tombstone(Message, frozen=True, kw_only=True, tag="wa.backup.v1.tombstone"):
@@ -201,4 +205,4 @@ class Tombstoned(Message, frozen=True, kw_only=True, tag="wa.backup.v1.tombstone
     backups: int = 0
 
 
-TOMBSTONE = Command("backup.tombstone", ServiceName.BACKUP, Tombstone, Tombstoned)
+TOMBSTONE = Command("backup.tombstone", ServiceName.BACKUP, Tombstone, Tombstoned, WORKER)

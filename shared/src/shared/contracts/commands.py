@@ -11,6 +11,8 @@ from .message import Message
 from .sessions import SessionStatus
 from .subjects import Command, ServiceName
 
+GATEWAY = (ServiceName.GATEWAY,)
+
 
 class Check(Message, frozen=True, kw_only=True, tag="wa.session.v1.check"):
     """Probe the page and validate the profile now; start a save and a backup that outlast the answer."""
@@ -24,7 +26,7 @@ class Checked(Message, frozen=True, kw_only=True, tag="wa.session.v1.checked"):
     backup_started: bool = False
 
 
-CHECK = Command("session.check", ServiceName.WORKER, Check, Checked)
+CHECK = Command("session.check", ServiceName.WORKER, Check, Checked, GATEWAY, private=True)
 
 
 class PairPhone(Message, frozen=True, kw_only=True, tag="wa.session.v1.pair_phone"):
@@ -36,7 +38,7 @@ class PairingCode(Message, frozen=True, kw_only=True, tag="wa.session.v1.pairing
     valid_seconds: int
 
 
-PAIR_PHONE = Command("session.pair-phone", ServiceName.WORKER, PairPhone, PairingCode)
+PAIR_PHONE = Command("session.pair-phone", ServiceName.WORKER, PairPhone, PairingCode, GATEWAY, private=True)
 
 
 class SendTest(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_test"):
@@ -84,8 +86,8 @@ class SendResult(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_res
     repeated: bool = False
 
 
-SEND_TEST = Command("message.send-test", ServiceName.WORKER, SendTest, SendResult)
-ASK_COMMAND = Command("message.status", ServiceName.WORKER, AskCommand, SendResult)
+SEND_TEST = Command("message.send-test", ServiceName.WORKER, SendTest, SendResult, GATEWAY, private=True)
+ASK_COMMAND = Command("message.status", ServiceName.WORKER, AskCommand, SendResult, GATEWAY, private=True)
 
 
 class BackUpNow(Message, frozen=True, kw_only=True, tag="wa.session.v1.back_up"):
@@ -99,7 +101,7 @@ class BackedUp(Message, frozen=True, kw_only=True, tag="wa.session.v1.backed_up"
     backup_id: str = ""
 
 
-BACK_UP_NOW = Command("session.back-up", ServiceName.WORKER, BackUpNow, BackedUp)
+BACK_UP_NOW = Command("session.back-up", ServiceName.WORKER, BackUpNow, BackedUp, GATEWAY, private=True)
 
 
 class RestoreNow(Message, frozen=True, kw_only=True, tag="wa.session.v1.restore"):
@@ -114,4 +116,4 @@ class Accepted(Message, frozen=True, kw_only=True, tag="wa.session.v1.accepted")
     detail: str = ""
 
 
-RESTORE_NOW = Command("session.restore", ServiceName.WORKER, RestoreNow, Accepted)
+RESTORE_NOW = Command("session.restore", ServiceName.WORKER, RestoreNow, Accepted, GATEWAY, private=True)

@@ -63,4 +63,4 @@ class HealthReport(Message, frozen=True, kw_only=True, tag="wa.health.v1.report"
     recommendations: tuple[Recommendation, ...] = ()
 
 
-JUDGE = Command("health.judge", ServiceName.HEALTH, Judge, HealthReport)
+JUDGE = Command("health.judge", ServiceName.HEALTH, Judge, HealthReport, (ServiceName.GATEWAY,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from . import backups, commands, health, subjects
@@ -24,6 +24,7 @@ class Fact:
     subject: str
     sender: ServiceName
     message: type[Message]
+    readers: tuple[ServiceName, ...]
 
 
 @dataclass(frozen=True)
@@ -33,33 +34,63 @@ class KeyValue:
     bucket: str
     writer: ServiceName
     message: type[Message]
+    readers: tuple[ServiceName, ...]
 
 
 COMMANDS = tuple(
     each for module in (commands, backups, health) for each in vars(module).values() if isinstance(each, Command)
 )
 """Every command, as the modules of its messages name it."""
-EVENTS = (
-    Fact(subjects.event("session", "state_changed", "{session}"), ServiceName.WORKER, StateChanged),
-    Fact(subjects.event("session", "snapshot_saved", "{session}"), ServiceName.WORKER, SnapshotSaved),
-    Fact(subjects.event("session", "restored", "{session}"), ServiceName.WORKER, SessionRestored),
-    Fact(subjects.event("session", "cleared", "{session}"), ServiceName.WORKER, SessionCleared),
-    Fact(subjects.event("backup", "stored", "{session}"), ServiceName.BACKUP, BackupStored),
-    Fact(subjects.event("backup", "failed", "{session}"), ServiceName.BACKUP, BackupFailed),
+_GATEWAY, _WORKER, _BACKUP, _HEALTH = ServiceName
+EVENTS = tuple(
+    Fact(subjects.event(area, fact, "{session}"), sender, message, (_GATEWAY, _HEALTH))
+    for area, fact, sender, message in (
+        ("session", "state_changed", _WORKER, StateChanged),
+        ("session", "snapshot_saved", _WORKER, SnapshotSaved),
+        ("session", "restored", _WORKER, SessionRestored),
+        ("session", "cleared", _WORKER, SessionCleared),
+        ("backup", "stored", _BACKUP, BackupStored),
+        ("backup", "failed", _BACKUP, BackupFailed),
+    )
 )
+"""All in one stream, so whoever reads one event may read them all."""
 TELEMETRY = (
-    Fact(subjects.telemetry(ServiceName.WORKER, "heartbeat", "{instance}"), ServiceName.WORKER, WorkerHeartbeat),
-    Fact(subjects.telemetry(ServiceName.BACKUP, "heartbeat", "{instance}"), ServiceName.BACKUP, BackupHeartbeat),
-    Fact(subjects.telemetry(ServiceName.HEALTH, "report", "{session}"), ServiceName.HEALTH, HealthReport),
+    Fact(subjects.telemetry(_WORKER, "heartbeat", "{instance}"), _WORKER, WorkerHeartbeat, (_GATEWAY, _HEALTH)),
+    Fact(subjects.telemetry(_BACKUP, "heartbeat", "{instance}"), _BACKUP, BackupHeartbeat, (_GATEWAY, _HEALTH)),
+    Fact(subjects.telemetry(_HEALTH, "report", "{session}"), _HEALTH, HealthReport, (_GATEWAY,)),
 )
 BUCKETS = (
-    KeyValue(subjects.SESSIONS_BUCKET, ServiceName.GATEWAY, SessionRecord),
-    KeyValue(subjects.STATUS_BUCKET, ServiceName.WORKER, SessionStatus),
-    KeyValue(subjects.LEASES_BUCKET, ServiceName.WORKER, LeaseRecord),
-    KeyValue(subjects.LOGINS_BUCKET, ServiceName.GATEWAY, LoginRecord),
+    KeyValue(subjects.SESSIONS_BUCKET, _GATEWAY, SessionRecord, (_GATEWAY, _WORKER, _HEALTH)),
+    KeyValue(subjects.STATUS_BUCKET, _WORKER, SessionStatus, (_GATEWAY, _HEALTH)),
+    KeyValue(subjects.LEASES_BUCKET, _WORKER, LeaseRecord, (_WORKER,)),
+    KeyValue(subjects.LOGINS_BUCKET, _GATEWAY, LoginRecord, (_GATEWAY,)),
 )
 INSIDE = (ErrorReply, SnapshotManifest)
 """Messages without a subject of their own: the reply of a failed command, and the manifest that chunks carry."""
+
+
+def _kind(subject: str) -> str:
+    """Everything but the last token, which is a session or an instance."""
+    return subject.rpartition(".")[0]
+
+
+_SENDERS: Mapping[str, frozenset[str]] = {
+    **{_kind(subjects.command(each, "*")): frozenset(each.askers) for each in COMMANDS},
+    **{_kind(subjects.reply_to(subjects.command(each, "*"))): frozenset({each.server}) for each in COMMANDS},
+    **{_kind(each.subject): frozenset({each.sender}) for each in (*EVENTS, *TELEMETRY)},
+    **{_kind(subjects.key_of_bucket(each.bucket, "*")): frozenset({each.writer}) for each in BUCKETS},
+}
+_PRIVATE = frozenset(_kind(subjects.command(each, "*")) for each in COMMANDS if each.private)
+
+
+def senders(subject: str) -> frozenset[str]:
+    """The users whose signature a receiver believes on `subject`; none where the subject has no place here."""
+    return _SENDERS.get(_kind(subject), frozenset())
+
+
+def is_private(subject: str) -> bool:
+    """Whether a request on `subject` must be encrypted for the owner's process."""
+    return _kind(subject) in _PRIVATE
 
 
 def messages() -> tuple[type[Message], ...]:

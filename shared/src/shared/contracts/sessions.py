@@ -134,6 +134,11 @@ class SessionRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.recor
     request: int = 1
     """Grows with each request, so that a second `clear` or `initialize` is seen although `desired` is the same."""
 
+    def is_before(self, known: SessionRecord) -> bool:
+        """An earlier record that came back. A lower number alone proves nothing: after NATS has lost its data, and the
+        gateway with it, the numbers begin anew."""
+        return self.request < known.request and self.requested_at < known.requested_at
+
 
 class LeaseRecord(Message, frozen=True, kw_only=True, tag="wa.session.v1.lease"):
     """Who owns a session, in LEASES_BUCKET. `nonce` distinguishes two processes of the same worker."""
@@ -238,6 +243,8 @@ class SessionStatus(Message, frozen=True, kw_only=True, tag="wa.session.v1.statu
     updated_at: Instant
     epoch: int
     worker: str
+    sequence: int = 0
+    """Grows with each status of an epoch, so that an earlier one that comes back is seen as such."""
     request: int = 0
     """The newest SessionRecord.request that has been carried out."""
     detail: str = ""

@@ -26,12 +26,8 @@ EVENTS = "wa.evt.>"
 TELEMETRY = "wa.tel.>"
 """All telemetry."""
 
-SESSION_AREA = "session"
-MESSAGE_AREA = "message"
-SNAPSHOT_AREA = "snapshot"
-BACKUP_AREA = "backup"
-HEALTH_AREA = "health"
 
+REPLY = "reply "
 BACKUP_QUEUE = "backup"
 """Queue group of the backup replicas: any one of them serves a request."""
 HEALTH_QUEUE = "health"
@@ -53,6 +49,10 @@ class Command:
     server: ServiceName
     request: type[Message]
     reply: type[Message] | None
+    askers: tuple[ServiceName, ...]
+    """Who may ask; the permissions of NATS and the check of each signature follow from it."""
+    private: bool = False
+    """The request is encrypted for the process that owns the session: all workers are one user of NATS."""
 
 
 def command(asked: Command, session: str) -> str:
@@ -60,19 +60,25 @@ def command(asked: Command, session: str) -> str:
     return f"wa.cmd.{asked.verb}.{session}"
 
 
-def commands_of(area: str) -> str:
-    """Every command of an area, for all sessions, as a permission names them."""
-    return f"wa.cmd.{area}.*.*"
+def key_of_bucket(bucket: str, key: str) -> str:
+    """The subject of a key of a bucket; `">"` as key means all of them."""
+    return f"$KV.{bucket}.{key}"
 
 
-def events_of(area: str) -> str:
-    """Every event of an area, for all sessions, as a permission names them."""
-    return f"wa.evt.{area}.*.*"
+def reply_to(subject: str) -> str:
+    """What the reply to a request on `subject` is signed for. No message is ever sent there."""
+    return f"{REPLY}{subject}"
 
 
-def telemetry_of(service: str) -> str:
-    """All telemetry of a service, as a permission names it."""
-    return f"wa.tel.{service}.*.*"
+def matches(pattern: str, subject: str) -> bool:
+    """NATS wildcards: `*` is one token, `>` the rest (at least one)."""
+    expected, given = pattern.split("."), subject.split(".")
+    for number, part in enumerate(expected):
+        if part == ">":
+            return len(given) > number
+        if number >= len(given) or part not in ("*", given[number]):
+            return False
+    return len(expected) == len(given)
 
 
 def event(area: str, fact: str, session: str) -> str:

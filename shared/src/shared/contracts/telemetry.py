@@ -16,6 +16,9 @@ class WorkerHeartbeat(Message, frozen=True, kw_only=True, tag="wa.worker.v1.hear
     memory_bytes: int = 0
     uptime_seconds: float = 0.0
     disk_free_bytes: int = 0
+    command_key: str = ""
+    """Private commands to the sessions of this process are encrypted for this key: X25519, base64, fresh in
+    every process."""
 
 
 class BackupHeartbeat(Message, frozen=True, kw_only=True, tag="wa.backup.v1.heartbeat"):

@@ -11,14 +11,15 @@ import re
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, cast, get_args
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from shared.bus import BusOptions
+from shared.bus.credentials import check_public_key, identity, public_key
 
 from .redaction import never_log
 
@@ -65,12 +66,24 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
     nats_url: str = "nats://127.0.0.1:4222"
-    nats_nkey_seed: SecretStr = SecretStr("")
+    nats_nkey_seed: SecretStr
+    bus_keys: dict[str, str]
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     http_host: str = "127.0.0.1"
     http_port: Port = 0
     metrics_token: SecretStr = SecretStr("")
     instance: str = Field(default_factory=default_instance, pattern="^[A-Za-z0-9_-]+$")
+
+    @field_validator("nats_nkey_seed")
+    @classmethod
+    def _is_a_seed(cls, seed: SecretStr) -> SecretStr:
+        public_key(seed.get_secret_value())
+        return seed
+
+    @field_validator("bus_keys")
+    @classmethod
+    def _are_public_keys(cls, keys: dict[str, str]) -> dict[str, str]:
+        return {user: check_public_key(user, key) for user, key in keys.items()}
 
     @classmethod
     def settings_customise_sources(
@@ -85,7 +98,9 @@ class ServiceSettings(BaseSettings):
 
     def bus_options(self, service: str) -> BusOptions:
         """How `service` (the name of its user on the bus) reaches NATS."""
-        return BusOptions(url=self.nats_url, nkey_seed=self.nats_nkey_seed.get_secret_value(), name=service)
+        seed = self.nats_nkey_seed.get_secret_value()
+        own = identity(service, seed, self.bus_keys)
+        return BusOptions(url=self.nats_url, nkey_seed=seed, name=service, identity=own)
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -122,7 +137,7 @@ def read_settings(kind: type[S]) -> tuple[list[str], S | None]:
     """(faults, None) or ([], settings). The logs redact every secret that was read from here on."""
     faults = secret_file_faults(kind)
     try:
-        settings = kind()
+        settings: S = cast(Any, kind)()  # the environment gives what is required
     except ValidationError as error:
         return [*faults, *_sentences(error, reported=faults)], None
     except SettingsError as error:

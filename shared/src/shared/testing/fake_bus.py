@@ -13,13 +13,16 @@ from typing import TypeVar
 
 from shared.bus import Bucket, Bus, Subscription
 from shared.bus.events import OnEvent
+from shared.bus.gate import Gate
 from shared.bus.listening import await_result
 from shared.bus.streams import BUCKETS
 from shared.bus.transport import Incoming, OnMessage
 from shared.clock import Clock, SystemClock
 from shared.contracts.errors import NotRunning, TimedOut, Unavailable
-from shared.contracts.message import Message, encode
+from shared.contracts.message import SIGNATURE, Message, encode
+from shared.contracts.subjects import EVENTS_STREAM, matches
 
+from .identities import every_user
 from .memory_bucket import BucketData, MemoryBucket
 
 M = TypeVar("M", bound=Message)
@@ -45,17 +48,6 @@ class MemoryHub:
             self.deliveries[group] += 1
             members[self.deliveries[group] % len(members)].put(incoming)
         return len(groups)
-
-
-def matches(pattern: str, subject: str) -> bool:
-    """NATS wildcards: `*` is one token, `>` the rest (at least one)."""
-    expected, given = pattern.split("."), subject.split(".")
-    for number, part in enumerate(expected):
-        if part == ">":
-            return len(given) > number
-        if number >= len(given) or part not in ("*", given[number]):
-            return False
-    return len(expected) == len(given)
 
 
 class MemoryTransport:
@@ -163,7 +155,7 @@ class FakeBus(Bus):
     def __init__(self, clock: Clock | None = None, hub: MemoryHub | None = None) -> None:
         self.hub = hub if hub is not None else MemoryHub()
         self._memory = MemoryTransport(self.hub)
-        super().__init__(self._memory, clock or SystemClock())
+        super().__init__(self._memory, clock or SystemClock(), every_user())
 
     def lose(self) -> None:
         self._memory.lose()
@@ -176,27 +168,29 @@ class FakeBus(Bus):
 
     def bucket(self, name: str, kind: type[M]) -> Bucket[M]:
         data = self.hub.buckets.setdefault(name, BucketData())
-        return MemoryBucket(kind, data, reachable=lambda: self.connected, track=self._track)
+        return MemoryBucket(kind, data, name=name, gate=self._gate, reachable=lambda: self.connected, track=self._track)
 
     async def publish_event(self, subject: str, message: Message) -> None:
         if not self.connected:
             raise Unavailable("not connected to NATS")
-        incoming = Incoming(subject, encode(message))
+        data = encode(message)
+        incoming = Incoming(subject, data, {SIGNATURE: self._identity.sign(subject, {}, data)})
         self.hub.events.append((self._clock.now(), incoming))
         for queue in self.hub.event_watches:
             queue.put_nowait(incoming)
 
     async def watch_events(self, handler: OnEvent, *, since_seconds: float) -> Subscription:
         since = self._clock.now() - timedelta(seconds=since_seconds)
-        return self._track(_EventWatch(self.hub, handler, since))
+        return self._track(_EventWatch(self.hub, self._gate, handler, since))
 
     async def make_streams(self) -> None:
         """They exist from the start."""
 
 
 class _EventWatch:
-    def __init__(self, hub: MemoryHub, handler: OnEvent, since: datetime) -> None:
+    def __init__(self, hub: MemoryHub, gate: Gate, handler: OnEvent, since: datetime) -> None:
         self._hub = hub
+        self._gate = gate
         self._handler = handler
         self._queue: asyncio.Queue[Incoming] = asyncio.Queue()
         for at, incoming in hub.events:
@@ -213,4 +207,5 @@ class _EventWatch:
     async def _run(self) -> None:
         while True:
             incoming = await self._queue.get()
-            await await_result(self._handler(incoming.data, incoming.subject))
+            if self._gate.believes(incoming.subject, incoming.headers, incoming.data, where=EVENTS_STREAM):
+                await await_result(self._handler(incoming.data, incoming.subject))

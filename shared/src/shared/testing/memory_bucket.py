@@ -8,20 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from shared.bus.buckets import EXPECTED, OPERATION, Bucket, OnChange, Watcher
+from shared.bus.buckets import EXPECTED, Bucket, OnChange, OnUnverified, Stored, Watcher, is_deletion
+from shared.bus.gate import Gate
 from shared.bus.ordered_consumer import StreamMessage
 from shared.bus.transport import Subscription
+from shared.clock import SystemClock
+from shared.contracts import registry
 from shared.contracts.errors import Conflict, TimedOut, Unavailable
 from shared.contracts.message import Message
+from shared.contracts.subjects import key_of_bucket
+
+from .identities import every_user
 
 M = TypeVar("M", bound=Message)
-
-
-@dataclass(frozen=True)
-class _Value:
-    revision: int
-    data: bytes
-    deleted: bool
 
 
 @dataclass
@@ -33,7 +32,7 @@ class BucketData:
 
     lost: bool = False
     lose_acks: int = 0
-    values: dict[str, _Value] = field(default_factory=dict)
+    values: dict[str, Stored] = field(default_factory=dict)
     revision: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     watches: set[_MemoryWatch] = field(default_factory=set)
@@ -43,7 +42,7 @@ class BucketData:
         if EXPECTED in headers and int(headers[EXPECTED]) != (stored.revision if stored else 0):
             raise Conflict("somebody else changed it")
         self.revision += 1
-        self.values[key] = _Value(self.revision, data, OPERATION in headers)
+        self.values[key] = Stored(self.revision, dict(headers), data)
         for watch in self.watches:
             watch.add(key)
         if self.lose_acks > 0:
@@ -71,31 +70,40 @@ class MemoryBucket(Bucket[M]):
         kind: type[M],
         data: BucketData | None = None,
         *,
+        name: str = "",
+        gate: Gate | None = None,
         reachable: Callable[[], bool] = lambda: True,
         track: Callable[[Subscription], Subscription] = lambda watch: watch,
     ) -> None:
-        self._name = "memory"
+        """Without a name the bucket that the registry knows for `kind`."""
+        self.data = data if data is not None else BucketData()
+        self._name = name or next(each.bucket for each in registry.BUCKETS if each.message is kind)
+        self._gate = gate or Gate(every_user(), self.data.counts, SystemClock())
         self._kind = kind
         self._track = track
         self._reachable = reachable
-        self.data = data if data is not None else BucketData()
 
     async def keys(self) -> list[str]:
         await self._ask()
-        return sorted(key for key, stored in self.data.values.items() if not stored.deleted)
+        return sorted(key for key, stored in self.data.values.items() if not is_deletion(stored.headers))
 
-    async def watch(self, on_change: OnChange[M], *, on_ready: Callable[[], None] | None = None) -> Subscription:
-        watcher = Watcher(self._name, self._kind, on_change, on_ready, self.data.counts)
-        return self._track(_MemoryWatch(self.data, watcher))
+    async def watch(
+        self,
+        on_change: OnChange[M],
+        *,
+        on_ready: Callable[[], None] | None = None,
+        on_unverified: OnUnverified | None = None,
+    ) -> Subscription:
+        watcher = Watcher(self._gate, self._name, self._kind, on_change, on_ready, on_unverified)
+        return self._track(_MemoryWatch(self.data, self._name, watcher))
 
-    async def _write(self, key: str, data: bytes, headers: Mapping[str, str]) -> int:
+    async def _store(self, subject: str, data: bytes, headers: Mapping[str, str]) -> int:
         await self._ask()
-        return self.data.write(key, data, headers)
+        return self.data.write(self._key(subject), data, headers)
 
-    async def _find(self, key: str) -> tuple[int, bool, bytes] | None:
+    async def _find(self, subject: str) -> Stored | None:
         await self._ask()
-        stored = self.data.values.get(key)
-        return (stored.revision, stored.deleted, stored.data) if stored else None
+        return self.data.values.get(self._key(subject))
 
     async def _ask(self) -> None:
         await asyncio.sleep(0)
@@ -106,10 +114,11 @@ class MemoryBucket(Bucket[M]):
 class _MemoryWatch:
     """Feeds a watcher from a task of its own; None in the queue means: give the present values again."""
 
-    def __init__(self, data: BucketData, watcher: Watcher[M]) -> None:
+    def __init__(self, data: BucketData, name: str, watcher: Watcher[M]) -> None:
         self._data = data
+        self._name = name
         self._watcher = watcher
-        self._queue: asyncio.Queue[tuple[str, _Value] | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[str, Stored] | None] = asyncio.Queue()
         self._queue.put_nowait(None)
         data.watches.add(self)
         self._task = asyncio.create_task(self._run())
@@ -138,6 +147,6 @@ class _MemoryWatch:
             await self._give(key, stored)
         await self._watcher.complete()
 
-    async def _give(self, key: str, stored: _Value) -> None:
-        headers = {OPERATION: "DEL"} if stored.deleted else {}
-        await self._watcher.take(key, StreamMessage(key, stored.data, headers, stored.revision, 0, 0))
+    async def _give(self, key: str, stored: Stored) -> None:
+        subject = key_of_bucket(self._name, key)
+        await self._watcher.take(key, StreamMessage(subject, stored.data, stored.headers, stored.revision, 0, 0))

@@ -10,6 +10,7 @@ from pathlib import Path
 from shared.bus.credentials import new_seed, public_key
 
 from .eventually import eventually_sync
+from .identities import SEED
 from .ports import free_port
 from .process import Process, program
 
@@ -17,8 +18,8 @@ START_SECONDS = 20.0
 
 
 class NatsServer:
-    """Port and data survive `restart`; `lose_data` deletes everything, as a lost volume would. Clients need no key; who
-    shows `monitor_seed` is the user of the system account."""
+    """Port and data survive `restart`; `lose_data` deletes everything, as a lost volume would. Clients need no key, but
+    may show the key of the tests; who shows `monitor_seed` is the user of the system account."""
 
     def __init__(self) -> None:
         self.monitor_seed = new_seed()
@@ -83,7 +84,7 @@ class NatsServer:
 
     def _open_to_all(self) -> str:
         return f"""\
-authorization {{ users: [ {{ user: anybody, password: anybody }} ] }}
+authorization {{ users: [ {{ user: anybody, password: anybody }}, {{ nkey: {public_key(SEED)} }} ] }}
 no_auth_user: anybody
 accounts {{ SYS: {{ users: [ {{ nkey: {public_key(self.monitor_seed)} }} ] }} }}
 system_account: SYS

@@ -28,7 +28,7 @@ from backup.domain.retention import RetentionPolicy
 from backup.handlers import BackupReader, BackupWriter, WriterOptions
 from backup.ports import ObjectStore
 from backup.runner import Maintenance
-from shared.bus import Bus, BusOptions, Call
+from shared.bus import Bus, Call
 from shared.clock import Clock, SystemClock
 from shared.contracts import subjects
 from shared.contracts.backups import (
@@ -55,7 +55,7 @@ from shared.contracts.errors import NotFound
 from shared.contracts.message import Message, decode, encode
 from shared.contracts.snapshots import FileEntry, SnapshotManifest, digest, split
 from shared.contracts.subjects import Command
-from shared.testing import NatsServer, S3Server, eventually
+from shared.testing import NatsServer, S3Server, bus_environment, eventually, options_for_tests
 from shared.testing.process import Process
 
 MASTER_KEY = bytes(range(32))
@@ -259,6 +259,7 @@ class BackupService:
                 for name in ("PATH", "HOME", "PYTHONPATH", "TMPDIR", "MALLOC_ARENA_MAX")
                 if name in os.environ
             },
+            **bus_environment(),
             "NATS_URL": nats.url,
             "S3_ENDPOINT": endpoint or s3.endpoint,
             "S3_BUCKET": s3.bucket,
@@ -285,7 +286,7 @@ class BackupService:
 
 
 async def connect(nats: NatsServer) -> Bus:
-    return await Bus.connect(BusOptions(url=nats.url, name="test"), clock=SystemClock())
+    return await Bus.connect(options_for_tests(nats.url, name="browser-worker"), clock=SystemClock())
 
 
 async def serving(client: Client, *, timeout: float = 30.0) -> None:

@@ -129,6 +129,7 @@ BACKUP_SERVICE = Service(
     settings_module="backup.settings",
     ports=(_ops_port("backup-http"),),
     health=_ops_health("backup-http"),
+    deployment_settings=("BUS_KEYS",),
     connections=(
         _nats_connection("backup"),
         Connection(
@@ -160,7 +161,7 @@ HEALTH_SERVICE = Service(
     settings_module="health.settings",
     ports=(_ops_port("health-http"),),
     health=_ops_health("health-http"),
-    deployment_settings=("CLIENT_ID",),
+    deployment_settings=("BUS_KEYS", "CLIENT_ID"),
     connections=(_nats_connection("health"),),
     secrets=(
         SecretUse(secret=NKEY_SEEDS[bus_users.MONITOR], variable="NATS_MONITOR_NKEY_SEED"),
@@ -177,7 +178,14 @@ WORKER_SERVICE = Service(
     settings_module="browser_worker.settings",
     ports=(_ops_port("worker-http"),),
     health=_ops_health("worker-http"),
-    deployment_settings=("CLIENT_ID", "WHATSAPP_WEB_URL", "LEASE_POLICY", "BROWSER_EXECUTABLE", "WA_JS_PATH"),
+    deployment_settings=(
+        "BUS_KEYS",
+        "CLIENT_ID",
+        "WHATSAPP_WEB_URL",
+        "LEASE_POLICY",
+        "BROWSER_EXECUTABLE",
+        "WA_JS_PATH",
+    ),
     connections=(_nats_connection("browser-worker"),),
     secrets=(_METRICS_TOKEN_USE,),
     volumes=(
@@ -206,7 +214,7 @@ GATEWAY_SERVICE = Service(
     ),
     health=HealthAddress(port="gateway", sign=HttpAnswer(path="/health/ready"), seconds=30),
     # The gateway only shows the two paths, until a worker reports the real ones.
-    deployment_settings=("CLIENT_ID", "SESSION_PATH", "BACKUP_SESSION_PATH"),
+    deployment_settings=("BUS_KEYS", "CLIENT_ID", "SESSION_PATH", "BACKUP_SESSION_PATH"),
     connections=(_nats_connection("gateway"),),
     secrets=(
         SecretUse(secret=API_KEY, variable="API_KEY"),

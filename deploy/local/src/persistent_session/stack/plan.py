@@ -7,6 +7,7 @@ so every variable that any row names is taken out of it first.
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Mapping
@@ -214,6 +215,7 @@ class _Planner:
     def _deployment_setting(self, name: str) -> str:
         settings = self.settings
         return {
+            "BUS_KEYS": self._bus_keys(),
             "CLIENT_ID": settings.client_id,
             "SESSION_PATH": str(settings.session_path),
             "BACKUP_SESSION_PATH": str(settings.backup_session_path),
@@ -222,6 +224,11 @@ class _Planner:
             "BROWSER_EXECUTABLE": self.programs.browser,
             "WA_JS_PATH": self.programs.wa_js,
         }[name]
+
+    def _bus_keys(self) -> str:
+        """The public keys of the services: nobody else sends anything that a service acts on."""
+        keys = self.keys.bus_public_keys()
+        return json.dumps({service.name: keys[service.name] for service in SERVICES})
 
     def _port(self, port: Port) -> dict[str, str]:
         host = self.settings.gateway_host if port.public else LOOPBACK

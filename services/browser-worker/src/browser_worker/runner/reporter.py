@@ -72,7 +72,7 @@ class Reporter:
     async def publish(self) -> None:
         if self._silent or not self._owns():
             return
-        self.set(updated_at=self._clock.now())
+        self.set(updated_at=self._clock.now(), sequence=self.status.sequence + 1)
         try:
             await self._deps.publish_status(self.status)
         except ServiceError as error:

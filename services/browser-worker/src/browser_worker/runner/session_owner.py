@@ -55,6 +55,9 @@ class SessionOwner:
             self.runner.post(Event.LEASE_LOST if self.runner.frozen else Event.STOP)
 
     def record_changed(self, record: SessionRecord) -> None:
+        if record.is_before(self._record):
+            log.warning("earlier_record_ignored", session=self._session, request=record.request)
+            return
         self._record = record
         self._changed.set()
         runner = self.runner

@@ -91,6 +91,7 @@ class Worker:
                     memory_bytes=memory,
                     uptime_seconds=round(self._clock.monotonic() - self._started_at, 1),
                     disk_free_bytes=disk_free,
+                    command_key=self._deps.command_key,
                 )
             )
             await self._clock.sleep(HEARTBEAT_SECONDS)

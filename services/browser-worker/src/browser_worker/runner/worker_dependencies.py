@@ -34,6 +34,8 @@ class WorkerDependencies:
     heartbeat: Callable[[WorkerHeartbeat], Awaitable[None]]
     resources: Callable[[], tuple[int, int]]
     """Memory of this process and free space on the disk of the profiles, in bytes."""
+    command_key: str = ""
+    """Private commands to this process are encrypted for this key."""
     capacity: int = 4
     """Sessions at a time."""
     ttl: float = 6.0

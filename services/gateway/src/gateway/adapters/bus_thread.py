@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from gateway.domain.request_errors import WorkerGone
-from shared.bus import Bus, BusOptions
+from shared.bus import Bucket, Bus, BusOptions, UnverifiedValue
 from shared.clock import Clock
 from shared.contracts import subjects
 from shared.contracts.errors import NotRunning, ServiceError, TimedOut, Unavailable
@@ -81,13 +81,15 @@ class BusThread:
         self._thread.join(timeout)
 
     def request(self, subject: str, message: Message, reply: type[R], *, timeout: float) -> R:
-        return self._request(subject, message, reply, timeout, None)
+        return self._request(subject, message, reply, timeout, None, "")
 
     def ask_owner(
         self, command: Command, session: str, message: Message, reply: type[R], *, timeout: float, command_id: str = ""
     ) -> R:
+        owner = self._view.session(session).owner
+        subject, key = subjects.command(command, session), owner.command_key if owner else ""
         try:
-            return self._request(subjects.command(command, session), message, reply, timeout, command_id or None)
+            return self._request(subject, message, reply, timeout, command_id or None, key)
         except NotRunning as error:
             if error.code != NotRunning.code:  # a refusal of the owner, with a code of its own
                 raise
@@ -95,7 +97,10 @@ class BusThread:
 
     def read(self, session: str, *, timeout: float) -> tuple[SessionRecord | None, int]:
         bucket = self._connected_bus().bucket(subjects.SESSIONS_BUCKET, SessionRecord)
-        entry = self._call(bucket.get(session), timeout)
+        try:
+            entry = self._call(bucket.get(session), timeout)
+        except UnverifiedValue as error:  # this gateway is the writer: what it knows goes over what is there
+            return self._view.session(session).record, error.revision
         return (entry.value, entry.revision) if entry else (None, 0)
 
     def write(self, record: SessionRecord, revision: int, *, timeout: float) -> None:
@@ -108,12 +113,17 @@ class BusThread:
     def read_login(self, login_id: str, *, timeout: float) -> LoginRecord | None:
         """Raises Unavailable, TimedOut."""
         bucket = self._connected_bus().bucket(subjects.LOGINS_BUCKET, LoginRecord)
-        entry = self._call(bucket.get(login_id), timeout)
+        try:
+            entry = self._call(bucket.get(login_id), timeout)
+        except UnverifiedValue:  # whoever wrote it, nobody is let in by it
+            return None
         return entry.value if entry else None
 
-    def _request(self, subject: str, message: Message, reply: type[R], timeout: float, command_id: str | None) -> R:
+    def _request(
+        self, subject: str, message: Message, reply: type[R], timeout: float, command_id: str | None, owner_key: str
+    ) -> R:
         bus = self._connected_bus()
-        answering = bus.request(subject, message, reply, timeout=timeout, command_id=command_id)
+        answering = bus.request(subject, message, reply, timeout=timeout, command_id=command_id, owner_key=owner_key)
         return self._call(answering, timeout + HANDOVER_SECONDS)
 
     def _connected_bus(self) -> Bus:
@@ -202,7 +212,18 @@ class BusThread:
         logins = bus.bucket(subjects.LOGINS_BUCKET, LoginRecord)
         await logins.watch(self._logins.login_changed, on_ready=self._logins.loaded)
         await statuses.watch(view.status_changed, on_ready=lambda: view.bucket_loaded("statuses"))
-        await sessions.watch(view.record_changed, on_ready=lambda: view.bucket_loaded("sessions"))
+        await sessions.watch(
+            view.record_changed,
+            on_ready=lambda: view.bucket_loaded("sessions"),
+            on_unverified=lambda session, revision: self._write_again(sessions, session, revision),
+        )
+
+    async def _write_again(self, bucket: Bucket[SessionRecord], session: str, revision: int) -> None:
+        """The gateway alone writes desired states: over what it has not signed goes what it knows."""
+        record = self._view.session(session).record
+        if record is not None:
+            get_logger().warning("record_written_again", session=session, request=record.request)
+            await bucket.update(session, record, revision)
 
     async def _notice_silence(self) -> None:
         while True:

@@ -121,6 +121,9 @@ class Observations:
         self._heartbeats: dict[str, _ReceivedHeartbeat] = {}
 
     def put_record(self, session: str, record: SessionRecord | None) -> bool:
+        held = self._records.get(session)
+        if record is not None and held is not None and record.is_before(held):
+            return False
         return _put(self._records, session, record)
 
     def put_status(self, session: str, status: SessionStatus | None, at: float) -> bool:
@@ -176,10 +179,10 @@ class Observations:
         """The epoch guard. An older epoch comes from a worker that lost its lease. Two cases are different, because the
         epochs began anew when NATS lost its data: the sender is the holder of the newer epoch itself, or that holder
         has long been silent and the sender is alive."""
+        if new.worker == held.worker:
+            return (new.epoch, new.sequence) >= (held.epoch, held.sequence) or new.updated_at > held.updated_at
         if new.epoch >= held.epoch:
             return True
-        if new.worker == held.worker:
-            return new.updated_at > held.updated_at
         holder = self._heartbeats.get(held.worker)
         holder_silent = holder is None or at - holder.at > NEWEST_EPOCH_SILENCE_SECONDS
         sender = self._heartbeats.get(new.worker)

@@ -133,8 +133,9 @@ class SessionTracker:
 
     def update_record(self, session: str, record: SessionRecord | None) -> None:
         known = self._known(session)
-        if known is not None:
-            known.record = record
+        if known is None or (record is not None and known.record is not None and record.is_before(known.record)):
+            return
+        known.record = record
 
     def update_status(self, session: str, status: SessionStatus | None, now: datetime, *, live: bool) -> None:
         """Take the newest status of a session; None: the bus holds none any more.
