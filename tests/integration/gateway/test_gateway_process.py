@@ -53,11 +53,15 @@ def test_without_a_key_it_ends_at_once_with_one_line() -> None:
 
 def test_two_systems_on_one_host_leave_each_other_logged_in(nats: NatsServer, owner: Owner, tmp_path: Path) -> None:
     """Browsers send a cookie to every port of a host, and so does httpx."""
-    with (
-        GatewayProcess(nats.url, tmp_path / "shop.log", COOKIE_SECRET="of the shop") as shop,
-        GatewayProcess(nats.url, tmp_path / "demo.log", COOKIE_SECRET="of the demo") as demo,
-        httpx.Client() as browser,
-    ):
+    other_nats = NatsServer()
+    with ExitStack() as stack:
+        stack.callback(other_nats.stop)
+        stack.enter_context(Owner(other_nats.start(tmp_path / "nats").url))
+        shop, demo = (
+            stack.enter_context(GatewayProcess(url, tmp_path / f"{name}.log", COOKIE_SECRET=f"of the {name}"))
+            for name, url in (("shop", nats.url), ("demo", other_nats.url))
+        )
+        browser = stack.enter_context(httpx.Client())
         for system in (shop, demo):
             answer = browser.post(f"{system.url}/persistent-session/login", json={"key": API_KEY})
             assert answer.status_code == 200
