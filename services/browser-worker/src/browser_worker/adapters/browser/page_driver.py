@@ -56,7 +56,8 @@ class PageDriver:
 
     def __init__(self, page: Page, site: Site, *, timeout: float) -> None:
         self.page = page
-        self._site = site
+        self._site = site.origin
+        self._home = f"{site.origin}/"
         self._timeout = timeout
 
     async def read(self, floor: int) -> Reading:
@@ -101,7 +102,7 @@ class PageDriver:
     async def send(self, number: str, text: str, message_id: str, *, timeout: float) -> SendOutcome:
         """The outcome of the send. Never raises: a page that does not answer may have sent the message."""
         options = {
-            "site": self._site.origin,
+            "site": self._site,
             "number": number,
             "body": text,
             "message_id": message_id,
@@ -141,18 +142,18 @@ class PageDriver:
         return await answered(picture, self._timeout + GRACE_SECONDS)
 
     async def _call(self, script: str, **options: Any) -> Any:
-        options["site"] = self._site.origin
+        options["site"] = self._site
         return self._checked(await answered(self.page.evaluate(call(script), options), self._timeout))
 
     def _checked(self, answer: Any) -> Any:
         """The script's own answer. Raises PageElsewhere when the script did not run or the page has left since, and
         PageBusy when no script of ours answers so."""
         url = self.page.url
-        if not _did_not_run(answer) and self._site.shows(url):
-            if not isinstance(answer, dict) or answer.get("site") != self._site.origin:
+        if not _did_not_run(answer) and url.startswith(self._home):
+            if not isinstance(answer, dict) or answer.get("site") != self._site:
                 raise PageBusy("the page gave an answer that is not known")
             return answer.get("answer")
-        shown = str(answer["elsewhere"]) if self._site.shows(url) else url
+        shown = str(answer["elsewhere"]) if url.startswith(self._home) else url
         if not shown or shown.startswith(_EMPTY):
             raise PageBlank("the page is empty")
         raise PageElsewhere("the page shows another site")
