@@ -123,8 +123,13 @@ def test_from_one_command_to_a_message_sent_and_back_after_a_restart(demo: Demo)
     assert f"http://127.0.0.1:{demo.port}/persistent-session" in demo.printed()
     standin = demo.stack().standin
     assert standin
-    assert f"virtual phone  {standin.phone_url}   (or: persistent-session demo link)" in demo.printed()
+    phone_key = (demo.data / "keys" / "standin-key").read_text().strip()
+    opened = f"{standin.phone_url}#key={phone_key}"
+    assert f"virtual phone  {opened}   (or: persistent-session demo link)" in demo.printed()
+    assert f"its page: {opened}" in demo.cli("demo", "phone")
     assert httpx.get(standin.phone_url, trust_env=False).status_code == 200
+    state, owner = f"{standin.phone_url}/state", {"Authorization": f"Bearer {phone_key}"}
+    assert [httpx.get(state, headers=headers, trust_env=False).status_code for headers in ({}, owner)] == [401, 200]
 
     assert "█" in demo.cli("qr", "--once")
     demo.cli("send-test", NUMBER, "too early", code=1)

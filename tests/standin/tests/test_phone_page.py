@@ -12,8 +12,9 @@ from playwright.async_api import Page, expect
 from standin.process import StandInProcess
 
 JSON = "application/json"
-POST = """([url, type]) => fetch(url, {
-    method: 'POST', body: '{"device": 1}', headers: {'Content-Type': type},
+ACTS = ("scan", "code", "unlink", "write")
+POST = """([url, type, key]) => fetch(url, {
+    method: 'POST', body: '{"device": 1}', headers: {'Content-Type': type, Authorization: `Bearer ${key}`},
     ...(type === 'text/plain' && {mode: 'no-cors'})
 }).then((answer) => answer.type)"""
 
@@ -23,19 +24,26 @@ async def phone_page(launch: Any, standin: StandInProcess) -> Page:
     """The phone's page in a browser of its own; a script error or a breach of its policy fails the test."""
     driven = await launch("visitor", wajs=False, go=False)
     page: Page = driven.page
-    await page.goto(f"{standin.web_url}/phone?lang=en")
+    await page.goto(f"{standin.web_url}/phone?lang=en#key={standin.key}")
     await expect(page.locator("#number")).to_contain_text("+201000000001")
     return page
 
 
 def _post(standin: StandInProcess, path: str, body: dict[str, Any], **headers: str | None) -> httpx.Response:
+    return _ask("POST", standin, path, body, **headers)
+
+
+def _ask(
+    method: str, standin: StandInProcess, path: str, body: dict[str, Any], **headers: str | None
+) -> httpx.Response:
     """As the phone's own page asks, with other headers where named; None leaves one out."""
     own: dict[str, str | None] = {"Origin": standin.web_url, "Sec-Fetch-Site": "same-origin", "Content-Type": JSON}
+    own["Authorization"] = f"Bearer {standin.key}"
     sent = own | {name.replace("_", "-"): value for name, value in headers.items()}
     given = {name: value for name, value in sent.items() if value is not None}
     with httpx.Client(base_url=standin.web_url, trust_env=False) as client:
-        return client.post(
-            f"/phone/{path}", content=httpx.Request("POST", "http://x", json=body).content, headers=given
+        return client.request(
+            method, f"/phone/{path}", content=httpx.Request("POST", "http://x", json=body).content, headers=given
         )
 
 
@@ -132,7 +140,7 @@ async def test_the_page_speaks_arabic_from_right_to_left_and_breaks_no_policy(
     page, said, asked = driven.page, [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("request", lambda request: asked.append(request.url))
-    await page.goto(f"{standin.web_url}/phone?lang=ar")
+    await page.goto(f"{standin.web_url}/phone?lang=ar#key={standin.key}")
     await expect(page.get_by_role("heading", level=1)).to_have_text("الهاتف الافتراضي")
     assert await page.evaluate("getComputedStyle(document.body).direction") == "rtl"
     await page.get_by_role("link", name="English").click()
@@ -164,6 +172,9 @@ async def test_a_stand_in_that_is_gone_is_told_and_found_again(standin: StandInP
 async def test_the_sites_own_page_leads_to_the_phone(launch: Any, standin: StandInProcess) -> None:
     page = await launch(wajs=False)
     await page.until(socket="UNPAIRED")
+    opened = await page.context.new_page()
+    await opened.goto(standin.phone_url)  # as the demo prints it, once
+    await expect(opened.locator("#number")).to_contain_text("+201000000001")
     async with page.context.expect_page() as opened:
         await page.page.get_by_role("link", name="Open the virtual phone").click()
     phone = await opened.value
@@ -180,10 +191,11 @@ async def test_another_site_open_in_the_same_browser_cannot_press_a_button(
     await stranger.page.goto(standin.ready.control_url + "/health")
     for type_ in ("text/plain", "application/json"):
         with pytest.raises(Exception, match="Failed to fetch"):
-            await stranger.page.evaluate(POST, [f"{standin.web_url}/phone/unlink", type_])
+            await stranger.page.evaluate(POST, [f"{standin.web_url}/phone/unlink", type_, standin.key])
         assert standin.phone.device().state == "linked"
-    await stranger.page.goto(f"{standin.web_url}/phone")
-    assert await stranger.page.evaluate(POST, [f"{standin.web_url}/phone/unlink", "application/json"]) == "basic"
+    await stranger.page.goto(standin.phone_url)
+    asked = [f"{standin.web_url}/phone/unlink", "application/json", standin.key]
+    assert await stranger.page.evaluate(POST, asked) == "basic"
     await linked.page.wait_for_url("**/?post_logout=1*")
 
 
@@ -197,6 +209,7 @@ async def test_another_site_open_in_the_same_browser_cannot_press_a_button(
         {"Sec_Fetch_Site": "same-site"},
         {"Sec_Fetch_Site": "none"},
         {"Content_Type": "text/plain"},
+        {"Content_Type": None},
         {"Host": "example.org", "Origin": "http://example.org"},
         {"Host": "127.0.0.1.example.org", "Origin": "http://127.0.0.1.example.org"},
     ],
@@ -212,12 +225,33 @@ def test_what_does_not_come_from_the_phones_own_page_is_refused(
     assert _post(standin, path, body).status_code in (400, 404, 409), "the same from its own page is heard"
 
 
+@pytest.mark.browser
+async def test_without_its_key_the_page_is_locked_and_a_key_opens_it_and_leaves_the_address(
+    launch: Any, standin: StandInProcess
+) -> None:
+    page = (await launch("visitor", wajs=False, go=False)).page
+    await page.goto(f"{standin.web_url}/phone?lang=en#key=wrong")
+    await expect(page.locator("#locked")).to_contain_text("persistent-session demo phone")
+    await expect(page.locator("#number")).to_have_text("")
+    await page.goto(f"{standin.web_url}/phone?lang=en#key={standin.key}")
+    await expect(page.locator("#number")).to_contain_text("+201000000001")
+    await expect(page.locator("#locked")).to_be_hidden()
+    assert page.url == f"{standin.web_url}/phone?lang=en"
+
+
+def test_who_does_not_show_the_key_reads_nothing_and_does_nothing(standin: StandInProcess) -> None:
+    for method, path in (("GET", "state"), *(("POST", path) for path in ACTS)):
+        for key in (None, "", "Bearer", "Bearer wrong", f"Basic {standin.key}"):
+            answer = _ask(method, standin, path, {"device": 1}, Authorization=key)
+            assert (answer.status_code, answer.json()) == (401, {"error": "the phone's key is required"}), (path, key)
+
+
 @pytest.mark.parametrize("path", ["", "/state", "/files/phone.js"])
 def test_a_foreign_name_bound_to_this_address_reads_nothing(standin: StandInProcess, path: str) -> None:
-    url = f"{standin.web_url}/phone{path}"
-    assert httpx.get(url, trust_env=False).status_code == 200
+    url, key = f"{standin.web_url}/phone{path}", {"Authorization": f"Bearer {standin.key}"}
+    assert httpx.get(url, headers=key, trust_env=False).status_code == 200
     for host in ("example.org", "web.whatsapp.com", "localhost.example.org", "127.0.0.1:1:2"):
-        answer = httpx.get(url, headers={"Host": host}, trust_env=False)
+        answer = httpx.get(url, headers={"Host": host, **key}, trust_env=False)
         assert (answer.status_code, "201000000001" in answer.text) == (403, False)
 
 
@@ -252,4 +286,5 @@ def test_nobody_can_be_written_to_before_a_device_is_linked(standin: StandInProc
 def test_the_phone_answers_while_the_site_is_told_to_fail(standin: StandInProcess) -> None:
     standin.phone.set_faults(http="error")
     assert httpx.get(standin.web_url, trust_env=False).status_code == 503
-    assert httpx.get(f"{standin.web_url}/phone/state", trust_env=False).status_code == 200
+    key = {"Authorization": f"Bearer {standin.key}"}
+    assert httpx.get(f"{standin.web_url}/phone/state", headers=key, trust_env=False).status_code == 200

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from standin.client import RefusedError
+from standin.control import control_app
+from standin.doors import NoKeyError, read_key
 from standin.process import StandInProcess
 from standin.settings import InjectedFaults, PageSettings, updated
 
@@ -49,6 +52,63 @@ def test_faults_and_settings_survive_a_sigkill(standin: StandInProcess) -> None:
     standin.phone.reset()
     assert standin.phone.set_faults()["ack"] == "normal"
     assert standin.phone.set_settings()["refs"] == 6
+
+
+JSON = {"Content-Type": "application/json"}
+ROUTES = sorted({(route.method, route.resource.canonical) for route in control_app(None, "").router.routes()})  # type: ignore[arg-type, union-attr]
+
+
+def test_the_control_api_acts_for_a_program_with_the_key_and_for_no_page(standin: StandInProcess) -> None:
+    key = {"Authorization": f"Bearer {standin.key}"}
+    page = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
+    refused = [
+        (401, {}), (401, {"Authorization": "Bearer wrong"}), (401, {"Authorization": f"Basic {standin.key}"}),
+        (403, {**page, "Content-Type": "text/plain"}), (403, {**page, **key}),
+        (403, {"Origin": standin.ready.control_url, "Sec-Fetch-Site": "same-origin", **key}),
+        (403, {"Host": "evil.example", **key}),
+    ]  # fmt: skip
+    text = [(415, {**key, "Content-Type": "text/plain"}), (415, {**key, "Content-Type": ""})]
+    with httpx.Client(base_url=standin.ready.control_url, trust_env=False) as client:
+        for method, path in ROUTES:
+            for status, headers in (*refused, *(text if method == "POST" else [])):
+                answer = client.request(method, path, content=b"{}", headers=JSON | headers)
+                assert (answer.status_code, path, headers) == (status, path, headers)
+                assert not any(name.startswith("access-control") for name in answer.headers)
+            assert client.request(method, path, content=b"[]", headers=JSON | key).status_code in (200, 400)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, 403),
+        ({}, 409),
+    ],
+)
+def test_another_sites_page_cannot_let_the_phone_scan(
+    standin: StandInProcess, headers: dict[str, str], status: int
+) -> None:
+    given = {"X-Standin-Page": "any", **headers}
+    answer = httpx.post(f"{standin.web_url}/virtual-phone/scan", headers=given, trust_env=False)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+def test_another_sites_page_is_no_page_of_this_site(standin: StandInProcess, origin: str) -> None:
+    upgrade = {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Origin": origin,
+    }  # fmt: skip
+    assert httpx.get(f"{standin.web_url}/ws/chat", headers=upgrade, trust_env=False).status_code == 403
+    assert standin.phone.pages() == []
+
+
+@pytest.mark.parametrize("environ", [{}, {"STANDIN_KEY": ""}, {"STANDIN_KEY_FILE": "/nowhere"}])
+def test_without_a_key_nothing_is_started(tmp_path: Path, environ: dict[str, str]) -> None:
+    with pytest.raises(NoKeyError, match="STANDIN_KEY_FILE"):
+        read_key(environ)
 
 
 @pytest.mark.parametrize(

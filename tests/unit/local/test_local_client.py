@@ -213,4 +213,4 @@ def test_the_line_about_a_session_never_holds_the_qr_code_or_a_number() -> None:
 def test_the_virtual_phone_tells_in_the_stand_ins_words_why_it_cannot_scan() -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(409, json={"error": "no QR code is displayed"}))
     with pytest.raises(CliError, match="no QR code is displayed"):
-        VirtualPhone("http://phone", transport=transport).scan()
+        VirtualPhone("http://phone", "key", transport=transport).scan()

@@ -83,6 +83,7 @@ def test_an_existing_data_folder_is_found_again_by_the_names_that_its_files_have
     names = {
         "api-key", "cookie-secret", "master-key", "s3-access-key", "s3-secret-key", "s3-tls", "metrics-token",
         "nkey-backup", "nkey-browser-worker", "nkey-gateway", "nkey-health", "nkey-monitor", "nkey-setup",
+        "standin-key",
     }  # fmt: skip
     assert keys.created == names
     assert {path.name for path in (tmp_path / "keys").iterdir()} == names

@@ -73,6 +73,7 @@ def test_a_worst_case_stop_fits_into_the_time_for_all(keys: Keys) -> None:
         (secrets.API_KEY, {"gateway"}),
         (secrets.COOKIE_SECRET, {"gateway"}),
         (secrets.METRICS_TOKEN, set(SERVICES)),
+        (secrets.STANDIN_KEY, {"stand-in"}),
         *((NKEY_SEEDS[name], {name}) for name in SERVICES),
         (NKEY_SEEDS[SETUP], set()),
         (NKEY_SEEDS[MONITOR], {"health"}),

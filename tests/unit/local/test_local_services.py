@@ -12,7 +12,7 @@ from persistent_session.data_folder import DataFolder
 from persistent_session.services.bus_users import BUS_USERS, MONITOR, SETUP
 from persistent_session.services.description import Service
 from persistent_session.services.settings_classes import settings_class
-from persistent_session.services.table import SECRETS, SERVICES, TABLE
+from persistent_session.services.table import NKEY_SEEDS, SECRETS, SERVICES, TABLE
 from persistent_session.settings import DEFAULT_BACKUP_SESSION_PATH, DEFAULT_CLIENT_ID, DEFAULT_SESSION_PATH
 from persistent_session.settings import read_settings as read_stack_settings
 from persistent_session.stack.keys import Keys, open_keys
@@ -84,6 +84,19 @@ def test_a_name_means_one_port_and_what_refers_to_a_port_finds_it() -> None:
         assert all(connection.port in set(ports) - own for connection in service.connections)
 
 
+def test_no_port_is_without_a_key() -> None:
+    open_ports = {port.name for service in TABLE for port in service.ports if not port.keys}
+    assert open_ports == set(), "name the key of a new port in the table, and guard the port with it"
+
+
+@pytest.mark.parametrize("service", TABLE, ids=lambda service: service.name)
+def test_a_process_receives_the_keys_of_its_ports(service: Service) -> None:
+    """NATS alone knows of its clients' keys no more than what proves them."""
+    received = {use.secret for use in service.secret_uses}
+    needed = {key for port in service.ports for key in port.keys} - set(NKEY_SEEDS.values())
+    assert needed <= received
+
+
 def test_each_secret_has_exactly_these_readers() -> None:
     readers = {
         secret.name: {service.name for service in TABLE if secret in [use.secret for use in service.secret_uses]}
@@ -93,6 +106,7 @@ def test_each_secret_has_exactly_these_readers() -> None:
         "api-key": {"gateway"},
         "cookie-secret": {"gateway"},
         "metrics-token": {service.name for service in SERVICES},
+        "standin-key": {"stand-in"},
         "master-key": {"backup"},
         "master-key-previous": {"backup"},
         "s3-access-key": {"backup", "s3"},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 from pathlib import Path
 
+from standin.doors import VARIABLE, NoKeyError, read_key
 from standin.server import Options, serve
 from standin.settings import History, PageSettings
 
@@ -19,6 +21,10 @@ def main() -> None:
 def _options() -> Options:
     parser = _parser()
     given = parser.parse_args()
+    try:
+        key = read_key(os.environ)
+    except NoKeyError as error:
+        parser.error(str(error))
     settings = PageSettings(
         version=given.wa_version,
         ref_seconds=given.ref_seconds,
@@ -35,6 +41,7 @@ def _options() -> Options:
         tls=given.tls or given.tls_port > 0,
         tls_port=given.tls_port,
         number=given.number,
+        key=key,
         settings=settings,
     )
 
@@ -43,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     usual = PageSettings()
     parser = argparse.ArgumentParser(
         prog="standin",
-        description="A local WhatsApp Web with a virtual phone, on loopback. Stops at SIGTERM; keeps its state.",
+        description="A local WhatsApp Web with a virtual phone, on loopback. Stops at SIGTERM; keeps its state. Needs "
+        f"{VARIABLE} or {VARIABLE}_FILE, the key of the phone and of the control API.",
     )
     add = parser.add_argument
     add("--state-dir", type=Path, required=True, help="folder of the phone's memory, made when absent")

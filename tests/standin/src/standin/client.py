@@ -5,9 +5,7 @@ Blocking, over httpx. A refusal is a `RefusedError` with the stand-in's own sent
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -82,14 +80,11 @@ class IncomingMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Phone:
-    """`Phone(control_url)`, or `Phone.from_ready_file(path)`."""
+    """`Phone(control_url, key)`: the owner of the virtual phone, who holds the stand-in's key."""
 
-    def __init__(self, control_url: str, *, timeout: float = 10.0) -> None:
-        self._http = httpx.Client(base_url=control_url, timeout=timeout, trust_env=False)
-
-    @classmethod
-    def from_ready_file(cls, path: Path) -> Self:
-        return cls(json.loads(path.read_text())["control_url"])
+    def __init__(self, control_url: str, key: str, *, timeout: float = 10.0) -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(base_url=control_url, headers=headers, timeout=timeout, trust_env=False)
 
     def close(self) -> None:
         self._http.close()

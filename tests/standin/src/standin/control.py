@@ -1,4 +1,7 @@
-"""The control API of the tests: what the phone does, messages to the account, injected faults. See README.md."""
+"""The control API of the tests: what the phone does, messages to the account, injected faults. See README.md.
+
+The API is for programs that hold the stand-in's key. No page has any business here, its own included.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
+from standin.doors import LOOPBACK, is_page, shows_key
 from standin.pairing import NotDisplayedError
 from standin.world import UnknownDeviceError, World
 
@@ -47,10 +51,10 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     script: str
 
 
-def control_app(world: World) -> web.Application:
+def control_app(world: World, key: str) -> web.Application:
     """The application behind `control_url`."""
     control = _Control(world)
-    app = web.Application(middlewares=[_explained])
+    app = web.Application(middlewares=[_locked(key), _explained])
     app.add_routes(
         [
             web.get("/health", control.health),
@@ -78,17 +82,37 @@ def control_app(world: World) -> web.Application:
     return app
 
 
+def _locked(key: str) -> Middleware:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not LOOPBACK.fullmatch(request.host):
+            return _refusal(403, "the control API answers at 127.0.0.1 and localhost only")
+        if is_page(request):
+            return _refusal(403, "the control API answers no page")
+        if not shows_key(request, key):
+            return _refusal(401, "the stand-in's key is required, as Authorization: Bearer")
+        if request.method == "POST" and request.content_type != "application/json":
+            return _refusal(415, "a POST is JSON")
+        return await handler(request)
+
+    return middleware
+
+
+def _refusal(status: int, reason: str) -> web.Response:
+    return web.json_response({"error": reason}, status=status)
+
+
 @web.middleware
 async def _explained(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Each refusal is JSON with one sentence."""
     try:
         return await handler(request)
     except NotDisplayedError as error:
-        return web.json_response({"error": str(error)}, status=409)
+        return _refusal(409, str(error))
     except UnknownDeviceError as error:
-        return web.json_response({"error": str(error)}, status=404)
+        return _refusal(404, str(error))
     except (ValueError, msgspec.DecodeError) as error:
-        return web.json_response({"error": str(error)}, status=400)
+        return _refusal(400, str(error))
 
 
 class _Control:

@@ -2,8 +2,9 @@
 
 The module knows the phone's page and what the page may ask for. It knows no faults, which belong to the control API.
 
-The trap: the phone acts without a password. It therefore answers only its own page, under a loopback name, and never
-another site that a browser on this machine has open.
+The trap: other users of the machine reach the phone too, and so does every site that a browser on the machine has open.
+The phone therefore acts for its own page alone, under a loopback name, and for who shows the stand-in's key. The key
+comes to the page in the fragment of its address, which no browser sends and no server logs.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
+from standin.doors import LOOPBACK, is_own_page, shows_key
 from standin.pairing import NotDisplayedError
 from standin.world import UnknownDeviceError, World
 
 FILES = Path(__file__).parent / "phone"
+PATH = "/phone"
 SHOWN_MESSAGES = 20
 SHORT_REF = 8
-LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?")
 LANGUAGES = {"en": ("ltr", "English"), "ar": ("rtl", "العربية")}
 HEADERS = {
     "Content-Security-Policy": (
@@ -62,9 +64,9 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a message has 1 to 4000 characters")
 
 
-def phone_app(world: World) -> web.Application:
+def phone_app(world: World, key: str) -> web.Application:
     """The application below `/phone`."""
-    app = web.Application(middlewares=[_guarded, _explained])
+    app = web.Application(middlewares=[_guarded(key), _explained])
     app.on_response_prepare.append(_strict)
     page = _PhonePage(world)
     app.add_routes(
@@ -81,21 +83,26 @@ def phone_app(world: World) -> web.Application:
     return app
 
 
-@web.middleware
-async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Only the phone's own page may act. A name that is not loopback's is another site's, bound to this address."""
-    if not LOOPBACK.fullmatch(request.host):
-        return _refusal(403, "the virtual phone answers at 127.0.0.1 and localhost only")
-    if request.method != "GET" and not _own_page(request):
-        return _refusal(403, "only the phone's own page may ask for this")
-    return await handler(request)
+def _guarded(key: str) -> Middleware:
+    """Only the phone's own page may act, and only with the key may anybody look. A name that is not loopback's is
+    another site's, bound to this address."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not LOOPBACK.fullmatch(request.host):
+            return _refusal(403, "the virtual phone answers at 127.0.0.1 and localhost only")
+        if request.method != "GET" and not (is_own_page(request) and request.content_type == "application/json"):
+            return _refusal(403, "only the phone's own page may ask for this")
+        if not _is_bare_page(request) and not shows_key(request, key):
+            return _refusal(401, "the phone's key is required")
+        return await handler(request)
+
+    return middleware
 
 
-def _own_page(request: web.Request) -> bool:
-    """Every browser names the origin of a POST; who names none is no browser and has the control API."""
-    same_site = request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
-    same_origin = request.headers.get("Origin") == f"{request.scheme}://{request.host}"
-    return same_site and same_origin and request.content_type == "application/json"
+def _is_bare_page(request: web.Request) -> bool:
+    """The page's own text, style and scripts, which tell nothing of the phone."""
+    return request.method == "GET" and (request.path == PATH or request.path.startswith(f"{PATH}/files/"))
 
 
 @web.middleware

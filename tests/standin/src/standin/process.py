@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import msgspec
 
 from shared.clock import sleep_blocking
 from standin.client import Phone
+from standin.doors import VARIABLE
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
@@ -35,6 +38,7 @@ class StandInProcess:
         self._folder = folder
         self._options = options
         self._ports: tuple[str, ...] = ()
+        self.key = secrets.token_urlsafe(32)
         self._process: subprocess.Popen[bytes] | None = None
         self.ready: Ready
         self.phone: Phone
@@ -42,6 +46,11 @@ class StandInProcess:
     @property
     def web_url(self) -> str:
         return self.ready.web_url
+
+    @property
+    def phone_url(self) -> str:
+        """The virtual phone's page, for a browser; the fragment, which no browser sends, holds the key."""
+        return f"{self.web_url}/phone#key={self.key}"
 
     def start(self) -> Self:
         """Returns when the stand-in serves. Later starts take the ports of the first. Raises `RuntimeError`."""
@@ -51,11 +60,12 @@ class StandInProcess:
         folders = ("--state-dir", str(self._folder / "state"), "--ready-file", str(ready_file))
         with (self._folder / "standin.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "standin", *folders, *self._options, *self._ports], stdout=log, stderr=log
-            )
+                [sys.executable, "-m", "standin", *folders, *self._options, *self._ports], stdout=log, stderr=log,
+                env=os.environ | {VARIABLE: self.key},
+            )  # fmt: skip
         self._await(ready_file)
         self.ready = msgspec.convert(json.loads(ready_file.read_text()), Ready)
-        self.phone = Phone(self.ready.control_url)
+        self.phone = Phone(self.ready.control_url, self.key)
         self._ports = self._fixed_ports()
         return self
 

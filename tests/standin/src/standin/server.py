@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
@@ -35,6 +35,8 @@ class Options:
     tls: bool
     tls_port: int
     number: str
+    key: str = field(repr=False)
+    """Who shows it is the virtual phone's owner, and may make the server misbehave."""
     settings: PageSettings
 
 
@@ -46,12 +48,12 @@ async def serve(options: Options) -> None:
     world = World(state, clock, number=options.number, defaults=options.settings)
     runners: list[web.AppRunner] = []
     try:
-        port = await _listen(runners, page_app(world), options.port)
-        control_port = await _listen(runners, control_app(world), options.control_port)
+        port = await _listen(runners, page_app(world, options.key), options.port)
+        control_port = await _listen(runners, control_app(world, options.key), options.control_port)
         tls_port = None
         if options.tls:
             context = server_context(options.state_dir, clock.now())
-            tls_port = await _listen(runners, page_app(world), options.tls_port, context)
+            tls_port = await _listen(runners, page_app(world, options.key), options.tls_port, context)
         _write_ready(options.ready_file, port, control_port, tls_port)
         await _stop_signal()
     finally:

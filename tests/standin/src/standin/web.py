@@ -15,13 +15,15 @@ import segno
 from aiohttp import WSMsgType, web
 from aiohttp.typedefs import Handler, Middleware
 
+from standin.doors import SITE, has_own_origin, is_page
 from standin.page_socket import PageSocket
 from standin.pairing import NotDisplayedError
+from standin.phone_page import PATH as PHONE
 from standin.phone_page import phone_app
 from standin.world import World
 
 PAGE = Path(__file__).parent / "page"
-PHONE = "/phone"
+SOCKET = "/ws/chat"
 SCRIPTS = (
     "runtime.js",
     "storage.js",
@@ -48,15 +50,16 @@ FILLER = (
 )
 
 
-def page_app(world: World) -> web.Application:
-    """The application behind `web_url` and the TLS port."""
-    app = web.Application(middlewares=[_faulty(world)])
+def page_app(world: World, key: str) -> web.Application:
+    """The application behind `web_url` and the TLS port. A site answers everybody, but another site's page changes
+    nothing here."""
+    app = web.Application(middlewares=[_faulty(world), _own_pages_alone])
     app.on_response_prepare.append(_fresh)
     server = _PageServer(world)
     app.add_routes(
         [
             web.get("/", server.index),
-            web.get("/ws/chat", server.socket),
+            web.get(SOCKET, server.socket),
             web.get("/fillers.js", server.fillers),
             web.post("/qr", server.qr),
             web.post("/virtual-phone/scan", server.scan),
@@ -64,7 +67,7 @@ def page_app(world: World) -> web.Application:
             web.static("/page", PAGE),
         ]
     )
-    app.add_subapp(PHONE, phone_app(world))
+    app.add_subapp(PHONE, phone_app(world, key))
     return app
 
 
@@ -80,9 +83,23 @@ def _faulty(world: World) -> Middleware:
     return middleware
 
 
+@web.middleware
+async def _own_pages_alone(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse another site's page that would change something: a POST, or a websocket, which is a visit of the site."""
+    foreign = is_page(request) and not has_own_origin(request)
+    if request.path == SOCKET and foreign:
+        raise web.HTTPForbidden(text="only the site's own pages may visit it")
+    if request.method not in ("GET", "HEAD") and _is_site(request.path):
+        if not SITE.fullmatch(request.host):
+            raise web.HTTPForbidden(text="the site has no such name")
+        if foreign:
+            raise web.HTTPForbidden(text="only the site's own pages may ask for this")
+    return await handler(request)
+
+
 def _is_site(path: str) -> bool:
     """HTTP faults apply to the site's pages. The websocket has its own faults, and the phone is not the site."""
-    return path not in ("/ws/chat", PHONE) and not path.startswith(f"{PHONE}/")
+    return path not in (SOCKET, PHONE) and not path.startswith(f"{PHONE}/")
 
 
 async def _fresh(request: web.Request, response: web.StreamResponse) -> None:

@@ -9,9 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from persistent_session.client.phone import VirtualPhone
+from persistent_session.client.phone import VirtualPhone, opened_phone
 from persistent_session.client.target import running
+from persistent_session.data_folder import DataFolder
 from persistent_session.errors import CliError, ExitCode
+from persistent_session.services.secrets import STANDIN_KEY
 from persistent_session.stack.running_stack import StandIn
 from shared.clock import SystemClock, sleep_blocking
 
@@ -41,8 +43,8 @@ def unlink() -> None:
 
 def phone() -> None:
     """Show the virtual phone's devices and messages."""
-    standin = _standin()
-    virtual_phone = VirtualPhone(standin.control_url)
+    standin, key = _standin()
+    virtual_phone = VirtualPhone(standin.control_url, key)
     table = Table("device", "state", "linked at", "logins", "at once, most")
     for device in virtual_phone.devices():
         shown = (device["id"], device["state"], device["linked_at"], device["logins"], device["max_simultaneous"])
@@ -51,18 +53,28 @@ def phone() -> None:
     console.print(table)
     console.print(f"messages that arrived: {len(virtual_phone.messages())}")
     if standin.phone_url:
-        console.print(f"its page: {standin.phone_url}", soft_wrap=True)
+        console.print(f"its page: {opened_phone(standin.phone_url, key)}", soft_wrap=True)
 
 
 def _phone() -> VirtualPhone:
-    return VirtualPhone(_standin().control_url)
+    standin, key = _standin()
+    return VirtualPhone(standin.control_url, key)
 
 
-def _standin() -> StandIn:
+def _standin() -> tuple[StandIn, str]:
+    """The stand-in of the demo that runs here, and its key."""
     stack = running(os.environ, Path.cwd(), demo=True)
     if stack is None or stack.standin is None:
         raise CliError("no demo runs here", hint="start it with `make demo`", code=ExitCode.NOT_RUNNING)
-    return stack.standin
+    path = DataFolder(Path(stack.data_dir)).key(STANDIN_KEY.name)
+    try:
+        return stack.standin, path.read_text().strip()
+    except OSError:
+        raise CliError(
+            f"no key of the virtual phone: {path} cannot be read",
+            hint="ask as the user who started the demo",
+            code=ExitCode.DENIED,
+        ) from None
 
 
 def _scan(virtual_phone: VirtualPhone) -> int:

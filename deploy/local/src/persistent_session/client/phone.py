@@ -12,9 +12,17 @@ from persistent_session.errors import CliError, ExitCode
 SECONDS = 10.0
 
 
+def opened_phone(url: str, key: str) -> str:
+    """The address of the phone's page that opens it in a browser; no browser sends what stands after the #."""
+    return f"{url}#key={key}"
+
+
 class VirtualPhone:
-    def __init__(self, control_url: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(base_url=control_url, timeout=SECONDS, trust_env=False, transport=transport)
+    def __init__(self, control_url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(
+            base_url=control_url, headers=headers, timeout=SECONDS, trust_env=False, transport=transport
+        )
 
     def scan(self) -> int:
         """Scan the QR code shown now; the number of the linked device. Raises CliError when no code is shown."""

@@ -10,6 +10,7 @@ from persistent_session.services.description import Secret
 API_KEY = Secret(name="api-key", meaning="the key that every client of the gateway must show")
 COOKIE_SECRET = Secret(name="cookie-secret", meaning="signs the page's login")
 METRICS_TOKEN = Secret(name="metrics-token", meaning="reads metrics and readiness of every service")
+STANDIN_KEY = Secret(name="standin-key", meaning="acts as the owner of the demo's virtual phone")
 MASTER_KEY = Secret(
     name="master-key", meaning="wraps the data key of each session; without it no backup can ever be read"
 )

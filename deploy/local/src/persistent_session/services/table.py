@@ -28,6 +28,7 @@ from persistent_session.services.secrets import (
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
     S3_TLS,
+    STANDIN_KEY,
 )
 
 S3_BUCKET = "persistent-session"
@@ -41,10 +42,15 @@ STANDIN_SERVICE = Service(
     meaning="a local WhatsApp Web with a virtual phone; only the demo starts it",
     command=("python", "-m", "standin"),
     ports=(
-        Port(name="standin-web", meaning="the site that is driven, and the virtual phone's page"),
-        Port(name="standin-control", meaning="the virtual phone's control API"),
+        Port(
+            name="standin-web",
+            meaning="the site that is driven, open as a site is, and the virtual phone's page, which wants the key",
+            keys=(STANDIN_KEY,),
+        ),
+        Port(name="standin-control", meaning="the virtual phone's control API", keys=(STANDIN_KEY,)),
     ),
-    health=HealthAddress(port="standin-control", sign=HttpAnswer(path="/health"), seconds=20),
+    health=HealthAddress(port="standin-control", sign=HttpAnswer(path="/health", key=STANDIN_KEY), seconds=20),
+    secrets=(SecretUse(secret=STANDIN_KEY, variable="STANDIN_KEY"),),
     volumes=(Volume(name="standin", meaning="linked devices and messages"),),
     stage=0,
     stop_seconds=0.8,
@@ -207,7 +213,7 @@ GATEWAY_SERVICE = Service(
             meaning="REST, events and the page",
             variable="GATEWAY_PORT",
             host_variable="GATEWAY_HOST",
-            keys=(API_KEY,),
+            keys=(API_KEY, METRICS_TOKEN),
             public=True,
         ),
         _ops_port("gateway-http"),
@@ -235,6 +241,7 @@ SECRETS = (
     API_KEY,
     COOKIE_SECRET,
     METRICS_TOKEN,
+    STANDIN_KEY,
     MASTER_KEY,
     PREVIOUS_MASTER_KEY,
     S3_ACCESS_KEY,

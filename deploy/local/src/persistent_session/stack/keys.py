@@ -23,6 +23,7 @@ from persistent_session.services.secrets import (
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
     S3_TLS,
+    STANDIN_KEY,
 )
 from persistent_session.services.table import NKEY_SEEDS, SECRETS
 from persistent_session.stack.certificate import new_certificate
@@ -33,6 +34,7 @@ _GENERATORS: Mapping[Secret, Callable[[], str]] = {
     API_KEY: lambda: f"ps_{secrets.token_urlsafe(32)}",
     COOKIE_SECRET: lambda: secrets.token_urlsafe(48),
     METRICS_TOKEN: lambda: secrets.token_urlsafe(32),
+    STANDIN_KEY: lambda: secrets.token_urlsafe(32),
     MASTER_KEY: lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
     S3_ACCESS_KEY: lambda: secrets.token_hex(10),
     S3_SECRET_KEY: lambda: secrets.token_urlsafe(30),

@@ -109,7 +109,7 @@ def web_url(settings: StackSettings, ports: Mapping[str, int]) -> str:
 
 
 def phone_url(settings: StackSettings, ports: Mapping[str, int]) -> str:
-    """The page of the demo's virtual phone."""
+    """The page of the demo's virtual phone, which is locked without its key."""
     return f"{web_url(settings, ports)}/phone"
 
 

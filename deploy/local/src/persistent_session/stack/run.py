@@ -14,10 +14,11 @@ from contextlib import suppress
 from typing import Any
 
 from persistent_session.client.gateway import AsyncGateway
+from persistent_session.client.phone import opened_phone
 from persistent_session.data_folder import DataFolder
 from persistent_session.errors import ExitCode
 from persistent_session.services.bus_users import SETUP
-from persistent_session.services.secrets import API_KEY
+from persistent_session.services.secrets import API_KEY, STANDIN_KEY
 from persistent_session.services.table import NATS_SERVICE, NKEY_SEEDS
 from persistent_session.settings import StackSettings
 from persistent_session.stack import logs, running_stack, seaweed, stale_processes, temp_folder
@@ -152,7 +153,8 @@ class _Run:
         output.fact("profile", str(settings.session_path))
         output.fact("saves", str(settings.backup_session_path))
         if settings.demo:
-            output.fact("virtual phone", f"{phone_url(settings, self._ports)}   (or: persistent-session demo link)")
+            page = opened_phone(phone_url(settings, self._ports), self._keys.read(STANDIN_KEY))
+            output.fact("virtual phone", f"{page}   (or: persistent-session demo link)")
         output.blank()
         output.note("Ctrl-C stops everything, with a last snapshot")
 

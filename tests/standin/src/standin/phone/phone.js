@@ -3,12 +3,25 @@
 import { number, text, time } from './words.js';
 
 const POLL_MS = 1000;
+const KEY = 'virtual-phone-key';
 const byId = (id) => document.getElementById(id);
 
+// The key comes in the fragment of the address, which no browser sends. It is kept for this origin, and taken out of the
+// address, so that it is in no bookmark and in no picture of the screen.
+function takeKey() {
+  const given = new URLSearchParams(location.hash.slice(1)).get('key');
+  if (given) {
+    localStorage.setItem(KEY, given);
+    history.replaceState(null, '', location.pathname + location.search);
+  }
+}
+
 async function ask(path, body) {
-  const options = { cache: 'no-store', signal: AbortSignal.timeout(5000) };
+  const headers = { Authorization: `Bearer ${localStorage.getItem(KEY) ?? ''}` };
+  const options = { cache: 'no-store', signal: AbortSignal.timeout(5000), headers };
   if (body) {
-    Object.assign(options, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+    headers['Content-Type'] = 'application/json';
+    Object.assign(options, { method: 'POST', body: JSON.stringify(body) });
   }
   return fetch(`/phone/${path}`, options);
 }
@@ -150,6 +163,11 @@ let drawn = 0;
 async function refresh() {
   const turn = ++asked;
   const answer = await ask('state');
+  byId('locked').hidden = answer.status !== 401;
+  if (answer.status === 401) {
+    byId('offline').hidden = true;
+    return;
+  }
   if (!answer.ok) {
     throw new Error(String(answer.status));
   }
@@ -170,6 +188,8 @@ async function watch() {
   setTimeout(watch, POLL_MS);
 }
 
+takeKey();
+addEventListener('hashchange', takeKey);
 document.title = text('title');
 translate(document);
 onSubmit('code-form', 'code', 'code');
