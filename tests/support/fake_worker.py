@@ -18,9 +18,9 @@ from browser_worker.domain.session import DurableRecord
 from browser_worker.ports import BrowserGone, BrowserMeasure, CopyOutcome, ProfileDamaged, Save, Snapshot
 from browser_worker.runner.dependencies import Dependencies, Times
 from shared.clock import SystemClock
-from shared.contracts.backups import BackupEntry, Backups, BackupTrigger, EpochClaimed, Stored
+from shared.contracts.backups import BackupEntry, Backups, BackupTrigger, EpochClaimed, FailureCode, Stored
 from shared.contracts.commands import SendResult
-from shared.contracts.errors import NotFound, ServiceError
+from shared.contracts.errors import Fenced, NotFound, ServiceError, Unavailable
 from shared.contracts.sessions import ProfileStatus, SessionStatus
 from shared.contracts.snapshots import SnapshotManifest
 
@@ -224,6 +224,9 @@ class FakeBackups:
         self.found: list[BackupEntry] = []
         self.stored: list[str] = []
         self.tombstones: list[int] = []
+        self.tombstone_unverified = False
+        self.claims = 0
+        self.epoch = 0
 
     def has(self, *ids: str, epoch: int = 1, state: str = "scrubbed") -> None:
         self.found = [
@@ -242,18 +245,25 @@ class FakeBackups:
 
     async def claim_epoch(self, *, owner: str, nonce: str, at_least: int) -> EpochClaimed:
         self._check()
-        return EpochClaimed(epoch=at_least)
+        self.claims += 1
+        self.epoch = max(self.epoch + 1, at_least)
+        return EpochClaimed(epoch=self.epoch)
 
     async def store(
         self, snapshot: Snapshot, manifest_chunks: tuple[str, ...], *, epoch: int, trigger: BackupTrigger
     ) -> Stored:
         self._check()
+        if epoch < self.epoch:
+            raise Fenced("another owner holds this session")
         self.stored.append(trigger)
         return Stored(backup=f"b-{len(self.stored)}")
 
-    async def backups(self) -> Backups:
+    async def backups(self, *, for_a_person: bool = False) -> Backups:
         self._check()
-        return Backups(backups=tuple(self.found))
+        if self.tombstone_unverified and not for_a_person:
+            raise Unavailable("the tombstone does not verify", code=FailureCode.TOMBSTONE_UNVERIFIED)
+        cleared = max((each.epoch for each in self.found if each.state == "cleared"), default=0)
+        return Backups(backups=tuple(self.found), tombstone_epoch=cleared)
 
     def source(self, backup_id: str) -> Any:
         return backup_id

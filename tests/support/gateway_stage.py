@@ -81,6 +81,7 @@ _PROFILE = ProfileStatus(
 _SAVES = SavesStatus(count=3, newest_at=NOON, newest_bytes=12 * MEGABYTE, bytes=36 * MEGABYTE, pause_ms=21.4)
 _BACKUPS = BackupsStatus(
     known=True,
+    seen_at=NOON,
     count=12,
     newest_id="7-41-20261122T115800Z",
     newest_at=NOON,

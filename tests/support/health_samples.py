@@ -17,7 +17,14 @@ from health.domain.case import Case
 from health.domain.checks import CHECKS
 from health.domain.finding import Problem
 from health.domain.observation import Observation
-from health.domain.samples import BackupReplicaSample, DuplicateOwner, NatsSample, WorkerSample
+from health.domain.samples import (
+    BackupReplicaSample,
+    DuplicateOwner,
+    LostBackups,
+    NatsSample,
+    RejectedRecord,
+    WorkerSample,
+)
 from health.domain.thresholds import Thresholds
 from health.domain.verdict import judge
 from shared.contracts.health import CheckResult, HealthReport
@@ -59,7 +66,13 @@ def status(**changes: Any) -> SessionStatus:
         "profile": ProfileStatus(exists=True, valid=True, bytes=60 * MB, validated_at=ago(30), critical_files=("one",)),
         "saves": SavesStatus(count=3, newest_at=ago(60), newest_bytes=20 * MB, bytes=60 * MB, pause_ms=24.5),
         "backups": BackupsStatus(
-            known=True, count=12, newest_id="b", newest_at=ago(120), newest_bytes=20 * MB, stored_bytes=90 * MB
+            known=True,
+            seen_at=ago(100),
+            count=12,
+            newest_id="b",
+            newest_at=ago(120),
+            newest_bytes=20 * MB,
+            stored_bytes=90 * MB,
         ),
         "browser": BrowserStatus(
             version="156.0.8078.79",
@@ -197,6 +210,7 @@ _saves = st.builds(SavesStatus, count=st.integers(0, 3), newest_at=_maybe_ages, 
 _backups = st.builds(
     BackupsStatus,
     known=st.booleans(),
+    seen_at=_maybe_ages,
     count=st.integers(0, 50),
     newest_at=_maybe_ages,
     last_attempt_at=_maybe_ages,
@@ -270,6 +284,10 @@ observations = st.builds(
     takeovers=st.lists(_ages, max_size=9).map(sorted).map(tuple),
     duplicate_owners=st.lists(
         st.builds(DuplicateOwner, worker=_names, seen_at=_ages, same_epoch=st.booleans()), max_size=2
+    ).map(tuple),
+    lost_backups=st.none() | st.builds(LostBackups, st.integers(1, 60), st.integers(0, 60), _ages),
+    rejected_records=st.lists(
+        st.builds(RejectedRecord, st.sampled_from(["head", "tombstone", "x"]), _texts, _ages), max_size=2
     ).map(tuple),
     nats=st.none() | _nats,
     listening_since=_maybe_ages,

@@ -17,6 +17,8 @@ from backup.domain import layout
 from shared.contracts.errors import NotFound
 from shared.testing import FakeClock
 
+SIGNED = ["format", "kind", "session", "sequence", "master", "mac", "epoch"]
+"""The first fields of every control record."""
 ROOT = Path(__file__).parents[3]
 SPELLERS = {
     ROOT / "services/backup/src/backup/domain/layout.py",
@@ -60,11 +62,11 @@ async def test_the_head_and_the_tombstone_have_the_documented_fields_in_order() 
     await replica.claim("shop")
     await replica.epochs.write_tombstone("shop", 1)
     head = json.loads(store.data["sessions/shop/head.json"])
-    assert list(head) == ["format", "epoch", "owner", "nonce", "updated_at", "checksum"]
+    assert list(head) == [*SIGNED, "owner", "nonce", "updated_at"]
     one, two, rest = store.data["sessions/shop/tombstone.json"].split(b"\n")
     assert one == two
     assert rest == b""
-    assert list(json.loads(one)) == ["format", "epoch", "tombstoned_at", "checksum"]
+    assert list(json.loads(one)) == [*SIGNED, "tombstoned_at"]
 
 
 def test_no_second_place_spells_the_keys_of_the_bucket() -> None:

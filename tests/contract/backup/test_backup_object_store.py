@@ -8,9 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from backup_support import Owner, Replica
 from memory_object_store import MemoryObjectStore
 
-from backup.adapters.epoch_store import ObjectEpochStore
 from backup.adapters.s3_store import S3Options, S3Store
 from backup.ports import ObjectStore, Taken
 from shared.clock import SystemClock
@@ -178,7 +178,7 @@ async def test_a_server_that_ignores_conditions_is_found_at_the_start_and_epochs
     store._s3.meta.events.register("before-call.s3.PutObject", forget)
     await store.prepare()
     assert not store.conditional
-    epochs = ObjectEpochStore(store, SystemClock())
+    epochs = Replica(store, SystemClock(), Owner(SystemClock())).epochs
     session = f"s-{uuid4().hex[:12]}"
     assert await epochs.claim(session, owner="a", nonce="a", at_least=1) == 1
     assert await epochs.claim(session, owner="b", nonce="b", at_least=1) == 2
@@ -201,7 +201,7 @@ async def test_a_claim_whose_answer_was_lost_gets_its_own_epoch(s3: S3Server) ->
             await store.create(key, data)
             await store.create(key, data)
 
-    epochs = ObjectEpochStore(Repeating(), SystemClock())  # type: ignore[arg-type]
+    epochs = Replica(Repeating(), SystemClock(), Owner(SystemClock())).epochs  # type: ignore[arg-type]
     session = f"s-{uuid4().hex[:12]}"
     assert await epochs.claim(session, owner="a", nonce="a", at_least=7) == 7
     store.close()

@@ -85,5 +85,6 @@ def test_the_golden_report_can_be_read(name: str, golden: dict[str, Any]) -> Non
 def test_codes_are_stable() -> None:
     assert [each.code for each in CHECKS] == [
         "WA-CONNECTION", "WA-PROBE", "WA-STALE", "WA-RECONNECTS", "WA-SIZE", "WA-FILES", "WA-PROFILE", "WA-BACKUP",
-        "WA-SAVE", "WA-MEMORY", "WA-SELFCHECK", "WA-WORKER", "WA-STORE", "WA-OWNERS", "WA-DISK", "WA-NATS",
+        "WA-ATTEMPT", "WA-SAVE", "WA-LOSS", "WA-RECORDS", "WA-MEMORY", "WA-SELFCHECK", "WA-WORKER", "WA-STORE",
+        "WA-OWNERS", "WA-DISK", "WA-NATS",
     ]  # fmt: skip

@@ -39,7 +39,8 @@ from health.domain.causes import Cause, cause_of
 from health.domain.checks import RULES, connection, copies
 from health.domain.observation import Observation
 from health.domain.recommendations import Action
-from health.domain.samples import BackupReplicaSample, DuplicateOwner
+from health.domain.samples import BackupReplicaSample, DuplicateOwner, LostBackups, RejectedRecord
+from shared.contracts.message import encode
 from shared.contracts.sessions import Reason, State
 
 Step = Event | RawReading
@@ -89,6 +90,11 @@ GROUNDS: dict[str, list[Observation]] = {
     "answer-dialog": [seen(*LINKED, RawReading(tier="dom", dialog="a-modal"))],
     "stop-other-program": [in_state(State.FAILED, Reason.PROFILE_IN_USE)],
     "update-browser": [seen(Event.START, Event.PROFILE_NONE, Event.BROWSER_TOO_OLD)],
+    "decide-clear": [seen(Event.START, Event.PROFILE_NONE, Event.TOMBSTONE_UNVERIFIED)],
+    "close-store": [
+        seen(*LINKED, beside=replace(WELL, lost_backups=LostBackups(9, 0, ago(60)))),
+        seen(*LINKED, beside=replace(WELL, rejected_records=(RejectedRecord("head", "swapped", ago(60)),))),
+    ],
     "one-owner": [seen(*LINKED, beside=replace(WELL, duplicate_owners=(DuplicateOwner("b", ago(9), True),)))],
     "mend-bus": [replace(seen(*LINKED), listening_since=None)],
     "mend-worker": [replace(seen(*LINKED), workers=())],
@@ -117,6 +123,7 @@ GROUNDS: dict[str, list[Observation]] = {
     ],
     "health-check": [seen(*LINKED, beside=with_status(probed_at=ago(70)))],
     "back-up": [seen(*LINKED, beside=with_backups(newest_at=ago(4000)))],
+    "mend-backups": [seen(*LINKED, beside=with_backups(last_attempt_at=ago(5), last_error="fenced"))],
     "shrink-profile": [seen(*LINKED, beside=with_profile(bytes=200 * 2**20))],
     "allow-hosts": [
         seen(*LINKED, Event.BROWSER_GONE, for_seconds=121, beside=with_browser(refused_hosts=("cdn.example",))),
@@ -245,7 +252,15 @@ def test_only_the_failure_of_a_backup_counts_and_not_its_code(code: str) -> None
     def failed(last_error: str) -> Observation:
         return with_backups(newest_at=ago(4000), last_attempt_at=ago(5), last_error=last_error)
 
-    assert verdict(failed(code)) == verdict(failed("unavailable"))
+    def told(last_error: str) -> str:
+        """The report, with the code taken out where it is shown as evidence."""
+        report = encode(verdict(failed(last_error))).decode()
+        for shown in ("{}, 5 s ago", "attempt failed: {}.", "للنسخ الاحتياطي: {}."):
+            assert shown.format(last_error) in report
+            report = report.replace(shown.format(last_error), shown)
+        return report
+
+    assert told(code) == told("unavailable")
     assert problem(failed(code), copies.BACKUP) == copies.OLD_BACKUP.id
     assert problem(failed(""), copies.BACKUP) == ""
 

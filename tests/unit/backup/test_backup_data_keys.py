@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from backup.domain import layout
+from backup.domain.control_records import TombstoneRecord
 from backup.domain.data_keys import expired_keys, usable_keys
 from backup.domain.entries import Entry, Listing, Summary
-from backup.domain.epochs import TombstoneRecord
 from backup.domain.layout import BackupName
 from backup.domain.listing import BackupRef, ListedObject, SessionObjects
 from shared.contracts.backups import BackupState
@@ -29,7 +29,8 @@ def entry(key: str | None, number: int = 1) -> Entry:
 
 def listing(*entries: Entry, tombstoned: bool = True) -> Listing:
     objects = SessionObjects("shop", keys={name: ListedObject(name, 1, "e", NOW) for name in NAMES})
-    return Listing(objects, entries, TombstoneRecord(epoch=1, tombstoned_at=NOW) if tombstoned else None)
+    tombstone = TombstoneRecord(session="shop", sequence=1, epoch=1, tombstoned_at=NOW)
+    return Listing(objects, entries, tombstone if tombstoned else None)
 
 
 def test_without_a_tombstone_every_key_of_ours_may_be_used_newest_first() -> None:

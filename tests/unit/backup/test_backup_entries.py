@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup.domain import layout
+from backup.domain.control_records import TombstoneRecord
 from backup.domain.entries import Entry, Evidence, Listing, Summary, all_foreign, make_listing, state_of
-from backup.domain.epochs import TombstoneRecord
 from backup.domain.layout import BackupName
 from backup.domain.listing import BackupRef, Generation, ListedObject, SessionObjects
 from shared.contracts.backups import BackupEntry, BackupState
@@ -23,8 +23,8 @@ REF = BackupRef(BackupName(2, 1, layout.instant(NOW)), GENERATION, MANIFEST)
 SUMMARY = Summary("snap", NOW, "1", "content", 10, "k", {"p1": 10})
 SOUND = Evidence(REF, SUMMARY)
 OBJECTS = SessionObjects("shop", {GENERATION: Generation(GENERATION, NOW, backups=[REF], packs={"p1": 10, "p2": 5})})
-BEFORE = TombstoneRecord(epoch=1, tombstoned_at=NOW)
-AFTER = TombstoneRecord(epoch=2, tombstoned_at=NOW)
+BEFORE = TombstoneRecord(session="shop", sequence=1, epoch=1, tombstoned_at=NOW)
+AFTER = TombstoneRecord(session="shop", sequence=1, epoch=2, tombstoned_at=NOW)
 DRILLED = replace(REF, proofs=frozenset({"drilled", "scrubbed"}))
 SCRUBBED = replace(REF, proofs=frozenset({"scrubbed", "a word of another version"}))
 
@@ -80,6 +80,7 @@ def on_the_bus(state: str) -> BackupEntry:
 def test_all_foreign_is_a_wrong_setting_but_none_or_some_is_not() -> None:
     foreign = Evidence(REF, None, foreign=True)
     assert all_foreign([foreign, foreign])
+    assert all_foreign([foreign, Evidence(REF, None)]), "a planted name must not hide the wrong setting"
     assert not all_foreign([foreign, SOUND])
     assert not all_foreign([])
 
@@ -118,3 +119,23 @@ def test_the_newest_counts_as_the_same_content_only_when_it_is_good_and_its_gene
     assert newest(replace(entry, state=BackupState.CLEARED)) is None
     assert newest(replace(entry, summary=replace(SUMMARY, content="other"))) is None
     assert Listing(OBJECTS, ()).newest_with_content("content") is None
+
+
+planted = st.builds(
+    lambda epoch, sequence: Entry(
+        BackupRef(BackupName(epoch, sequence, layout.instant(NOW)), GENERATION, MANIFEST), BackupState.BAD, None
+    ),
+    st.integers(0, 9_999_999_999),
+    st.integers(0, 99_999_999),
+)
+
+
+@given(st.lists(planted, max_size=5), st.booleans())
+def test_epoch_sequence_and_the_newest_come_only_from_backups_that_open(
+    strangers: list[Entry], any_opens: bool
+) -> None:
+    mine = [Entry(REF, BackupState.STORED, SUMMARY)] if any_opens else []
+    listing = Listing(OBJECTS, tuple(sorted([*strangers, *mine], key=lambda each: each.ref.name, reverse=True)))
+    assert listing.newest is (mine[0] if mine else None)
+    assert (listing.highest_epoch, listing.next_sequence) == ((2, 2) if mine else (0, 1))
+    assert (listing.newest_with_content("content") is not None) is any_opens

@@ -29,7 +29,6 @@ def test_the_first_store_begins_one() -> None:
     [
         {"damaged": True},
         {"cleared": True},
-        {"readable": False},
         {"same_key": False},
         {"started_at": NOW - timedelta(hours=24)},
         {"started_at": NOW + timedelta(days=400)},
@@ -49,5 +48,8 @@ def test_packs_without_any_manifest_are_orphans_only_when_nothing_was_written_fo
     assert not is_orphan(generation, POLICY, NOW)
     generation.objects = [ListedObject("p", 1, "e", NOW - timedelta(hours=25))]
     assert is_orphan(generation, POLICY, NOW)
+    generation.started_at = NOW - timedelta(hours=23)
+    assert not is_orphan(generation, POLICY, NOW), "the store's clock alone says that it is old"
+    generation.started_at = NOW - timedelta(days=9)
     generation.backups = [BackupRef(BackupName(1, 1, "20261122T120000000Z"), "g", generation.objects[0])]
     assert not is_orphan(generation, POLICY, NOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -127,6 +128,22 @@ def test_a_bad_backup_stays_for_examination_and_goes_when_good_ones_are_much_new
     assert "bad" in kept([bad])
     assert "bad" in kept([bad, Candidate("good", (1, 2), NOW - timedelta(days=14))])
     assert "bad" not in kept([bad, Candidate("good", (1, 2), NOW)])
+
+
+@given(candidates, st.integers(0, 400), st.integers(1, 2**30))
+def test_a_planted_name_is_no_clock(backups: list[Candidate], years: int, epoch: int) -> None:
+    """It neither ages a bad backup nor takes a place of a good one."""
+    planted = Candidate("planted", (epoch, 1), NOW + timedelta(days=365 * years), BackupState.BAD, NOW)
+    before = {verdict.id: verdict for verdict in judge(backups, POLICY, NOW)}
+    after = {verdict.id: verdict for verdict in judge([*backups, planted], POLICY, NOW)}
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_bad_backup_is_old_only_when_the_store_says_so_too() -> None:
+    good = Candidate("good", (1, 2), NOW, written_at=NOW)
+    named_old = Candidate("bad", (1, 1), NOW - timedelta(days=15), BackupState.BAD, written_at=NOW - timedelta(days=13))
+    assert "bad" in kept([named_old, good])
+    assert "bad" not in kept([replace(named_old, written_at=NOW - timedelta(days=14)), good])
 
 
 def test_a_damaged_copy_of_a_backup_never_removes_its_good_copy() -> None:

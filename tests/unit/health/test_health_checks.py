@@ -33,7 +33,7 @@ from health.domain.causes import Cause
 from health.domain.checks import CHECKS, RULES
 from health.domain.checks.connection import CAUSES
 from health.domain.observation import Observation
-from health.domain.samples import DuplicateOwner, NatsSample
+from health.domain.samples import DuplicateOwner, LostBackups, NatsSample, RejectedRecord
 from shared.contracts.sessions import DesiredState, State
 
 FRESH = replace(WELL, listening_since=ago(1))
@@ -86,6 +86,7 @@ def _connection() -> list[Example]:
         example("network", "critical", in_state("needs_attention", "network_refused"), "network"),
         example("outdated page", "critical", in_state("needs_attention", "page_outdated"), "page_outdated"),
         example("outdated browser", "critical", in_state("needs_attention", "browser_too_old"), "browser_outdated"),
+        example("clear unknown", "critical", in_state("needs_attention", "tombstone_unverified"), "clear_unknown"),
         example("profile in use", "critical", in_state("failed", "profile_in_use"), "profile_in_use"),
         example("dialog", "critical", in_state("needs_attention", "unknown_dialog"), "dialog"),
         example("a state of the future", "warning", in_state("levitating"), "unknown_state"),
@@ -168,6 +169,11 @@ def _profile() -> list[Example]:
     ]
 
 
+def _rejected(record: str, fault: str, seen: Observation = WELL) -> Observation:
+    earlier = len(seen.rejected_records)
+    return replace(seen, rejected_records=(*seen.rejected_records, RejectedRecord(record, fault, ago(60 + earlier))))
+
+
 def _copies() -> list[Example]:
     return [
         Example("none", "WA-BACKUP", "warning", with_status(with_backups(newest_at=None), since=ago(9)), "no_backup"),
@@ -193,6 +199,51 @@ def _copies() -> list[Example]:
         ),
         Example("not known", "WA-BACKUP", "unknown", with_backups(known=False, newest_at=None, count=0)),
         Example("while pairing", "WA-BACKUP", "unknown", in_state("pairing", seen=with_backups(newest_at=None))),
+        Example("fresh, but seen long ago", "WA-BACKUP", "unknown", with_backups(seen_at=ago(901))),
+        Example(
+            "none when it was seen long ago", "WA-BACKUP", "unknown", with_backups(newest_at=None, seen_at=ago(901))
+        ),
+        Example(
+            "old, and not known any more",
+            "WA-BACKUP",
+            "critical",
+            with_backups(newest_at=ago(3601), seen_at=ago(3601), known=False),
+            "old_backup",
+        ),
+        Example("succeeded", "WA-ATTEMPT", "healthy", with_backups(last_attempt_at=ago(9))),
+        Example(
+            "timed out",
+            "WA-ATTEMPT",
+            "warning",
+            with_backups(last_attempt_at=ago(9), last_error="timed_out"),
+            "failed_attempt",
+        ),
+        Example(
+            "fenced",
+            "WA-ATTEMPT",
+            "warning",
+            with_backups(last_attempt_at=ago(9), last_error="fenced"),
+            "failed_attempt",
+        ),
+        Example(
+            "while pairing", "WA-ATTEMPT", "unknown", in_state("pairing", seen=with_backups(last_error="not_connected"))
+        ),
+        Example("nothing lost", "WA-LOSS", "healthy", WELL),
+        Example(
+            "all lost", "WA-LOSS", "critical", replace(WELL, lost_backups=LostBackups(9, 0, ago(60))), "lost_backups"
+        ),
+        Example("lost long ago", "WA-LOSS", "healthy", replace(WELL, lost_backups=LostBackups(9, 0, ago(3601)))),
+        Example("nobody looked", "WA-LOSS", "unknown", with_backups(seen_at=ago(901))),
+        Example("none rejected", "WA-RECORDS", "healthy", WELL),
+        Example("nobody looked", "WA-RECORDS", "unknown", with_backups(seen_at=None, known=False)),
+        Example("head", "WA-RECORDS", "warning", _rejected("head", "swapped"), "rejected_head"),
+        Example(
+            "tombstone before a newer head",
+            "WA-RECORDS",
+            "critical",
+            _rejected("tombstone", "unverified", _rejected("head", "foreign")),
+            "rejected_tombstone",
+        ),
         Example("none", "WA-SAVE", "warning", with_status(with_saves(newest_at=None), since=ago(121)), "no_save"),
         Example("none yet", "WA-SAVE", "unknown", with_status(with_saves(newest_at=None), since=ago(60))),
         Example("none for long", "WA-SAVE", "critical", with_saves(newest_at=None), "no_save"),

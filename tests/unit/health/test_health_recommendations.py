@@ -98,6 +98,7 @@ def test_nobody_is_told_to_reconnect_while_a_cause_stands(seen: Observation) -> 
         ("unknown_dialog", "answer-dialog"),
         ("profile_in_use", "stop-other-program"),
         ("browser_too_old", "update-browser"),
+        ("tombstone_unverified", "decide-clear"),
     ],
 )
 def test_each_cause_has_its_own_recommendation(reason: str, expected: str) -> None:

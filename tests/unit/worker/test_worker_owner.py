@@ -15,11 +15,11 @@ from browser_worker.adapters.worker_metrics import ServedWorkerMetrics
 from browser_worker.domain.egress import Refusal
 from browser_worker.domain.reading import PageState
 from browser_worker.handlers import SessionCommands
-from browser_worker.ports import CopyOutcome
+from browser_worker.ports import CopyOutcome, SessionControl
 from browser_worker.runner.worker import Worker
 from browser_worker.runner.worker_dependencies import WorkerDependencies
 from shared.clock import SystemClock
-from shared.contracts.errors import Unavailable
+from shared.contracts.errors import ServiceError, Unavailable
 from shared.contracts.message import encode
 from shared.contracts.sessions import DesiredState, LeaseRecord, SessionRecord
 from shared.contracts.telemetry import WorkerHeartbeat
@@ -245,3 +245,34 @@ async def test_an_earlier_record_that_comes_back_does_not_end_a_session_after_it
         stage.sessions.data.write(SESSION, earlier.data, earlier.headers)
         await asyncio.sleep(0.3)
         assert stage.worker._owners[SESSION]._desired() is DesiredState.RUNNING
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_fenced_owner_claims_again_only_when_a_later_renewal_shows_that_the_lease_is_its_own(
+    lost: bool,
+) -> None:
+    controls: list[SessionControl] = []
+
+    def commands_of(_: str, control: SessionControl) -> NoCommands:
+        controls.append(control)
+        return NoCommands()
+
+    leases = MemoryBucket(LeaseRecord)
+    async with started(commands_of=commands_of, leases=leases) as stage:
+        await stage.want(DesiredState.RUNNING, 1)
+        await stage.until("connected")
+        backups = stage.world.backups
+        await eventually(lambda: backups.stored, timeout=5)
+        claims = backups.claims
+        backups.epoch += 5
+        if lost:
+            await leases.put(SESSION, LeaseRecord(owner="other", nonce="other", epoch=99))
+        with pytest.raises(ServiceError):
+            await controls[0].back_up()
+        if lost:
+            await eventually(lambda: stage.worker.owned == (), timeout=5)
+            assert backups.claims == claims
+        else:
+            await eventually(lambda: backups.claims == claims + 1, timeout=5)
+            await eventually(lambda: stage.world.status.epoch == backups.epoch, timeout=5)
+            assert (await controls[0].back_up()).outcome == "stored"

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_worker import NOW, World
+from fake_worker import FAST, NOW, World
 
 from browser_worker.domain.events import Event
 from browser_worker.domain.reading import PageState, SendOutcome
 from browser_worker.ports import BrowserTooOld, PageElsewhere, Save
 from browser_worker.runner.session_runner import SessionRunner
-from shared.contracts.errors import Conflict, NotConnected, NotFound, ServiceError, Unavailable
+from shared.contracts.errors import Conflict, Fenced, NotConnected, NotFound, ServiceError, Unavailable
 from shared.testing import eventually
 
 
@@ -385,6 +386,77 @@ async def test_copies_that_are_only_too_new_for_this_browser_call_a_person_and_s
     async with running(world):
         await until(world, "needs_attention", "browser_too_old")
     assert "launch" not in world.browser.calls
+
+
+@pytest.mark.parametrize("saved", [False, True])
+async def test_an_unverifiable_tombstone_asks_a_person_and_shows_no_qr_and_a_named_backup_is_the_answer(
+    saved: bool,
+) -> None:
+    """A save of a worker that was away may be from before the clear, so it is no answer either."""
+    world = World()
+    world.durable_record.written = type(world.durable_record.written)(linked=True, epoch=1)
+    world.profile_store.saved = [Save("s1", Path("/nowhere"), NOW, 1, "156.0.0.1")] if saved else []
+    world.backups.has("b1", "b2", epoch=2)
+    world.backups.tombstone_unverified = True
+    world.browser.after_launch = lambda: world.browser.shows(PageState.CONNECTED)
+    async with running(world, epoch=3) as runner:
+        await until(world, "needs_attention", "tombstone_unverified")
+        assert "launch" not in world.browser.calls
+        with pytest.raises(Unavailable):
+            await runner.control.restore("")
+        await until(world, "needs_attention", "tombstone_unverified")
+        await runner.control.restore("b2")
+        await until(world, "connected")
+    assert "pairing" not in world.states
+    assert [call for call in world.profile_store.calls if call.startswith("restore")] == ["restore b2"]
+
+
+async def test_an_unverifiable_tombstone_does_not_keep_a_profile_on_disk_from_its_work() -> None:
+    world = World()
+    connected_profile(world)
+    world.backups.tombstone_unverified = True
+    async with running(world):
+        await until(world, "connected")
+    assert world.backups.stored
+
+
+async def test_a_refused_backup_that_a_person_requested_is_in_the_status() -> None:
+    world = World()
+    connected_profile(world)
+    async with running(world) as runner:
+        await until(world, "connected")
+        await eventually(lambda: world.backups.stored)
+        world.backups.error = Fenced("another owner holds this session")
+        with pytest.raises(Fenced):
+            await runner.control.back_up()
+        assert world.status.backups.last_error == "fenced"
+        assert world.status.backups.last_attempt_at
+        world.backups.error = None
+        await runner.control.back_up()
+        assert world.status.backups.last_error == ""
+
+
+async def test_a_store_that_does_not_answer_for_long_is_not_known_any_more() -> None:
+    world = World()
+    connected_profile(world)
+    world.backups.has("b1")
+    times = replace(FAST, back_up=0.1, back_up_retry=0.05, validate=0.05)
+    runner = SessionRunner(world.dependencies(times=times), epoch=1)
+    task = asyncio.create_task(runner.run(1))
+    await until(world, "connected")
+    await eventually(lambda: world.status.backups.known and world.status.backups.count == 1)
+    seen_at = world.status.backups.seen_at
+    assert seen_at is not None
+    world.backups.error = Unavailable("down")
+    await eventually(lambda: not world.status.backups.known)
+    assert world.status.backups.count >= 1, "what was known last stays"
+    world.backups.error = None
+    world.backups.has()
+    await eventually(lambda: world.status.backups.known and world.status.backups.count == 0)
+    assert world.status.backups.seen_at
+    assert world.status.backups.seen_at > seen_at
+    runner.post(Event.STOP)
+    await task
 
 
 async def test_a_full_disk_during_a_restore_is_waited_out() -> None:

@@ -11,8 +11,10 @@ from shared.contracts.units import MEGABYTE
 from shared.runtime import Metrics, OpsServer, Shutdown, Tasks, get_logger
 
 from .adapters.allocator import return_freed_memory
+from .adapters.control_records import ControlRecords
 from .adapters.encryption import MasterKeys
 from .adapters.epoch_store import ObjectEpochStore
+from .adapters.lookout import Lookout
 from .adapters.reports import BusReports
 from .adapters.repository import ObjectRepository
 from .adapters.s3_store import S3Options, S3Store
@@ -42,8 +44,10 @@ class Components:
 def build(settings: Settings, bus: Bus, metrics: Metrics, clock: Clock) -> Components:
     store = S3Store(s3_options(settings))
     reports = BusReports(metrics, bus, clock)
-    epochs = ObjectEpochStore(store, clock)
-    repository = ObjectRepository(store, master_keys_of(settings), clock)
+    master_keys = master_keys_of(settings)
+    records = ControlRecords(store, master_keys.signing, reports)
+    repository = ObjectRepository(store, records, master_keys, Lookout(reports, clock, settings.retention), clock)
+    epochs = ObjectEpochStore(records, repository, clock)
     snapshots = BusSnapshotReader(bus, timeout=settings.chunk_timeout_ms / 1000)
     writer = BackupWriter(epochs, repository, snapshots, reports, clock, _writer_options(settings))
     reader = BackupReader(repository, reports, clock, settings.retention)
@@ -55,12 +59,14 @@ def build(settings: Settings, bus: Bus, metrics: Metrics, clock: Clock) -> Compo
         probe=probe,
         heartbeat=Heartbeat(bus, probe, clock, instance=settings.instance),
         maintenance=Maintenance(
+            epochs,
             repository,
             reports,
             clock,
             retention=settings.retention,
             generations=settings.generations,
             interval=settings.retention_interval_ms / 1000,
+            sign_anew=master_keys.changing,
         ),
     )
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.contracts.backups import BackupState, Stored
+from shared.contracts.backups import BackupState, FailureCode, RecordFault, Stored
+from shared.contracts.errors import Unavailable
 
+from .domain.control_records import TombstoneRecord
 from .domain.entries import Listing
-from .domain.epochs import TombstoneRecord
 from .domain.listing import BackupRef, ListedObject
 from .domain.manifests import StoredManifest
 from .domain.packs import ChunkLocation, ClosedPack
@@ -28,6 +29,14 @@ class Blob:
 
     data: bytes
     etag: str
+
+
+def wrong_master_key() -> Unavailable:
+    return Unavailable(
+        "the backups were made with another master key",
+        hint="give the old one as MASTER_KEY_PREVIOUS",
+        code=FailureCode.WRONG_MASTER_KEY,
+    )
 
 
 class ObjectStore(Protocol):
@@ -100,7 +109,12 @@ class EpochStore(Protocol):
         ...
 
     async def write_tombstone(self, session: str, epoch: int) -> TombstoneRecord:
-        """A tombstone for a higher epoch that exists already stays, and is the answer."""
+        """A tombstone for a higher epoch that exists already stays, and is the answer. One that does not verify is
+        replaced."""
+        ...
+
+    async def sign_anew(self, session: str) -> None:
+        """Sign the session's records with the present master key, where a previous one has signed them."""
         ...
 
 
@@ -108,7 +122,10 @@ class Repository(Protocol):
     """All backups of all sessions in the object store: packs, manifests, proofs and keys."""
 
     async def sessions(self) -> list[str]: ...
-    async def list_backups(self, session: str) -> Listing: ...
+    async def list_backups(self, session: str) -> Listing:
+        """One look at the session: what it shows is compared with the look before, and losses are reported."""
+        ...
+
     async def manifest(self, session: str, backup: str) -> StoredManifest:
         """Raises NotFound, with the code "damaged" when the manifest exists but cannot be read."""
         ...
@@ -124,6 +141,10 @@ class Repository(Protocol):
 
     async def data_key(self, listing: Listing) -> DataKey:
         """The session's present key; a new one when there is none."""
+        ...
+
+    async def rewrap_keys(self, listing: Listing) -> None:
+        """Wrap the session's keys by the present master key, where a previous one wraps them."""
         ...
 
     async def encrypt_chunk(self, session: str, key: DataKey, sha256: str, chunk: bytes) -> tuple[bytes, bool]:
@@ -162,6 +183,14 @@ class Reports(Protocol):
 
     async def stored(self, session: str, epoch: int, stored: Stored, *, bytes: int, seconds: float) -> None: ...
     async def failed(self, session: str, epoch: int, code: str) -> None: ...
+    async def lost(self, session: str, backups: int, left: int) -> None:
+        """So many good backups went without retention; `left` are still there."""
+        ...
+
+    async def rejected(self, session: str, record: str, fault: RecordFault) -> None:
+        """A control record in the store does not count."""
+        ...
+
     def served(self, bytes: int) -> None:
         """Bytes of chunks given out for a restore."""
         ...

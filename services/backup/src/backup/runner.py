@@ -19,7 +19,7 @@ from .domain.data_keys import expired_keys
 from .domain.entries import Entry, Listing
 from .domain.generations import GenerationPolicy, is_orphan
 from .domain.retention import RetentionPolicy, judge_listing
-from .ports import ObjectStore, Reports, Repository
+from .ports import EpochStore, ObjectStore, Reports, Repository
 
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 5.0
@@ -85,11 +85,12 @@ class Heartbeat:
 
 
 class Maintenance:
-    """Retention, and the removal of cleared sessions. Several replicas may do it at once: every step can be repeated.
-    `interval` in seconds."""
+    """Retention, the removal of cleared sessions, and the change of the master key. Several replicas may do it at once:
+    every step can be repeated. `interval` in seconds; `sign_anew` while a previous master key is accepted."""
 
     def __init__(
         self,
+        epochs: EpochStore,
         repository: Repository,
         reports: Reports,
         clock: Clock,
@@ -97,13 +98,16 @@ class Maintenance:
         retention: RetentionPolicy,
         generations: GenerationPolicy,
         interval: float,
+        sign_anew: bool = False,
     ) -> None:
+        self._epochs = epochs
         self._repository = repository
         self._reports = reports
         self._clock = clock
         self._retention = retention
         self._generations = generations
         self._interval = interval
+        self._sign_anew = sign_anew
 
     async def run(self) -> None:
         while True:
@@ -114,15 +118,23 @@ class Maintenance:
             await self._clock.sleep(self._interval)
 
     async def maintain_all(self) -> None:
+        """One session that cannot be maintained keeps no other from it. Raises ServiceError for a store that cannot be
+        asked."""
         bad = 0
         for session in await self._repository.sessions():
-            bad += await self.maintain(session)
+            try:
+                bad += await self.maintain(session)
+            except ServiceError as error:
+                log.warning("session_not_maintained", session=session, code=error.code)
         self._reports.damage_found(bad)
 
     async def maintain(self, session: str) -> int:
         """Remove what retention lets go. Returns the number of bad backups that the listing showed."""
         listing = await self._repository.list_backups(session)
-        if not listing.tombstone_damaged:
+        if self._sign_anew:
+            await self._epochs.sign_anew(session)
+            await self._repository.rewrap_keys(listing)
+        if not listing.tombstone_rejected:
             expired = self._expired(listing)
             await self._repository.remove_backups(session, [entry.ref for entry in expired])
             generations = await self._remove_generations(listing, {entry.ref.generation for entry in expired})

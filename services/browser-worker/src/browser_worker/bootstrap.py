@@ -206,14 +206,14 @@ def _debounce(settings: WorkerSettings) -> Debounce:
 
 
 def _times(settings: WorkerSettings) -> Times:
-    save = settings.force_save_interval_ms / 1000
+    save, back_up = settings.force_save_interval_ms / 1000, settings.backup_interval_ms / 1000
     return Times(
         connect=settings.session_timeout_ms / 1000,
         measure=settings.health_check_interval_ms / 1000,
         validate=settings.session_validation_interval_ms / 1000,
         save=save,
-        back_up=settings.backup_interval_ms / 1000,
-        back_up_retry=min(Times.back_up_retry, save / 4),
+        back_up=back_up,
+        back_up_retry=min(Times.back_up_retry, save / 4, back_up),
         stop=settings.stop_budget_ms / 1000,
     )
 

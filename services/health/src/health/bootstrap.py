@@ -21,8 +21,8 @@ from .handlers import JudgeHandler
 from .runner import Runner
 from .settings import HealthSettings
 
-EVENT_HISTORY_SECONDS = 600.0
-"""Events this young are read again at the start, because takeovers are counted within this time."""
+EVENT_HISTORY_SECONDS = 3600.0
+"""Events this young are read again at the start: takeovers and what others did to the object store count this long."""
 
 log = get_logger()
 

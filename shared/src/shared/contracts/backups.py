@@ -72,13 +72,30 @@ class FailureCode(StrEnum):
     CONTENDED = "contended"
     """Other writers changed the same object too many times in a row."""
     DAMAGED = "damaged"
-    TOMBSTONE_DAMAGED = "tombstone_damaged"
+    TOMBSTONE_UNVERIFIED = "tombstone_unverified"
+    """The session's tombstone was not written by this system for this session, so it is unknown which backups were
+    cleared."""
     WRONG_MASTER_KEY = "wrong_master_key"
     SCRUB_FAILED = "scrub_failed"
     """What was written does not read back."""
     STORE_TIMEOUT = "store_timeout"
     STORE_UNREACHABLE = "store_unreachable"
     STORE_REFUSED = "store_refused"
+
+
+class RecordFault(StrEnum):
+    """Why an object in the place of a control record does not count; on the bus plain text."""
+
+    UNVERIFIED = "unverified"
+    """Damaged or forged: its MAC does not fit."""
+    FOREIGN = "foreign"
+    """Signed with another master key."""
+    SWAPPED = "swapped"
+    """Signed by this system, for another session or another kind of record."""
+    ROLLED_BACK = "rolled_back"
+    """Signed for this place, but older than what was seen or claimed before."""
+    MISSING = "missing"
+    """Seen before, and gone."""
 
 
 class ClaimEpoch(Message, frozen=True, kw_only=True, tag="wa.backup.v1.claim_epoch"):
@@ -135,7 +152,10 @@ READ_CHUNK = Command("snapshot.read-chunk", ServiceName.WORKER, ReadChunk, None,
 
 
 class ListBackups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.list"):
-    pass
+    """`for_a_person`: answer also when the tombstone does not verify. Then nobody but a person can say which backups
+    were cleared, and nothing may be restored unless a person names it."""
+
+    for_a_person: bool = False
 
 
 class BackupEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +187,10 @@ class Backups(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backups"):
     backups: tuple[BackupEntry, ...] = ()
     stored_bytes: int = 0
     tombstoned_at: Instant | None = None
+    tombstone_epoch: int = 0
+    """Backups up to this epoch were cleared; 0 without a tombstone."""
+    tombstone_unverified: bool = False
+    """Only in an answer for a person."""
 
 
 LIST_BACKUPS = Command(

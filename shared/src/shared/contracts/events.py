@@ -51,6 +51,25 @@ class BackupFailed(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backup_
     code: str
 
 
+class BackupsLost(Message, frozen=True, kw_only=True, tag="wa.backup.v1.backups_lost"):
+    """Good backups went from the object store, or cannot be restored any more, and retention did not remove them."""
+
+    session: str
+    at: Instant
+    count: int
+    left: int
+    """Good backups that are still there."""
+
+
+class RecordRejected(Message, frozen=True, kw_only=True, tag="wa.backup.v1.record_rejected"):
+    """A control record in the object store does not count. `record`: head or tombstone; `fault`: a RecordFault."""
+
+    session: str
+    at: Instant
+    record: str
+    fault: str
+
+
 class SessionCleared(Message, frozen=True, kw_only=True, tag="wa.session.v1.cleared"):
     session: str
     at: Instant

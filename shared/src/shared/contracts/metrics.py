@@ -268,6 +268,15 @@ BACKUP_BAD_BACKUPS = REGISTRY.gauge("wa_backup_bad_backups", "Backups in which d
 BACKUP_REMOVED = REGISTRY.counter(
     "wa_backup_removed_total", "Backups and generations that retention removed.", owner=Owner.BACKUP, labels=("what",)
 )
+BACKUP_LOST = REGISTRY.counter(
+    "wa_backup_lost_total", "Good backups that went from the object store without retention.", owner=Owner.BACKUP
+)
+BACKUP_REJECTED_RECORDS = REGISTRY.counter(
+    "wa_backup_rejected_records_total",
+    "Times that a control record in the object store did not count: damaged, forged, foreign, swapped or rolled back.",
+    owner=Owner.BACKUP,
+    labels=("what", "fault"),
+)
 BACKUP_STORE_UP = REGISTRY.gauge(
     "wa_backup_store_up", "1 when the object store answered this replica at the last look.", owner=Owner.BACKUP
 )

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from . import backups, commands, health, subjects
 from .errors import ErrorReply
-from .events import BackupFailed, BackupStored, SessionCleared, SessionRestored, SnapshotSaved, StateChanged
+from .events import (
+    BackupFailed,
+    BackupsLost,
+    BackupStored,
+    RecordRejected,
+    SessionCleared,
+    SessionRestored,
+    SnapshotSaved,
+    StateChanged,
+)
 from .health import HealthReport
 from .logins import LoginRecord
 from .message import Message
@@ -51,6 +60,8 @@ EVENTS = tuple(
         ("session", "cleared", _WORKER, SessionCleared),
         ("backup", "stored", _BACKUP, BackupStored),
         ("backup", "failed", _BACKUP, BackupFailed),
+        ("backup", "lost", _BACKUP, BackupsLost),
+        ("backup", "record-rejected", _BACKUP, RecordRejected),
     )
 )
 """All in one stream, so whoever reads one event may read them all."""

@@ -71,6 +71,8 @@ class Reason(StrEnum):
     """A person or a rung of the ladder asked for a restore."""
     STORE_UNREACHABLE = "store_unreachable"
     """The object store cannot be asked: whether a backup exists is unknown."""
+    TOMBSTONE_UNVERIFIED = "tombstone_unverified"
+    """Whether the session was cleared is unknown: a person must say which backup may be restored."""
     RESTORE_FAILED = "restore_failed"
     RESTORED = "restored"
     NOTHING_TO_RESTORE = "nothing_to_restore"
@@ -200,9 +202,11 @@ class SavesStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupsStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The backups off-site, as far as the owner knows. `known` is false until the backup service has answered once."""
+    """The backups off-site, as the object store showed them at `seen_at`. `known` is false until the backup service has
+    answered once, and again when its newest answer is old; the other fields then say what was known last."""
 
     known: bool = False
+    seen_at: Instant | None = None
     count: int = 0
     newest_id: str = ""
     newest_at: Instant | None = None

@@ -18,8 +18,10 @@ from typing import TypeVar
 import zstandard
 from memory_object_store import MemoryObjectStore
 
+from backup.adapters.control_records import ControlRecords
 from backup.adapters.encryption import MasterKeys
 from backup.adapters.epoch_store import ObjectEpochStore
+from backup.adapters.lookout import Lookout
 from backup.adapters.repository import ObjectRepository
 from backup.domain import layout
 from backup.domain.generations import GenerationPolicy
@@ -46,6 +48,7 @@ from shared.contracts.backups import (
     FetchManifest,
     ListBackups,
     ReadChunk,
+    RecordFault,
     Stored,
     StoreSnapshot,
     Tombstone,
@@ -123,6 +126,8 @@ class RecordedReports:
 
     stored_: list[Stored] = field(default_factory=list)
     failed_: list[str] = field(default_factory=list)
+    lost_: list[int] = field(default_factory=list)
+    rejected_: list[tuple[str, str]] = field(default_factory=list)
     bad: int = 0
     removed_: tuple[int, int] = (0, 0)
     up: bool = False
@@ -132,6 +137,12 @@ class RecordedReports:
 
     async def failed(self, session: str, epoch: int, code: str) -> None:
         self.failed_.append(code)
+
+    async def lost(self, session: str, backups: int, left: int) -> None:
+        self.lost_.append(backups)
+
+    async def rejected(self, session: str, record: str, fault: RecordFault) -> None:
+        self.rejected_.append((record, fault.value))
 
     def served(self, bytes: int) -> None: ...
     def damage_found(self, backups: int) -> None:
@@ -164,13 +175,22 @@ class Replica:
         self.owner = owner
         self.reports = RecordedReports()
         retention, generations = retention or RetentionPolicy(), generations or GenerationPolicy()
-        self.epochs = ObjectEpochStore(store, clock)
-        self.repository = ObjectRepository(store, MasterKeys(master, previous), clock)
+        keys = MasterKeys(master, previous)
+        records = ControlRecords(store, keys.signing, self.reports)
+        self.repository = ObjectRepository(store, records, keys, Lookout(self.reports, clock, retention), clock)
+        self.epochs = ObjectEpochStore(records, self.repository, clock)
         options = WriterOptions(scrub=scrub, generations=generations, max_snapshot_bytes=max_snapshot_bytes)
         self.writer = BackupWriter(self.epochs, self.repository, owner, self.reports, clock, options)
         self.reader = BackupReader(self.repository, self.reports, clock, retention)
         self.maintenance = Maintenance(
-            self.repository, self.reports, clock, retention=retention, generations=generations, interval=60
+            self.epochs,
+            self.repository,
+            self.reports,
+            clock,
+            retention=retention,
+            generations=generations,
+            interval=60,
+            sign_anew=keys.changing,
         )
 
     async def claim(self, session: str, nonce: str = "n1", at_least: int = 1) -> int:

@@ -61,7 +61,9 @@ def _backup(answer: Mapping[str, Any], info: Mapping[str, Any]) -> Text:
     if not answer.get("hasBackup"):
         return Text("none yet", style="yellow")
     backups = part(info, "backups")
-    return Text(f"{info.get('backupSize', 0)} MB, {backups.get('count', 0)} off-site")
+    seen = backups.get("seenAt")
+    old = f" (not known any more; seen last {_time(seen)})" if seen and not backups.get("known") else ""
+    return Text(f"{info.get('backupSize', 0)} MB, {backups.get('count', 0)} off-site{old}")
 
 
 def _advice(answer: Mapping[str, Any]) -> list[RenderableType]:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from backup.domain.control_records import SigningKeys
 from backup.domain.manifests import WrappedKey
 from backup.domain.records import DamagedRecord
 from backup.ports import DataKey
@@ -57,13 +58,19 @@ def _decrypt(secret: bytes, record: bytes, bound: bytes, what: str) -> bytes:
 
 
 class MasterKeys:
-    """The master key, and its predecessors while keys are changed over. New data keys are wrapped by the first."""
+    """The master key, and its predecessors while keys are changed over. New data keys are wrapped and control records
+    signed by the first."""
 
     def __init__(self, master: bytes, previous: Sequence[bytes] = ()) -> None:
-        self._wrapping = {
-            _derive(key, b"master-name", 8).hex(): _derive(key, b"wrap", 32) for key in reversed((master, *previous))
-        }
+        named = {_derive(key, b"master-name", 8).hex(): key for key in reversed((master, *previous))}
+        self._wrapping = {name: _derive(key, b"wrap", 32) for name, key in named.items()}
         self.name = _derive(master, b"master-name", 8).hex()
+        self.signing = SigningKeys(self.name, {name: _derive(key, b"sign", 32) for name, key in named.items()})
+
+    @property
+    def changing(self) -> bool:
+        """Whether a previous master key is still accepted."""
+        return len(self._wrapping) > 1
 
     def new_key(self, name: str) -> DataKey:
         return DataKey(name, AESGCM.generate_key(256))

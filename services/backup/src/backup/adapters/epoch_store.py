@@ -1,59 +1,65 @@
 """The epoch and the tombstone of each session, in `head.json` and `tombstone.json`.
 
 Every change is read, decide (`domain.epochs`), write on condition that the object did not change, and read again.
-A head that is absent or damaged does not mean epoch 0: it is rebuilt from the names of the backups.
+A head that is absent, does not verify or is too old does not mean epoch 0: it is rebuilt from the backups that open,
+from what was seen before, and from the epoch that its owner claimed.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
+import msgspec
 import structlog
 
-from backup.domain import layout
-from backup.domain.epochs import (
-    Head,
-    TombstoneRecord,
-    decide_claim,
-    decode_head,
-    decode_tombstone,
-    encode_head,
-    encode_tombstone,
-    rebuilt_epoch,
-)
-from backup.domain.listing import parse_listing
-from backup.domain.records import DamagedRecord
-from backup.ports import Blob, ObjectStore, Taken
+from backup.domain.control_records import Head, RecordKind, TombstoneRecord
+from backup.domain.epochs import decide_claim, rebuilt_epoch
 from shared.clock import Clock
 from shared.contracts.backups import FailureCode
-from shared.contracts.errors import Conflict, Fenced
+from shared.contracts.errors import Conflict, Fenced, Unavailable
+
+from .control_records import ControlRecords, Found
 
 log = structlog.get_logger()
 _TRIES = 12
 
 
+class OpenBackups(Protocol):
+    """The part of the repository that proves an epoch."""
+
+    async def highest_epoch(self, session: str) -> int:
+        """Of the backups that open; 0 when there is none. Raises Unavailable, with the code WRONG_MASTER_KEY when all
+        that there are were made with another master key."""
+        ...
+
+
 class ObjectEpochStore:
-    def __init__(self, store: ObjectStore, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, records: ControlRecords, backups: OpenBackups, clock: Clock) -> None:
+        self._records = records
+        self._backups = backups
         self._clock = clock
 
     async def claim(self, session: str, *, owner: str, nonce: str, at_least: int) -> int:
         for _ in range(_TRIES):
-            blob, head = await self._head(session)
+            found = await self._records.head(session)
+            tombstone = await self._records.tombstone(session)
             claim = decide_claim(
-                head,
-                highest_stored=0 if head else await self._highest_stored(session),
-                tombstone_epoch=await self._tombstone_epoch(session),
+                found.record if found.sound else None,
+                highest_stored=await self._highest_known(session, found),
+                tombstone_epoch=tombstone.epoch,
                 nonce=nonce,
                 at_least=at_least,
             )
             if not claim.write:
                 return claim.epoch
             # The next turn reads what was written: on a store that ignores conditions another claimant may have won.
-            await self._write_head(session, blob, self._new_head(claim.epoch, owner, nonce))
+            await self._records.write_head(found, self._new_head(session, found, claim.epoch, owner, nonce))
         raise Conflict("others keep claiming this session", code=FailureCode.CONTENDED)
 
     async def admit(self, session: str, epoch: int) -> None:
         await self._admit_by_head(session, epoch)
-        if epoch <= await self._tombstone_epoch(session):
+        # An unverifiable tombstone fences nobody: the head does that.
+        if epoch <= (await self._records.tombstone(session)).epoch:
             raise Fenced(
                 "the session was cleared after this epoch was claimed",
                 hint="claim a new epoch",
@@ -62,69 +68,75 @@ class ObjectEpochStore:
 
     async def write_tombstone(self, session: str, epoch: int) -> TombstoneRecord:
         for _ in range(_TRIES):
-            blob = await self._store.read(layout.tombstone(session))
-            present = _tombstone(blob)
-            if present is not None and present.epoch >= epoch:
-                return present
-            tombstone = TombstoneRecord(epoch=epoch, tombstoned_at=self._clock.now())
-            await self._write(layout.tombstone(session), blob, encode_tombstone(tombstone))
+            found = await self._records.tombstone(session)
+            if found.sound and found.record is not None and found.record.epoch >= epoch:
+                return found.record
+            tombstone = TombstoneRecord(
+                session=session,
+                sequence=found.next_sequence,
+                epoch=max(epoch, found.epoch),
+                tombstoned_at=self._clock.now(),
+            )
+            await self._records.write_tombstone(found, tombstone)
         raise Conflict("the tombstone keeps changing", code=FailureCode.CONTENDED)
+
+    async def sign_anew(self, session: str) -> None:
+        """Sign both records with the present master key, where a previous one has signed them."""
+        head = await self._records.head(session)
+        if head.sound and head.record is not None:
+            await self._sign_head_anew(head, head.record)
+        tombstone = await self._records.tombstone(session)
+        if tombstone.sound and tombstone.record is not None and not self._records.is_signed_anew(tombstone):
+            again = msgspec.structs.replace(tombstone.record, sequence=tombstone.next_sequence)
+            await self._records.write_tombstone(tombstone, again)
+
+    async def _sign_head_anew(self, found: Found[Head], head: Head) -> None:
+        if not self._records.is_signed_anew(found):
+            again = msgspec.structs.replace(head, sequence=found.next_sequence)
+            await self._records.write_head(found, again)
 
     async def _admit_by_head(self, session: str, epoch: int) -> None:
         for _ in range(_TRIES):
-            blob, head = await self._head(session)
-            if head is not None and head.epoch == epoch:
+            found = await self._records.head(session)
+            if found.sound and found.epoch == epoch:
                 return
-            if head is not None:
+            if found.epoch > epoch:
                 raise Fenced("another owner holds this session", hint="its epoch is not this one")
-            highest = await self._highest_stored(session)
+            highest = await self._highest_known(session, found)
             if epoch < highest:
                 raise Fenced("another owner holds this session", hint="a backup of a newer epoch exists")
-            log.warning("head_rebuilt", session=session, damaged=blob is not None)
-            rebuilt = self._new_head(rebuilt_epoch(highest_stored=highest, asked=epoch), owner="", nonce="")
-            await self._write_head(session, blob, rebuilt)
+            if found.sound and epoch > highest:
+                raise Fenced("this epoch was never claimed", hint="claim an epoch")
+            if found.sound:
+                # A backup of this epoch opens, so a newer head was there.
+                await self._records.report_rolled_back(session, RecordKind.HEAD)
+            log.warning("head_rebuilt", session=session, present=found.blob is not None)
+            await self._records.write_head(found, self._rebuilt(session, found, highest, epoch))
         raise Conflict("the head keeps changing", code=FailureCode.CONTENDED)
 
-    def _new_head(self, epoch: int, owner: str, nonce: str) -> Head:
-        return Head(epoch=epoch, owner=owner, nonce=nonce, updated_at=self._clock.now())
+    def _rebuilt(self, session: str, found: Found[Head], highest: int, asked: int) -> Head:
+        epoch = rebuilt_epoch(highest_stored=highest, asked=asked)
+        known = found.record if found.record is not None and found.record.epoch == epoch else None
+        owner, nonce = (known.owner, known.nonce) if known else ("", "")
+        return self._new_head(session, found, epoch, owner, nonce)
 
-    async def _head(self, session: str) -> tuple[Blob | None, Head | None]:
-        """The object, and the head in it unless that is damaged."""
-        blob = await self._store.read(layout.head(session))
-        if blob is None:
-            return None, None
+    async def _highest_known(self, session: str, found: Found[Head]) -> int:
+        """The highest epoch that is proven: by a backup that opens, or by a head that was seen before. A head that
+        verifies proves that the master key is right, whatever manifests somebody has put beside it."""
         try:
-            return blob, decode_head(blob.data)
-        except DamagedRecord:
-            return blob, None
+            stored = await self._backups.highest_epoch(session)
+        except Unavailable as error:
+            if error.code != FailureCode.WRONG_MASTER_KEY or not found.sound:
+                raise
+            stored = 0
+        return max(stored, 0 if found.sound else found.epoch)
 
-    async def _write_head(self, session: str, blob: Blob | None, head: Head) -> None:
-        await self._write(layout.head(session), blob, encode_head(head))
-
-    async def _write(self, key: str, blob: Blob | None, data: bytes) -> None:
-        """Unless the object changed since `blob` was read; the caller reads again in both cases."""
-        try:
-            if blob is None:
-                await self._store.create(key, data)
-            else:
-                await self._store.replace(key, data, blob.etag)
-        except Taken:
-            return
-
-    async def _highest_stored(self, session: str) -> int:
-        return parse_listing(session, await self._store.list_objects(layout.session_prefix(session))).highest_epoch
-
-    async def _tombstone_epoch(self, session: str) -> int:
-        """0 without a tombstone, or with a damaged one: the head's epoch still fences then."""
-        tombstone = _tombstone(await self._store.read(layout.tombstone(session)))
-        return tombstone.epoch if tombstone else 0
-
-
-def _tombstone(blob: Blob | None) -> TombstoneRecord | None:
-    if blob is None:
-        return None
-    try:
-        return decode_tombstone(blob.data)
-    except DamagedRecord:
-        log.error("tombstone_damaged", hint="clear the session again, or remove its tombstone")
-        return None
+    def _new_head(self, session: str, found: Found[Head], epoch: int, owner: str, nonce: str) -> Head:
+        return Head(
+            session=session,
+            sequence=found.next_sequence,
+            epoch=epoch,
+            owner=owner,
+            nonce=nonce,
+            updated_at=self._clock.now(),
+        )

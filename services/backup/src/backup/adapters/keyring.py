@@ -1,7 +1,8 @@
 """The data keys of sessions: each lies wrapped under its own key in the store, with a copy in every manifest.
 
 A wrapped key that does not decrypt is damaged, and a copy of it may be whole elsewhere. A key under a master key that
-this service does not have is a wrong setting; making a new data key then would hide that.
+this service does not have is passed over: anybody can plant such an object, and a wrong setting shows at the head,
+which is verified before a backup begins.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from backup.domain.manifests import WrappedKey, decode_key, encode_key
 from backup.domain.records import DamagedRecord
 from backup.ports import Blob, DataKey, ObjectStore, Taken
 from shared.clock import Clock
-from shared.contracts.backups import FailureCode
-from shared.contracts.errors import Unavailable
 
 from .encryption import ForeignMasterKey, MasterKeys
 
@@ -56,19 +55,25 @@ class Keyring:
     ) -> DataKey:
         """The newest key that is younger than the tombstone and decrypts; a new key when there is none. `copies` are
         those of the manifests, by name. The key's object is written again when it is lost, damaged or under an older
-        master key. Raises Unavailable for a key under a foreign master key."""
+        master key."""
         session = objects.session
         for name in usable_keys({*objects.keys, *copies}, tombstoned_at):
             try:
                 key = await self.find(session, name, copies.get(name))
-            except DamagedRecord:
-                log.error("data_key_damaged", session=session)
+            except (DamagedRecord, ForeignMasterKey) as error:
+                log.error("data_key_not_usable", session=session, key=name, error=type(error).__name__)
                 continue
-            except ForeignMasterKey:
-                raise wrong_master_key("the data key was made with another master key") from None
             await self._rewrap(session, key)
             return key
         return await self._make(session)
+
+    async def rewrap_all(self, objects: SessionObjects) -> None:
+        """Wrap every key that opens by the present master key."""
+        for name in objects.keys:
+            try:
+                await self._rewrap(objects.session, await self.find(objects.session, name, None))
+            except (DamagedRecord, ForeignMasterKey):
+                continue
 
     async def _from_object(self, session: str, name: str) -> DataKey:
         blob = await self._store.read(layout.data_key(session, name))
@@ -101,10 +106,6 @@ class Keyring:
             log.info("data_key_create_repeated", session=session)
         self._known[session, key.name] = key
         return key
-
-
-def wrong_master_key(message: str) -> Unavailable:
-    return Unavailable(message, hint="give the old one as MASTER_KEY_PREVIOUS", code=FailureCode.WRONG_MASTER_KEY)
 
 
 def _decode(blob: Blob | None, name: str) -> WrappedKey:

@@ -10,9 +10,9 @@ import structlog
 from shared.bus import Bus
 from shared.clock import Clock
 from shared.contracts import metrics as registry
-from shared.contracts.backups import Stored
+from shared.contracts.backups import RecordFault, Stored
 from shared.contracts.errors import ServiceError
-from shared.contracts.events import BackupFailed, BackupStored
+from shared.contracts.events import BackupFailed, BackupsLost, BackupStored, RecordRejected
 from shared.contracts.message import Message
 from shared.contracts.subjects import event
 from shared.runtime import Metrics
@@ -36,6 +36,8 @@ class BusReports:
         self._bytes = metrics.gauge(registry.BACKUP_NEWEST_BYTES)
         self._bad = metrics.gauge(registry.BACKUP_BAD_BACKUPS)
         self._removed = metrics.counter(registry.BACKUP_REMOVED)
+        self._lost = metrics.counter(registry.BACKUP_LOST)
+        self._rejected = metrics.counter(registry.BACKUP_REJECTED_RECORDS)
         self._up = metrics.gauge(registry.BACKUP_STORE_UP)
         self._conditional = metrics.gauge(registry.BACKUP_CONDITIONAL_WRITES)
 
@@ -64,6 +66,16 @@ class BusReports:
         await self._publish(
             "failed", session, BackupFailed(session=session, at=self._clock.now(), epoch=epoch, code=code)
         )
+
+    async def lost(self, session: str, backups: int, left: int) -> None:
+        self._lost.inc(backups)
+        fact = BackupsLost(session=session, at=self._clock.now(), count=backups, left=left)
+        await self._publish("lost", session, fact)
+
+    async def rejected(self, session: str, record: str, fault: RecordFault) -> None:
+        self._rejected.labels(record, fault.value).inc()
+        fact = RecordRejected(session=session, at=self._clock.now(), record=record, fault=fault.value)
+        await self._publish("record-rejected", session, fact)
 
     def served(self, bytes: int) -> None:
         self._served.inc(bytes)

@@ -1,8 +1,8 @@
 """The backups of sessions on an object store: read and written through the cipher and the caches.
 
 The repository collects evidence and carries out what the domain decides (`domain.entries` gives each backup its state).
-Only a listing says what exists, and only a successful decryption says that it can be read; the caches remember neither
-longer than the object that it was learned from.
+Only a listing says what exists, and only a successful decryption says that it can be read and that it is what its name
+says; the caches remember neither longer than the object that it was learned from.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from collections.abc import Sequence
 import structlog
 
 from backup.domain import layout
-from backup.domain.entries import Evidence, Listing, all_foreign, make_listing
-from backup.domain.epochs import TombstoneRecord, decode_tombstone
+from backup.domain.entries import Evidence, Listing, make_listing
 from backup.domain.listing import BackupRef, SessionObjects, parse_listing
 from backup.domain.manifests import StoredManifest
 from backup.domain.packs import ChunkLocation, ClosedPack
 from backup.domain.ranges import PackRange, ranges_of
 from backup.domain.records import DamagedRecord
-from backup.ports import DataKey, ObjectStore
+from backup.ports import DataKey, ObjectStore, wrong_master_key
 from shared.clock import Clock
 from shared.contracts.backups import BackupState, FailureCode
 from shared.contracts.errors import NotFound, Unavailable
 
+from .control_records import ControlRecords
 from .corruption_markers import CorruptionMarkers
 from .encryption import ForeignMasterKey, MasterKeys, decrypt_chunk, encrypt_chunk
-from .keyring import Keyring, wrong_master_key
+from .keyring import Keyring
+from .lookout import Lookout
 from .pack_reader import PackReader
 from .repository_manifests import RepositoryManifests
 
@@ -37,8 +38,13 @@ _SCRUB_BYTES = 2 * 1024 * 1024
 
 
 class ObjectRepository:
-    def __init__(self, store: ObjectStore, master_keys: MasterKeys, clock: Clock) -> None:
+    def __init__(
+        self, store: ObjectStore, records: ControlRecords, master_keys: MasterKeys, lookout: Lookout, clock: Clock
+    ) -> None:
         self._store = store
+        self._records = records
+        self._lookout = lookout
+        self._clock = clock
         self._keyring = Keyring(store, master_keys, clock)
         self._manifests = RepositoryManifests(store, self._keyring)
         self._packs = PackReader(store)
@@ -50,16 +56,35 @@ class ObjectRepository:
         return await self._store.folders(layout.ROOT)
 
     async def list_backups(self, session: str) -> Listing:
+        began_at = self._clock.monotonic()
         objects = await self._objects(session)
-        tombstone, tombstone_damaged = await self._tombstone(objects)
+        ended_at = self._clock.monotonic()
+        tombstone = await self._records.listed_tombstone(session, objects.tombstone)
         marked = {name: await self._marked_chunks(objects, name) for name in objects.generations}
         evidence = await asyncio.gather(
             *(self._evidence(session, ref, marked[ref.generation]) for ref in objects.backups)
         )
-        if all_foreign(evidence):
+        rejected = tombstone.record is None and tombstone.fault is not None
+        listing = make_listing(objects, evidence, tombstone=tombstone.record, tombstone_rejected=rejected)
+        await self._lookout.seen(listing, began_at=began_at, ended_at=ended_at)
+        return listing
+
+    async def highest_epoch(self, session: str) -> int:
+        """Names sort by epoch, so the first one that opens has the highest."""
+        foreign = False
+        for ref in (await self._objects(session)).backups:
+            try:
+                await self._manifests.summary(session, ref)
+            except ForeignMasterKey:
+                foreign = True
+            except (DamagedRecord, NotFound):
+                continue
+            else:
+                return ref.name.epoch
+        if foreign:
             log.error("wrong_master_key", session=session)
-            raise wrong_master_key("the backups were made with another master key")
-        return make_listing(objects, evidence, tombstone=tombstone, tombstone_damaged=tombstone_damaged)
+            raise wrong_master_key()
+        return 0
 
     async def manifest(self, session: str, backup: str) -> StoredManifest:
         for ref in await self._find(session, backup):
@@ -95,6 +120,9 @@ class ObjectRepository:
     async def data_key(self, listing: Listing) -> DataKey:
         copies = await self._manifests.key_copies(entry.ref for entry in listing.entries if entry.summary)
         return await self._keyring.current(listing.objects, copies, tombstoned_at=listing.tombstoned_at)
+
+    async def rewrap_keys(self, listing: Listing) -> None:
+        await self._keyring.rewrap_all(listing.objects)
 
     async def encrypt_chunk(self, session: str, key: DataKey, sha256: str, chunk: bytes) -> tuple[bytes, bool]:
         return await asyncio.to_thread(encrypt_chunk, key, session, sha256, chunk)
@@ -152,17 +180,6 @@ class ObjectRepository:
         if not refs:
             raise NotFound("no such backup")
         return refs
-
-    async def _tombstone(self, objects: SessionObjects) -> tuple[TombstoneRecord | None, bool]:
-        """The tombstone, and whether it is damaged."""
-        if objects.tombstone is None:
-            return None, False
-        blob = await self._store.read(objects.tombstone.key)
-        try:
-            return (decode_tombstone(blob.data), False) if blob else (None, False)
-        except DamagedRecord:
-            log.error("tombstone_damaged", session=objects.session)
-            return None, True
 
     async def _evidence(self, session: str, ref: BackupRef, marked: frozenset[str]) -> Evidence:
         """`marked` are the chunks that the generation's corruption marker names."""

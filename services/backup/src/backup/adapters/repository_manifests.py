@@ -25,6 +25,8 @@ from .keyring import Keyring
 
 _SUMMARIES = 20_000
 _WHOLE = 96
+_MAX_BYTES = 96 * 1024 * 1024
+"""No manifest is larger: the manifest of a snapshot has at most 32 MB. A larger object is not even read."""
 
 
 class RepositoryManifests:
@@ -67,6 +69,8 @@ class RepositoryManifests:
         await self._store.create(layout.manifest(manifest.session, manifest.generation, manifest.backup), data)
 
     async def _read(self, session: str, ref: BackupRef) -> tuple[StoredManifest, DataKey]:
+        if ref.manifest.bytes > _MAX_BYTES:
+            raise DamagedRecord("a manifest is larger than a manifest can be")
         blob = await self._store.read(ref.manifest.key)
         if blob is None:
             raise NotFound("no such backup")

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from shared.contracts.backups import BackupState
 
-from .epochs import TombstoneRecord
+from .control_records import TombstoneRecord
 from .listing import BackupRef, SessionObjects
 
 
@@ -44,7 +44,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Entry:
-    """One backup with its state. `summary` is None when its manifest cannot be read."""
+    """One backup with its state. `summary` is None when its manifest does not open; its name then proves nothing."""
 
     ref: BackupRef
     state: BackupState
@@ -57,14 +57,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """All backups of a session, newest first, in every state. `damaged` are the generations in which damage was found;
-    `tombstone` is None when there is none or when it is damaged."""
+    """All backups of a session, in the order of their names, newest first, in every state. `damaged` are the
+    generations in which damage was found; `tombstone` is None when there is none or when it was rejected."""
 
     objects: SessionObjects
     entries: tuple[Entry, ...]
     tombstone: TombstoneRecord | None = None
-    tombstone_damaged: bool = False
+    tombstone_rejected: bool = False
     damaged: frozenset[str] = frozenset()
+    all_foreign: bool = False
+    """No backup opens, and some were made with another master key."""
 
     @property
     def session(self) -> str:
@@ -73,6 +75,20 @@ class Listing:
     @property
     def tombstoned_at(self) -> datetime | None:
         return self.tombstone.tombstoned_at if self.tombstone else None
+
+    @property
+    def newest(self) -> Entry | None:
+        """The newest backup that opens: planted names come before it and mean nothing."""
+        return next((entry for entry in self.entries if entry.summary is not None), None)
+
+    @property
+    def highest_epoch(self) -> int:
+        """0 when no backup opens."""
+        return self.newest.ref.name.epoch if self.newest else 0
+
+    @property
+    def next_sequence(self) -> int:
+        return max((entry.ref.name.sequence for entry in self.entries if entry.summary is not None), default=0) + 1
 
     def each_backup(self) -> list[Entry]:
         """One entry for each id. Replicas that stored one snapshot at once made one backup in two generations; the good
@@ -93,7 +109,7 @@ class Listing:
 
     def newest_with_content(self, content: str) -> Entry | None:
         """The newest backup, when it is good, holds exactly this content and lies in a generation without damage."""
-        newest = self.entries[0] if self.entries else None
+        newest = self.newest
         if newest is None or not newest.good or newest.summary is None or newest.ref.generation in self.damaged:
             return None
         return newest if newest.summary.content == content else None
@@ -112,13 +128,13 @@ def make_listing(
     evidence: Sequence[Evidence],
     *,
     tombstone: TombstoneRecord | None,
-    tombstone_damaged: bool = False,
+    tombstone_rejected: bool = False,
 ) -> Listing:
     """`evidence`: one for each of `objects.backups`, in that order."""
     entries = tuple(Entry(each.ref, state_of(each, objects, tombstone), each.summary) for each in evidence)
     damaged = {entry.ref.generation for entry in entries if entry.state is BackupState.BAD}
     damaged |= {generation.name for generation in objects.generations.values() if generation.corruption_marker}
-    return Listing(objects, entries, tombstone, tombstone_damaged, frozenset(damaged))
+    return Listing(objects, entries, tombstone, tombstone_rejected, frozenset(damaged), all_foreign(evidence))
 
 
 def state_of(evidence: Evidence, objects: SessionObjects, tombstone: TombstoneRecord | None) -> BackupState:
@@ -143,7 +159,7 @@ def _packs_are_there(summary: Summary, objects: SessionObjects, generation: str)
 
 
 def all_foreign(evidence: Iterable[Evidence]) -> bool:
-    """True when every backup was made with another master key: that is a wrong setting of this service, not damage, and
-    nothing is known of the backups then. False without backups."""
-    found = [each.foreign for each in evidence]
-    return bool(found) and all(found)
+    """True when no backup opens and some were made with another master key: that is a wrong setting of this service and
+    not damage, and nothing is known of the backups then. False without backups."""
+    found = list(evidence)
+    return any(each.foreign for each in found) and all(each.summary is None for each in found)

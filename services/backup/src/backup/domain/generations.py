@@ -26,7 +26,7 @@ class GenerationPolicy:
 @dataclass(frozen=True)
 class NewestGeneration:
     """The newest generation as a new backup finds it. `referenced_bytes` of `pack_bytes` belong to chunks that an
-    existing backup needs. `cleared`, `readable` and `same_key` describe its newest backup."""
+    existing backup needs. `cleared` and `same_key` describe its newest backup that opens."""
 
     name: str
     started_at: datetime
@@ -34,7 +34,6 @@ class NewestGeneration:
     pack_bytes: int
     damaged: bool = False
     cleared: bool = False
-    readable: bool = True
     same_key: bool = True
 
 
@@ -44,7 +43,6 @@ class GenerationReason(StrEnum):
     CONTINUED = "continued"
     FIRST = "first"
     DAMAGED = "damaged"
-    UNREADABLE = "unreadable"
     CLEARED = "cleared"
     NEW_KEY = "new_key"
     TOO_OLD = "too_old"
@@ -64,7 +62,6 @@ def choose(newest: NewestGeneration | None, policy: GenerationPolicy, now: datet
         return Choice(None, GenerationReason.FIRST)
     for hinders, reason in (
         (newest.damaged, GenerationReason.DAMAGED),
-        (not newest.readable, GenerationReason.UNREADABLE),
         (newest.cleared, GenerationReason.CLEARED),
         (not newest.same_key, GenerationReason.NEW_KEY),
         (abs(now - newest.started_at) >= policy.max_age, GenerationReason.TOO_OLD),
@@ -76,5 +73,7 @@ def choose(newest: NewestGeneration | None, policy: GenerationPolicy, now: datet
 
 
 def is_orphan(generation: Generation, policy: GenerationPolicy, now: datetime) -> bool:
-    """True for packs that a failed backup left: there is no manifest, and nothing was written for a long time."""
-    return not generation.backups and now - generation.modified_at > policy.orphan_after
+    """True for packs that a failed backup left: there is no manifest, and nothing was written for a long time. Both the
+    generation's name and the store's clock must say so: one wrong clock must not end a backup that is being written."""
+    youngest = max(generation.started_at, generation.modified_at)
+    return not generation.backups and now - youngest > policy.orphan_after

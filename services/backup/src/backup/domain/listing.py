@@ -27,7 +27,8 @@ class ListedObject:
 
 @dataclass(frozen=True)
 class BackupRef:
-    """A backup as the listing shows it. `proofs` are the states that proofs claim for it."""
+    """A backup as the listing shows it. Anybody who can write to the bucket can plant a name: what the name says counts
+    only when the manifest opens there. `proofs` are the states that proofs claim for it."""
 
     name: layout.BackupName
     generation: str
@@ -79,14 +80,6 @@ class SessionObjects:
     def find(self, backup: str) -> list[BackupRef]:
         """The manifests with this id: one, or none, or two when replicas stored one snapshot at once."""
         return [ref for ref in self.backups if ref.id == backup]
-
-    @property
-    def highest_epoch(self) -> int:
-        return max((ref.name.epoch for ref in self.backups), default=0)
-
-    @property
-    def next_sequence(self) -> int:
-        return max((ref.name.sequence for ref in self.backups), default=0) + 1
 
 
 def parse_listing(session: str, objects: Iterable[ListedObject]) -> SessionObjects:

@@ -1,7 +1,7 @@
-"""Small JSON records that carry a checksum: `head.json`, `tombstone.json` and the wrapped data keys.
+"""The wrapped data keys: small JSON records that carry a checksum.
 
 The checksum is the SHA-256, in hex, of the same JSON with `checksum` empty. The order of a record's fields is part of
-the format.
+the format. A checksum finds damage and proves nothing about who wrote a record; the encryption of the key does that.
 """
 
 from __future__ import annotations

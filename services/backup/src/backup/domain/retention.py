@@ -2,7 +2,7 @@
 
 `judge` is the whole policy. It knows names, times and states, never objects. Slots are counted from the backups and not
 from the wall clock, so a session that was away for a month loses nothing on its return. A bad backup never takes the
-slot of a good one.
+slot of a good one, and is no clock: a planted name must make nothing old.
 """
 
 from __future__ import annotations
@@ -37,17 +37,25 @@ class RetentionReason(StrEnum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A backup as retention sees it. `order` grows with each backup (epoch, then sequence)."""
+    """A backup as retention sees it. `order` grows with each backup (epoch, then sequence). `written_at` is the time of
+    the object, by the store's clock: the only age of a backup that does not open."""
 
     id: str
     order: tuple[int, int]
     taken_at: datetime
     state: BackupState = BackupState.STORED
+    written_at: datetime | None = None
 
     @classmethod
     def of(cls, entry: Entry) -> Candidate:
         name = entry.ref.name
-        return cls(entry.ref.id, (name.epoch, name.sequence), name.taken_at, entry.state)
+        taken_at = entry.summary.taken_at if entry.summary else name.taken_at
+        return cls(entry.ref.id, (name.epoch, name.sequence), taken_at, entry.state, entry.ref.manifest.modified_at)
+
+    def is_older_than(self, other: Candidate, age: timedelta) -> bool:
+        """By both clocks: that of the snapshots, and that of the store."""
+        written = other.written_at is None or self.written_at is None or self.written_at <= other.written_at - age
+        return written and self.taken_at <= other.taken_at - age
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,7 @@ def judge(
             case BackupState.FOREIGN:
                 verdicts.append(Verdict(backup.id, True, (RetentionReason.FOREIGN,)))
             case BackupState.BAD:
-                verdicts.append(_verdict_bad(backup, policy, ordered, good))
+                verdicts.append(_verdict_bad(backup, policy, good))
             case _:
                 assert_never(backup.state)
     return verdicts
@@ -143,11 +151,9 @@ def _verdict_cleared(
     return Verdict(backup.id, False, (RetentionReason.GRACE_TIME_OVER,))
 
 
-def _verdict_bad(
-    backup: Candidate, policy: RetentionPolicy, ordered: Sequence[Candidate], good: Sequence[Candidate]
-) -> Verdict:
+def _verdict_bad(backup: Candidate, policy: RetentionPolicy, good: Sequence[Candidate]) -> Verdict:
     if not good:
         return Verdict(backup.id, True, (RetentionReason.ONLY_DAMAGED_ONES,))
-    if backup.taken_at > ordered[0].taken_at - policy.bad_for:
+    if not backup.is_older_than(good[0], policy.bad_for):
         return Verdict(backup.id, True, (RetentionReason.FOR_EXAMINATION,))
     return Verdict(backup.id, False, (RetentionReason.DAMAGED_AND_OLD,))

@@ -13,6 +13,7 @@ from shared.contracts.backups import (
     STORE_SNAPSHOT,
     TOMBSTONE,
     Backups,
+    BackupState,
     ClaimEpoch,
     EpochClaimed,
     FetchChunk,
@@ -79,8 +80,8 @@ class Handlers:
             raise Invalid("a backup needs a snapshot and an epoch above 0")
         return await self._writer.write(_session(call), request)
 
-    async def backups(self, request: ListBackups, call: Call) -> Backups:  # noqa: ARG002 - every handler has this shape
-        return await self._reader.backups(_session(call))
+    async def backups(self, request: ListBackups, call: Call) -> Backups:
+        return await self._reader.backups(_session(call), for_a_person=request.for_a_person)
 
     async def manifest_part(self, request: FetchManifest, call: Call) -> bytes:
         return await self._reader.manifest_part(_session(call), request)
@@ -94,7 +95,7 @@ class Handlers:
             raise Invalid("an epoch is not negative")
         tombstone = await self._epochs.write_tombstone(session, request.epoch)
         listing = await self._repository.list_backups(session)
-        cleared = sum(entry.ref.name.epoch <= tombstone.epoch for entry in listing.entries)
+        cleared = sum(entry.state is BackupState.CLEARED and entry.summary is not None for entry in listing.entries)
         return Tombstoned(tombstoned_at=tombstone.tombstoned_at, backups=cleared)
 
 

@@ -5,11 +5,10 @@ An answer means that the store was asked. Whatever cannot be known is an error, 
 
 from __future__ import annotations
 
-from backup.domain import layout
 from backup.domain.entries import Entry
 from backup.domain.manifests import is_chunk
 from backup.domain.retention import RetentionPolicy, Verdict, judge_listing
-from backup.ports import Reports, Repository
+from backup.ports import Reports, Repository, wrong_master_key
 from shared.clock import Clock
 from shared.contracts.backups import BackupEntry, Backups, FailureCode, FetchChunk, FetchManifest
 from shared.contracts.errors import Invalid, Unavailable
@@ -23,19 +22,23 @@ class BackupReader:
         self._clock = clock
         self._policy = policy
 
-    async def backups(self, session: str) -> Backups:
+    async def backups(self, session: str, *, for_a_person: bool = False) -> Backups:
         listing = await self._repository.list_backups(session)
-        if listing.tombstone_damaged:
+        if listing.all_foreign:
+            raise wrong_master_key()
+        if listing.tombstone_rejected and not for_a_person:
             raise Unavailable(
-                "the session's tombstone is damaged, so it is unknown which backups were cleared",
-                hint=f"clear the session again, or remove its {layout.ObjectKind.TOMBSTONE}",
-                code=FailureCode.TOMBSTONE_DAMAGED,
+                "the session's tombstone does not verify, so it is unknown which backups were cleared",
+                hint="restore a backup by its name, or clear the session again",
+                code=FailureCode.TOMBSTONE_UNVERIFIED,
             )
         verdicts = judge_listing(listing, self._policy, self._clock.now())
         return Backups(
             backups=tuple(_message(entry, verdicts[entry.ref.id]) for entry in listing.each_backup()),
             stored_bytes=listing.objects.bytes,
             tombstoned_at=listing.tombstoned_at,
+            tombstone_epoch=listing.tombstone.epoch if listing.tombstone else 0,
+            tombstone_unverified=listing.tombstone_rejected,
         )
 
     async def manifest_part(self, session: str, request: FetchManifest) -> bytes:

@@ -25,7 +25,7 @@ from backup.domain.packs import ChunkLocation
 from backup.ports import DataKey, EpochStore, Reports, Repository, SnapshotReader, Taken
 from shared.clock import Clock
 from shared.contracts.backups import BackupState, FailureCode, Stored, StoreSnapshot
-from shared.contracts.errors import Conflict, Invalid, ServiceError, TimedOut
+from shared.contracts.errors import Conflict, Fenced, Invalid, ServiceError, TimedOut
 from shared.contracts.message import BadMessage, decode
 from shared.contracts.snapshots import CHUNK_BYTES, SnapshotManifest
 
@@ -138,6 +138,8 @@ class BackupWriter:
         started = self._clock.monotonic()
         await self._epochs.admit(session, request.epoch)
         listing = await self._repository.list_backups(session)
+        if listing.highest_epoch > request.epoch:
+            raise Fenced("another owner holds this session", hint="a backup of a newer epoch exists")
         repeated = await self._stored_already(listing, request.snapshot)
         if repeated is not None:
             return repeated
@@ -192,9 +194,9 @@ class BackupWriter:
 
     async def _choose_generation(self, listing: Listing, key: DataKey) -> tuple[Choice, dict[str, ChunkLocation]]:
         """The choice, and the chunks that lie in the newest generation already."""
-        if not listing.entries:
+        entry = listing.newest
+        if entry is None:
             return choose(None, self._options.generations, self._clock.now()), {}
-        entry = listing.entries[0]
         generation = listing.objects.generations[entry.ref.generation]
         known = await self._repository.known_chunks(listing, generation.name, key)
         newest = NewestGeneration(
@@ -204,7 +206,6 @@ class BackupWriter:
             pack_bytes=generation.pack_bytes,
             damaged=generation.name in listing.damaged,
             cleared=entry.state is BackupState.CLEARED,
-            readable=entry.summary is not None,
             same_key=entry.summary is not None and entry.summary.key == key.name,
         )
         return choose(newest, self._options.generations, self._clock.now()), known
@@ -235,7 +236,7 @@ class BackupWriter:
     ) -> Stored:
         """Write the manifest under the next free name; from then on the backup exists."""
         for attempt in range(_NAME_TRIES):
-            sequence = listing.objects.next_sequence + attempt
+            sequence = listing.next_sequence + attempt
             manifest = self._manifest(session, request, sequence, offer, plan, packs)
             # A long upload may have outlived the owner's epoch.
             await self._epochs.admit(session, request.epoch)

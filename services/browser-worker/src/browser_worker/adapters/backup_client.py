@@ -73,8 +73,9 @@ class BusBackupService:
         )
         return await self._bus.request(self._to(STORE_SNAPSHOT), message, Stored, timeout=self._store_seconds)
 
-    async def backups(self) -> Backups:
-        return await self._bus.request(self._to(LIST_BACKUPS), ListBackups(), Backups, timeout=ANSWER_SECONDS)
+    async def backups(self, *, for_a_person: bool = False) -> Backups:
+        message = ListBackups(for_a_person=for_a_person)
+        return await self._bus.request(self._to(LIST_BACKUPS), message, Backups, timeout=ANSWER_SECONDS)
 
     def source(self, backup_id: str) -> ChunkSource:
         return BusChunkSource(self._bus, self._session, backup_id)

@@ -25,6 +25,9 @@ DETAILS: dict[Reason, str] = {
     Reason.NOTHING_TO_RESTORE: "No copy of this session exists anywhere. Starting without a login.",
     Reason.STORE_UNREACHABLE: "There is no local copy, and the backup store cannot be reached. Waiting for the store: "
     "no QR is shown, because a backup may exist.",
+    Reason.TOMBSTONE_UNVERIFIED: "The record of a clear in the backup store does not verify, so it is unknown whether "
+    "this session was cleared. No QR is shown, and nothing is restored. If it was not cleared, restore a backup from "
+    "the list; if it was, clear it again.",
     Reason.BROWSER_TOO_OLD: "A newer browser made the copies. Update the browser, then press Initialize.",
     Reason.LAUNCHING: "Starting the browser.",
     Reason.SCAN_THE_QR: "Scan the QR with the phone: WhatsApp → Linked devices → Link a device.",

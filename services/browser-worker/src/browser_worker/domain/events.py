@@ -32,6 +32,8 @@ class Event(StrEnum):
     NOTHING_TO_RESTORE = "nothing_to_restore"
     STORE_UNKNOWN = "store_unknown"
     """The object store cannot be asked: whether a backup exists is unknown."""
+    TOMBSTONE_UNVERIFIED = "tombstone_unverified"
+    """Whether the session was cleared is unknown: only a person can name a backup that may be restored."""
     RESTORE_FAILED = "restore_failed"
     """This machine could not put a copy in place (a full disk); the copies may be good."""
     KEEP_PROFILE = "keep_profile"

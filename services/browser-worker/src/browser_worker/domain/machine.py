@@ -158,6 +158,11 @@ _ROWS: tuple[tuple[tuple[State, ...], Event, Rule], ...] = (
             fresh=True,
         ),
     ),
+    (
+        (State.RESTORING,),
+        Event.TOMBSTONE_UNVERIFIED,
+        Rule(State.NEEDS_ATTENTION, Reason.TOMBSTONE_UNVERIFIED, (Effect.ALERT,)),
+    ),
     ((State.RESTORING,), Event.BROWSER_TOO_OLD, Rule(State.NEEDS_ATTENTION, Reason.BROWSER_TOO_OLD, (Effect.ALERT,))),
     # the lease is sure again
     (

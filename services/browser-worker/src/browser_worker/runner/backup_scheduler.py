@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
@@ -32,6 +33,8 @@ from .reporter import Reporter
 
 log = get_logger()
 
+FAILURES = (ServiceError, ProfileDamaged, OSError, BrowserGone, BrowserHangs, TimeoutError)
+"""What a save or a backup may end with."""
 LOOK_SECONDS = 1.0
 LOOK_SOON_SECONDS = 0.2
 """Between two looks at what is due; soon while a request waits for the session to be connected."""
@@ -39,13 +42,21 @@ LOOK_SOON_SECONDS = 0.2
 
 class BackupScheduler:
     def __init__(
-        self, deps: Dependencies, reporter: Reporter, freeze_guard: FreezeGuard, *, epoch: Callable[[], int | None]
+        self,
+        deps: Dependencies,
+        reporter: Reporter,
+        freeze_guard: FreezeGuard,
+        *,
+        epoch: Callable[[], int | None],
+        fenced: Callable[[], None],
     ) -> None:
-        """`epoch`: the epoch anchored in the object store; None until it is, and then nothing can be backed up."""
+        """`epoch`: the epoch anchored in the object store; None until it is, and then nothing can be backed up.
+        `fenced`: called when a backup is refused because the object store knows another owner."""
         self._deps = deps
         self._reporter = reporter
         self._freeze_guard = freeze_guard
         self._epoch = epoch
+        self._fenced = fenced
         self._one_at_a_time = asyncio.Lock()
         self._requested: BackupTrigger | None = None
         self._wake = asyncio.Event()
@@ -73,15 +84,22 @@ class BackupScheduler:
             await self._save(await self._snapshot_running(), trigger)
 
     async def back_up(self, trigger: BackupTrigger) -> Stored:
-        """Save, then store off-site, also when no save can be made (a full disk). Raises ServiceError, ProfileDamaged,
-        OSError."""
+        """Save, then store off-site, also when no save can be made (a full disk). A failure is in the status, whoever
+        asked. Raises ServiceError, ProfileDamaged, OSError, BrowserGone, BrowserHangs."""
         async with self._one_at_a_time:
-            if not self._connected():
-                raise NotConnected("only a connected session is backed up", hint="initialize, then link the phone")
-            snapshot = self._young_save() if trigger is BackupTrigger.INTERVAL else None
-            if snapshot is None:
-                snapshot = await self._save_if_possible(await self._snapshot_running(), trigger)
-            return await self._store(snapshot, trigger)
+            try:
+                return await self._back_up(trigger)
+            except FAILURES as error:
+                self._report_failure(error, backing_up=True)
+                raise
+
+    async def _back_up(self, trigger: BackupTrigger) -> Stored:
+        if not self._connected():
+            raise NotConnected("only a connected session is backed up", hint="initialize, then link the phone")
+        snapshot = self._young_save() if trigger is BackupTrigger.INTERVAL else None
+        if snapshot is None:
+            snapshot = await self._save_if_possible(await self._snapshot_running(), trigger)
+        return await self._store(snapshot, trigger)
 
     def _young_save(self) -> Snapshot | None:
         """The newest save, to be offered again after a failure."""
@@ -111,14 +129,15 @@ class BackupScheduler:
         now, times = self._deps.clock.monotonic(), self._deps.times
         trigger, self._requested = self._requested, None
         due = now - self._backed_up_at >= times.back_up and now - self._tried_at >= times.back_up_retry
-        try:
-            if trigger or due:
-                self._tried_at = now
+        if trigger or due:
+            self._tried_at = now
+            with suppress(*FAILURES):  # reported already
                 await self.back_up(trigger or BackupTrigger.INTERVAL)
-            elif now - self._saved_at >= times.save:
+        elif now - self._saved_at >= times.save:
+            try:
                 await self.save(BackupTrigger.INTERVAL)
-        except (ServiceError, ProfileDamaged, OSError, BrowserGone, BrowserHangs, TimeoutError) as error:
-            self._report_failure(error)
+            except FAILURES as error:
+                self._report_failure(error, backing_up=False)
         await self._reporter.publish()
 
     async def _wait(self) -> None:
@@ -208,8 +227,10 @@ class BackupScheduler:
         try:
             async with self._deps.profile_store.offer(snapshot) as chunks:
                 stored = await self._deps.backups.store(snapshot, chunks, epoch=epoch, trigger=trigger)
-        except ServiceError:
+        except ServiceError as error:
             self._deps.metrics.backed_up(CopyOutcome.FAILED)
+            if isinstance(error, Fenced) and error.code == Fenced.code:
+                self._fenced()
             raise
         self._deps.metrics.backed_up(CopyOutcome.UNCHANGED if stored.unchanged else CopyOutcome.MADE)
         self._last_try_failed = False
@@ -223,6 +244,7 @@ class BackupScheduler:
             backups=msgspec.structs.replace(
                 before,
                 known=True,
+                seen_at=self._deps.clock.now(),
                 count=before.count if stored.unchanged else before.count + 1,
                 newest_id=stored.backup,
                 # an unchanged session is as safe now as one that was stored now
@@ -234,14 +256,18 @@ class BackupScheduler:
             )
         )
 
-    def _report_failure(self, error: Exception) -> None:
+    def _report_failure(self, error: Exception, *, backing_up: bool) -> None:
         code = error.code if isinstance(error, ServiceError) else type(error).__name__
         log.warning("not_saved", session=self._deps.session, code=code, fenced=isinstance(error, Fenced))
         self._last_try_failed = True
-        if isinstance(error, ServiceError):
-            backups, now = self._reporter.status.backups, self._deps.clock.now()
-            self._reporter.set(backups=msgspec.structs.replace(backups, last_attempt_at=now, last_error=code))
-        else:
+        status = self._reporter.status
+        if backing_up:
+            now = self._deps.clock.now()
+            backups = msgspec.structs.replace(status.backups, last_attempt_at=now, last_error=code)
+            self._reporter.set(backups=backups)
+        elif isinstance(error, ServiceError):
+            self._reporter.set(saves=msgspec.structs.replace(status.saves, last_error=code))
+        if not isinstance(error, ServiceError):
             self._report_no_save(code)
 
     def _report_no_save(self, code: str) -> None:

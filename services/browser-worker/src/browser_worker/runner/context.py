@@ -33,8 +33,14 @@ class Context:
         self.reporter.set(request=self.session.request)
         self.freeze_guard = FreezeGuard(deps.browser)
         self.polling = Polling(deps.clock, self.freeze_guard)
+        self.fenced = asyncio.Event()
+        """The object store has refused a backup of this owner, because it knows another one."""
         self.backup_scheduler = BackupScheduler(
-            deps, self.reporter, self.freeze_guard, epoch=lambda: self.session.anchored_epoch
+            deps,
+            self.reporter,
+            self.freeze_guard,
+            epoch=lambda: self.session.anchored_epoch,
+            fenced=self.fenced.set,
         )
         self.restorer = Restorer(deps, session=lambda: self.session)
         self.events: asyncio.Queue[Event] = asyncio.Queue()

@@ -111,7 +111,7 @@ class Control:
 
     async def _must_exist(self, backup_id: str) -> None:
         """A session that runs is not taken down if the backup cannot be fetched. Raises NotFound, Unavailable."""
-        listing = await self._deps.backups.backups()
+        listing = await self._deps.backups.backups(for_a_person=bool(backup_id))
         good = [backup.id for backup in restorable(listing.backups, self._context.session.cleared_epoch)]
         if backup_id not in good and (backup_id or not good):
             raise NotFound("there is no such backup that can be restored", hint="persistent-session backups lists them")

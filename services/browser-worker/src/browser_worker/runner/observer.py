@@ -17,6 +17,8 @@ from .context import Context
 FUNCTIONS_SECONDS = 10.0
 """The page's send functions come about a second after its connection; before this their lack means nothing."""
 UNREADY_SECONDS = 40.0
+LISTING_FACTOR = 3
+"""Intervals of backups after which a listing is old."""
 
 log = get_logger()
 
@@ -30,12 +32,16 @@ class Observer:
         """As long as the session is owned."""
         clock, times = self._deps.clock, self._deps.times
         validated_at = measured_at = float("-inf")
+        next_listing = float("-inf")
         while True:
             now = clock.monotonic()
             if now - validated_at >= times.validate:
                 validated_at = now
                 await self.validate()
-                await self.list_backups()
+            if now >= next_listing:
+                answered = await self.list_backups()
+                next_listing = now + (times.back_up if answered else min(times.validate, times.back_up))
+            self._forget_an_old_listing()
             if now - measured_at >= times.measure:
                 measured_at = now
                 await self.measure()
@@ -71,12 +77,13 @@ class Observer:
                 profile = await self._deps.profile_store.inspect()
             self._context.reporter.set(profile=profile)
 
-    async def list_backups(self) -> None:
-        """An object store that cannot be asked leaves what is known."""
+    async def list_backups(self) -> bool:
+        """Ask the object store what it holds: one look each interval of backups. False when it cannot be asked; what is
+        known stays, and grows old."""
         try:
             listing = await self._deps.backups.backups()
         except ServiceError:
-            return
+            return False
         good = [backup for backup in listing.backups if backup.restorable]
         newest, before = (good[0] if good else None), self._context.reporter.status.backups
         newest_at = newest.taken_at if newest else None
@@ -86,6 +93,7 @@ class Observer:
         self._context.reporter.set(
             backups=BackupsStatus(
                 known=True,
+                seen_at=self._deps.clock.now(),
                 count=len(good),
                 newest_id=newest.id if newest else "",
                 newest_at=newest_at,
@@ -95,6 +103,17 @@ class Observer:
                 last_error=before.last_error,
             )
         )
+        return True
+
+    def _forget_an_old_listing(self) -> None:
+        """What the object store has not shown for some intervals is not known any more; it stays as what was known
+        last."""
+        backups, times = self._context.reporter.status.backups, self._deps.times
+        if not backups.known or backups.seen_at is None:
+            return
+        age = (self._deps.clock.now() - backups.seen_at).total_seconds()
+        if age > times.back_up * LISTING_FACTOR:
+            self._context.reporter.set(backups=msgspec.structs.replace(backups, known=False))
 
     async def measure(self) -> None:
         """Measure the browser and check the page's functions; a browser that does not answer leaves what is known."""

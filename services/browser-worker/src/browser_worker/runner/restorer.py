@@ -8,7 +8,8 @@ everything on this disk useless.
 Unknown is not absent. An object store that cannot be asked, or that fails in the middle, says nothing about the
 backups: the answer is STORE_UNKNOWN and nothing is touched. Only a listing that was read and holds no usable copy gives
 NOTHING_TO_RESTORE, and only then may a QR be shown. A copy that a newer browser made is sound, so it gives
-BROWSER_TOO_OLD, and no QR either.
+BROWSER_TOO_OLD, and no QR either. Where it is unknown which backups were cleared, the answer is TOMBSTONE_UNVERIFIED:
+then only a backup that a person has named is restored.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from browser_worker.domain.events import Event
 from browser_worker.domain.session import LOGINS_TRIED, Session
 from browser_worker.ports import BrowserTooOld, ProfileDamaged
-from shared.contracts.backups import BackupEntry, BackupState
+from shared.contracts.backups import BackupEntry, Backups, FailureCode
 from shared.contracts.errors import Refused, ServiceError
 from shared.contracts.events import SessionRestored
 from shared.runtime import get_logger
@@ -60,20 +61,19 @@ class Restorer:
                 listing = await self._deps.backups.backups()
         except (ServiceError, TimeoutError):
             return False
-        self._note_clear(listing.backups)
+        self._note_clear(listing)
         newest = restorable(listing.backups, self._session().cleared_epoch)
         return self.cleared_elsewhere or (bool(newest) and newest[0].epoch > self._session().previous_epoch)
 
-    def _note_clear(self, backups: tuple[BackupEntry, ...]) -> None:
+    def _note_clear(self, listing: Backups) -> None:
         session = self._session()
         if session.owned_elsewhere:
             since = max(session.previous_epoch, session.cleared_epoch + 1)
-            self.cleared_elsewhere = any(
-                backup.state == BackupState.CLEARED and backup.epoch >= since for backup in backups
-            )
+            self.cleared_elsewhere = listing.tombstone_epoch >= since
 
     async def restore(self, *, login_lost: bool = False) -> Event:
-        """RESTORED, NOTHING_TO_RESTORE, STORE_UNKNOWN, COPIES_USELESS or BROWSER_TOO_OLD. Raises OSError."""
+        """RESTORED, NOTHING_TO_RESTORE, STORE_UNKNOWN, TOMBSTONE_UNVERIFIED, COPIES_USELESS or BROWSER_TOO_OLD. Raises
+        OSError."""
         tried = self._session().logins_restored
         if login_lost and tried >= LOGINS_TRIED:
             return Event.COPIES_USELESS
@@ -87,7 +87,7 @@ class Restorer:
         if self.requested_backup is None and not elsewhere and await self._from_saves(version, started):
             return Event.RESTORED
         event = await self._from_backups(version, started)
-        saves_serve = elsewhere and not self.cleared_elsewhere
+        saves_serve = elsewhere and not self.cleared_elsewhere and event is not Event.TOMBSTONE_UNVERIFIED
         if event is not Event.RESTORED and saves_serve and await self._from_saves(version, started):
             return Event.RESTORED
         return Event.BROWSER_TOO_OLD if event is Event.NOTHING_TO_RESTORE and self._too_new else event
@@ -108,11 +108,12 @@ class Restorer:
 
     async def _from_backups(self, version: str, started: float) -> Event:
         try:
-            listing = await self._deps.backups.backups()
+            listing = await self._deps.backups.backups(for_a_person=bool(self.requested_backup))
         except ServiceError as error:
             log.warning("store_unknown", session=self._deps.session, code=error.code)
-            return Event.STORE_UNKNOWN
-        self._note_clear(listing.backups)
+            unverified = error.code == FailureCode.TOMBSTONE_UNVERIFIED
+            return Event.TOMBSTONE_UNVERIFIED if unverified else Event.STORE_UNKNOWN
+        self._note_clear(listing)
         for backup in self._candidates(listing.backups):
             try:
                 source = self._deps.backups.source(backup.id)

@@ -236,6 +236,17 @@ class SessionOwner:
                 await self._changed.wait()
 
     async def _anchor(self, runner: SessionRunner, deps: Dependencies, lease: Lease) -> None:
+        """Claim the epoch, and claim again when the object store knows another owner although the lease is ours: only a
+        renewal that was sent after the refusal shows that it is."""
+        while True:
+            await self._claim(runner, deps, lease)
+            await runner.fenced.wait()
+            fenced_at = self._clock.monotonic()
+            while self._renewed_at < fenced_at:
+                await self._clock.sleep(COMPETE_SECONDS)
+            log.warning("epoch_claimed_again", session=self._session)
+
+    async def _claim(self, runner: SessionRunner, deps: Dependencies, lease: Lease) -> None:
         """Ask the object store to confirm the epoch, until it does: before that nothing is backed up."""
         while True:
             try:
@@ -244,6 +255,7 @@ class SessionOwner:
                         owner=self._deps.worker, nonce=lease.nonce, at_least=lease.epoch
                     )
                     await lease.raise_epoch(claimed.epoch)
+                    runner.fenced.clear()
                     runner.epoch_anchored(claimed.epoch)
                     log.info("epoch_anchored", session=self._session, epoch=claimed.epoch)
                     return

@@ -58,6 +58,11 @@ class SessionRunner:
         return self._context.session.request
 
     @property
+    def fenced(self) -> asyncio.Event:
+        """Set when the object store has refused a backup, because it knows another owner."""
+        return self._context.fenced
+
+    @property
     def frozen(self) -> bool:
         return Holder.LEASE in self._context.freeze_guard.holders
 

@@ -112,6 +112,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "reason.login_gone": ("No copy is logged in any more", "لم يعد تسجيل الدخول صالحًا في أي نسخة"),
     "reason.restore_failed": ("A copy could not be restored", "تعذّرت استعادة نسخة"),
     "reason.kept_profile": ("The present profile is kept", "تم الإبقاء على ملف الجلسة الحالي"),
+    "reason.tombstone_unverified": (
+        "Unknown whether the session was cleared; choose a backup",
+        "لا يُعرف هل حُذفت الجلسة؛ اختر نسخة احتياطية",
+    ),
     "reason.browser_too_old": ("The copies need a newer browser", "تحتاج النسخ إلى متصفح أحدث"),
     "reason.nothing_to_restore": ("No copy exists; starting afresh", "لا توجد أي نسخة؛ تبدأ جلسة جديدة"),
     "reason.restored": ("A copy was restored", "تمت استعادة نسخة"),
@@ -223,6 +227,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "details.uptime": ("Gateway uptime", "مدة تشغيل البوابة"),
     "details.none": ("none yet", "لا يوجد بعد"),
     "details.unknown": ("not known yet", "غير معروف بعد"),
+    "details.lastSeen": ("seen last {time}: {count}", "آخر ما شوهد {time}: {count}"),
     "details.lastError": ("last attempt failed: {error}", "فشلت آخر محاولة: {error}"),
     # test message
     "test.title": ("Test message", "رسالة تجريبية"),

@@ -164,6 +164,10 @@ function renderDetails({ status, sessionInfo, systemInfo }) {
     $("detail-lastBackup").append(make("span", failed, { class: "small wrong" }));
   }
   put($("detail-backups"), backups?.known ? count(backups.count) : "", unknown);
+  if (backups?.seenAt && !backups.known) {
+    const last = text("details.lastSeen", { count: count(backups.count), time: ago(backups.seenAt) });
+    $("detail-backups").append(make("span", last, { class: "small muted" }));
+  }
   put($("detail-reconnects"), count(status.reconnectAttempts));
   renderFiles(status.sessionHealth);
   const browser = status.browser;

@@ -21,6 +21,6 @@ class ListSessionBackups:
         subject = subjects.command(LIST_BACKUPS, session)
         timeout = deadline.left(COMMAND_WAIT)
         try:
-            return self.messenger.request(subject, ListBackups(), Backups, timeout=timeout)
+            return self.messenger.request(subject, ListBackups(for_a_person=True), Backups, timeout=timeout)
         except NotRunning:
             raise NotRunning("the backup service does not run", code="backup_service_gone") from None

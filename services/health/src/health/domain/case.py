@@ -9,6 +9,7 @@ from functools import cached_property
 from shared.contracts.sessions import DesiredState, ProfileStatus, Reason, SessionStatus, State
 
 from .causes import Cause, cause_of
+from .localized_text import duration
 from .observation import Observation
 from .samples import BackupReplicaSample, WorkerSample
 from .thresholds import Thresholds
@@ -133,6 +134,17 @@ class Case:
     @property
     def has_backup(self) -> bool:
         return self.status is not None and (self.status.backups.count > 0 or self.status.backups.newest_at is not None)
+
+    @property
+    def old_listing(self) -> str:
+        """How old the newest answer of the object store about the session's backups is, where that says nothing any
+        more; empty for a fresh one."""
+        if self.status is None or (self.status.backups.seen_at is None and not self.status.backups.known):
+            return "the backup service has not been asked yet"
+        backups = self.status.backups
+        age = self.age(backups.seen_at) if backups.seen_at else 0.0
+        old = not backups.known or age > self.limits.backup_interval_seconds * self.limits.listing_factor
+        return f"the store last answered {duration(age).en} ago" if old else ""
 
     @property
     def known_to_have_no_copy(self) -> bool:

@@ -20,6 +20,8 @@ class Cause(StrEnum):
     DIALOG = "dialog"
     PROFILE_IN_USE = "profile_in_use"
     BROWSER_OUTDATED = "browser_outdated"
+    CLEAR_UNKNOWN = "clear_unknown"
+    """Whether the session was cleared is unknown, because its tombstone does not verify."""
 
 
 def cause_of(reason: Reason) -> Cause | None:
@@ -39,6 +41,8 @@ def cause_of(reason: Reason) -> Cause | None:
             return Cause.PROFILE_IN_USE
         case Reason.BROWSER_TOO_OLD:
             return Cause.BROWSER_OUTDATED
+        case Reason.TOMBSTONE_UNVERIFIED:
+            return Cause.CLEAR_UNKNOWN
         case (
             Reason.NOT_STARTED | Reason.FINDING_PROFILE | Reason.PROFILE_UNREADABLE | Reason.NO_PROFILE
             | Reason.PROFILE_DAMAGED | Reason.OWNED_ELSEWHERE | Reason.LOGIN_LOST | Reason.RESTORE_REQUESTED

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from shared.contracts.sessions import SessionRecord, SessionStatus
 
-from .samples import BackupReplicaSample, DuplicateOwner, NatsSample, WorkerSample
+from .samples import BackupReplicaSample, DuplicateOwner, LostBackups, NatsSample, RejectedRecord, WorkerSample
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Observation:
     takeovers: tuple[datetime, ...] = ()
     """When a new epoch was first seen, oldest first."""
     duplicate_owners: tuple[DuplicateOwner, ...] = ()
+    lost_backups: LostBackups | None = None
+    rejected_records: tuple[RejectedRecord, ...] = ()
     nats: NatsSample | None = None
     listening_since: datetime | None = None
     """When the bus was reached or reached again; None while it is lost."""

@@ -45,6 +45,26 @@ class DuplicateOwner:
 
 
 @dataclass(frozen=True)
+class LostBackups:
+    """Good backups that went from the object store without retention, as the backup service found it at `seen_at`."""
+
+    count: int
+    left: int
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class RejectedRecord:
+    """The newest time that the backup service found a control record that does not count."""
+
+    record: str
+    """head or tombstone."""
+    fault: str
+    """A RecordFault."""
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
 class NatsSample:
     """What NATS last answered about itself. Sizes are in bytes; 0 where it did not answer."""
 

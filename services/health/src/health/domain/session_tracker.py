@@ -19,6 +19,8 @@ from types import MappingProxyType
 
 from shared.contracts import metrics
 from shared.contracts.events import (
+    BackupsLost,
+    RecordRejected,
     SessionCleared,
     SessionRestored,
     StateChanged,
@@ -30,7 +32,7 @@ from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 
 from .observation import Observation
-from .samples import BackupReplicaSample, DuplicateOwner, NatsSample, WorkerSample
+from .samples import BackupReplicaSample, DuplicateOwner, LostBackups, NatsSample, RejectedRecord, WorkerSample
 from .thresholds import Thresholds
 from .verdict import judge, updated_open_since
 
@@ -42,8 +44,9 @@ SLOW_CONSUMERS_WINDOW = timedelta(seconds=300)
 """Clients that NATS cut off within this time count as new."""
 MAX_EPOCHS = 64
 MAX_DUPLICATE_OWNERS = 16
+MAX_RECORDS = 8
 
-Event = StateChanged | SessionRestored | SessionCleared
+Event = StateChanged | SessionRestored | SessionCleared | BackupsLost | RecordRejected
 
 
 @dataclass
@@ -56,7 +59,18 @@ class _Known:
     epochs: dict[int, datetime] = field(default_factory=dict)
     """Epoch → when it was first seen."""
     duplicate_owners: list[DuplicateOwner] = field(default_factory=list)
+    lost_backups: LostBackups | None = None
+    rejected_records: dict[str, RejectedRecord] = field(default_factory=dict)
+    """By record."""
     open_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+
+    def note_lost_backups(self, event: BackupsLost) -> None:
+        if self.lost_backups is None or event.at >= self.lost_backups.seen_at:
+            self.lost_backups = LostBackups(event.count, event.left, event.at)
+
+    def note_rejected_record(self, event: RecordRejected) -> None:
+        if len(self.rejected_records) < MAX_RECORDS or event.record in self.rejected_records:
+            self.rejected_records[event.record] = RejectedRecord(event.record, event.fault, event.at)
 
     def forget_status(self) -> None:
         """The bus holds no status any more: it lost its data, and epochs begin anew."""
@@ -179,12 +193,20 @@ class SessionTracker:
 
     def apply_event(self, event: Event, *, counted: bool) -> None:
         """`counted` False: the event is older than this service's start and is read again; no counter grows by it."""
-        if isinstance(event, StateChanged):
-            known = self._known(event.session)
-            if known is not None:
-                known.add_epoch(event.epoch, event.at)
-        if counted:
-            self.event_counts[_counted_as(event)] += 1
+        known = self._known(event.session)
+        if known is not None:
+            match event:
+                case StateChanged():
+                    known.add_epoch(event.epoch, event.at)
+                case BackupsLost():
+                    known.note_lost_backups(event)
+                case RecordRejected():
+                    known.note_rejected_record(event)
+                case SessionRestored() | SessionCleared():
+                    pass
+        metric = _counted_as(event)
+        if counted and metric is not None:
+            self.event_counts[metric] += 1
 
     def _known(self, session: str) -> _Known | None:
         if session not in self._sessions:
@@ -214,6 +236,8 @@ class SessionTracker:
             backup_replicas=tuple(self._backup_replicas.values()),
             takeovers=known.takeovers(),
             duplicate_owners=tuple(known.duplicate_owners),
+            lost_backups=known.lost_backups,
+            rejected_records=tuple(known.rejected_records.values()),
             nats=self._nats,
             listening_since=self._listening_since,
             open_since=known.open_since,
@@ -239,7 +263,8 @@ def _sample(worker: _Worker, session: str) -> WorkerSample:
     )
 
 
-def _counted_as(event: Event) -> tuple[Metric, str]:
+def _counted_as(event: Event) -> tuple[Metric, str] | None:
+    """None for what the backup service counts itself."""
     match event:
         case StateChanged(state=state):
             return metrics.SESSION_TRANSITIONS, state
@@ -247,3 +272,5 @@ def _counted_as(event: Event) -> tuple[Metric, str]:
             return metrics.SESSION_RESTORES, source
         case SessionCleared():
             return metrics.SESSION_CLEARS, ""
+        case BackupsLost() | RecordRejected():
+            return None

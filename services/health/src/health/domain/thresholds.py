@@ -48,6 +48,10 @@ class Thresholds:
     no_backup_critical_seconds: float = 600.0
     backup_warning_factor: float = 3.0
     backup_critical_factor: float = 12.0
+    listing_factor: float = 3.0
+    """An answer of the object store that is older than this many intervals of backups says nothing any more."""
+    intrusion_seconds: float = 3600.0
+    """What others did to the object store stays an issue for this long: long enough for a person to see it."""
     save_warning_factor: float = 3.0
     save_critical_factor: float = 15.0
     validation_factor: float = 3.0

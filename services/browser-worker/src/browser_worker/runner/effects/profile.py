@@ -36,7 +36,7 @@ class ProfileEffects:
         cause = context.session.restore_cause
         event = await restorer.restore(login_lost=cause is RestoreCause.LOGIN_LOST)
         profile = await self._deps.profile_store.inspect()
-        none_found = event in (Event.NOTHING_TO_RESTORE, Event.STORE_UNKNOWN)
+        none_found = event in (Event.NOTHING_TO_RESTORE, Event.STORE_UNKNOWN, Event.TOMBSTONE_UNVERIFIED)
         if none_found and cause is RestoreCause.REQUESTED and profile.valid:
             restorer.requested_backup = None
             event = Event.KEEP_PROFILE

@@ -141,6 +141,7 @@ def _list_backups(call: Call) -> Answer:
         "backups": [_entry(entry) for entry in found.backups],
         "storedSize": serializer.megabytes(found.stored_bytes),
         "clearedAt": serializer.iso(found.tombstoned_at),
+        "clearUnknown": found.tombstone_unverified,
     }
     return Answer(body)
 

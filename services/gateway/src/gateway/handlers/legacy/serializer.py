@@ -160,6 +160,7 @@ def _backups(status: SessionStatus) -> Json:
     backups = status.backups
     return {
         "known": backups.known,
+        "seenAt": iso(backups.seen_at),
         "count": backups.count,
         "newestId": backups.newest_id,
         "newestAt": iso(backups.newest_at),

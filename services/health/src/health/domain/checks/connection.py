@@ -124,6 +124,13 @@ BROWSER_OUTDATED = Problem(
         "أُنشئت نسخ الجلسة بمتصفح أحدث من المتصفح المثبَّت هنا.",
     ),
 )
+CLEAR_UNKNOWN = Problem(
+    "clear_unknown",
+    LocalizedText(
+        "Whether the session was cleared is not known: the record of it in the backup storage does not verify.",
+        "لا يُعرف هل حُذفت الجلسة: سجل الحذف في مخزن النسخ الاحتياطية لا يمكن التحقق منه.",
+    ),
+)
 
 CAUSES: dict[Cause, Problem] = {
     Cause.BANNED: BANNED,
@@ -133,6 +140,7 @@ CAUSES: dict[Cause, Problem] = {
     Cause.DIALOG: DIALOG,
     Cause.PROFILE_IN_USE: PROFILE_IN_USE,
     Cause.BROWSER_OUTDATED: BROWSER_OUTDATED,
+    Cause.CLEAR_UNKNOWN: CLEAR_UNKNOWN,
 }
 """A row for each cause; a test sees to it."""
 
@@ -392,6 +400,19 @@ RULES = (
             "حدّث المتصفح على هذا الجهاز، ثم هيّئ الجلسة. تبقى النسخ محفوظة.",
         ),
         _caused_by(Cause.BROWSER_OUTDATED),
+    ),
+    Rule(
+        "decide-clear",
+        Urgency.CAUSE,
+        (CONNECTION,),
+        None,
+        LocalizedText(
+            "Decide whether this session was cleared. If it was not, restore a backup from the list. If it was, clear "
+            "the session again. Nothing is restored or deleted before that.",
+            "قرّر هل سبق حذف هذه الجلسة. إن لم تُحذف فاستعد نسخة من القائمة، وإن حُذفت فاحذفها من جديد. لن يُستعاد شيء ولن "
+            "يُحذف شيء قبل ذلك.",
+        ),
+        _caused_by(Cause.CLEAR_UNKNOWN),
     ),
     Rule(
         "scan-qr",

@@ -12,18 +12,23 @@ from datetime import datetime
 from health.domain.case import Case
 from health.domain.finding import Check, CheckCode, Finding, Problem, healthy, unknown
 from health.domain.levels import Level, graded
-from health.domain.localized_text import LocalizedText, duration
+from health.domain.localized_text import LocalizedText, duration, safe_text
 from health.domain.recommendations import Action, CaseFindings, Rule, Urgency
 from shared.contracts.sessions import BackupsStatus, State
 
 from . import profile, system
 
 BACKUP = CheckCode("WA-BACKUP")
+ATTEMPT = CheckCode("WA-ATTEMPT")
 SAVE = CheckCode("WA-SAVE")
 
 NO_BACKUP = Problem("no_backup", LocalizedText("There is no off-site backup yet.", "لا توجد نسخة احتياطية خارجية بعد."))
 OLD_BACKUP = Problem(
     "old_backup", LocalizedText("The newest backup is {duration} old.", "أُنشئت أحدث نسخة احتياطية قبل {duration}.")
+)
+FAILED_ATTEMPT = Problem(
+    "failed_attempt",
+    LocalizedText("The newest backup attempt failed: {code}.", "فشلت آخر محاولة للنسخ الاحتياطي: {code}."),
 )
 NO_SAVE = Problem("no_save", LocalizedText("There is no local save yet.", "لا يوجد حفظ محلي بعد."))
 OLD_SAVE = Problem(
@@ -71,7 +76,8 @@ class _CopyLimits:
 
 
 def examine_backup(case: Case) -> Finding:
-    if case.status is None or not case.status.backups.known:
+    """An old backup is a fact. That all is well, or that nothing is there, only a fresh answer of the store can say."""
+    if case.status is None or (not case.status.backups.known and case.status.backups.seen_at is None):
         return unknown("the backup service has not been asked yet")
     if not case.copies_expected:
         return unknown("backups are made while connected")
@@ -84,7 +90,20 @@ def examine_backup(case: Case) -> Finding:
         missing_warning=-1.0,
         missing_critical=case.limits.no_backup_critical_seconds,
     )
-    return limits.examine(case, current_at(case.status.backups), case.status.since)
+    found = limits.examine(case, current_at(case.status.backups), case.status.since)
+    return unknown(case.old_listing) if case.old_listing and found.problem != OLD_BACKUP else found
+
+
+def examine_attempt(case: Case) -> Finding:
+    """The code is shown and decides nothing."""
+    if case.status is None or not case.copies_expected:
+        return unknown("backups are made while connected")
+    backups = case.status.backups
+    ago = f"{duration(case.age(backups.last_attempt_at)).en} ago" if backups.last_attempt_at else "none yet"
+    if not backups.last_error:
+        return healthy(ago)
+    code = safe_text(backups.last_error)
+    return Finding(Level.WARNING, f"{code}, {ago}", "stored", FAILED_ATTEMPT.fill(code=code))
 
 
 def examine_save(case: Case) -> Finding:
@@ -124,6 +143,21 @@ CHECKS = (
         examine_backup,
     ),
     Check(
+        ATTEMPT,
+        LocalizedText("Newest backup attempt", "آخر محاولة للنسخ الاحتياطي"),
+        LocalizedText(
+            "The newest attempt to back up, automatic or requested, succeeded. Judged only while the session is "
+            "connected.",
+            "نجحت آخر محاولة للنسخ الاحتياطي، تلقائية كانت أو بطلب. يُقيَّم ذلك أثناء الاتصال فقط.",
+        ),
+        LocalizedText(
+            "Read the code. The system tries again automatically; fenced means that another owner holds the session.",
+            "راجع الرمز. يعيد النظام المحاولة تلقائيًا؛ الرمز fenced يعني أن مالكًا آخر يحوز الجلسة.",
+        ),
+        lambda _: "warning when it failed; a lack of fresh backups is judged by WA-BACKUP",
+        examine_attempt,
+    ),
+    Check(
         SAVE,
         LocalizedText("Local save", "الحفظ المحلي"),
         LocalizedText("The newest save under BACKUP_SESSION_PATH is fresh.", "آخر حفظ في BACKUP_SESSION_PATH حديث."),
@@ -153,5 +187,18 @@ RULES = (
         Action.BACK_UP,
         LocalizedText("Make a new backup now.", "أنشئ نسخة احتياطية جديدة الآن."),
         _worth_backing_up,
+    ),
+    Rule(
+        "mend-backups",
+        Urgency.UPKEEP,
+        (ATTEMPT,),
+        None,
+        LocalizedText(
+            "Backups fail. Read why, and remove the cause: another owner of this session, a wrong master key, or a "
+            "storage that cannot be used.",
+            "تفشل النسخ الاحتياطية. راجع السبب وأزله: مالك آخر لهذه الجلسة، أو مفتاح رئيسي خاطئ، أو مخزن لا يمكن "
+            "استخدامه.",
+        ),
+        lambda found: found.bad(ATTEMPT),
     ),
 )
