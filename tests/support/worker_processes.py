@@ -271,7 +271,7 @@ class Scene:
 
     async def request(self, command: Command, message: Message, reply: type[Message], **options: Any) -> Any:
         options.setdefault("timeout", 8.0)
-        if command.private:
+        if command.request.private:
             options["owner_key"] = await eventually(self._owner_key, message="a heartbeat of the owner")
         return await self.bus.request(subjects.command(command, self.session), message, reply, **options)
 

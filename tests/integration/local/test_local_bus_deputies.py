@@ -196,7 +196,7 @@ class Attacker:
     def best(self, place: Place) -> tuple[bytes, dict[str, str]]:
         """A message for the place, as near to a true one as this user can make it."""
         data = (GOLDEN / f"{tag_of(place.kind)}.json").read_bytes()
-        if registry.is_private(place.subject):
+        if place.kind.private:
             data = self._identity.encrypt(data, self._owner_key)
         headers = request_headers(CLOCK, 30.0, None)
         return data, headers | {SIGNATURE: self._identity.sign(place.subject, headers, data)}

@@ -47,7 +47,7 @@ def test_each_subject_has_its_senders_and_an_unknown_one_has_none(subject: str, 
 def test_what_a_worker_is_asked_by_the_gateway_is_private_for_the_owner_and_nothing_else_is() -> None:
     for command in registry.COMMANDS:
         asked_by_gateway = command.server == "browser-worker" and "gateway" in command.askers
-        assert registry.is_private(subjects.command(command, "shop")) == asked_by_gateway, command.verb
+        assert command.request.private == asked_by_gateway, command.verb
 
 
 @pytest.mark.parametrize(

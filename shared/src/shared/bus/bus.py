@@ -23,10 +23,10 @@ from .requests import (
     Handler,
     RequestServer,
     check_answer,
-    encrypted,
     read_bytes,
     read_message,
     request_headers,
+    written,
 )
 from .transport import Incoming, Subscription, Transport
 
@@ -98,7 +98,7 @@ class Bus:
     async def _ask(
         self, subject: str, message: Message, timeout: float, command_id: str | None, owner_key: str
     ) -> Incoming:
-        data = encrypted(self._identity, subject, encode(message), owner_key)
+        data = written(self._identity, message, owner_key)
         headers = request_headers(self._clock, timeout, command_id)
         headers[SIGNATURE] = self._identity.sign(subject, headers, data)
         answer = await self._transport.request(subject, data, headers, timeout=timeout)

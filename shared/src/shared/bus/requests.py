@@ -1,6 +1,6 @@
 """Request and reply, both halves: what an asker writes and reads, and how a request becomes a call of a handler.
 
-A request is signed by its asker, and its reply by the server for this one request. What the contract calls private is
+A request is signed by its asker, and its reply by the server for this one request. A private message is
 encrypted for the process that owns the session.
 
 Two rules protect the asker. The text of an unexpected error never leaves the process, because it may hold personal
@@ -30,7 +30,6 @@ from shared.contracts.errors import (
     to_reply,
 )
 from shared.contracts.message import SIGNATURE, BadMessage, Identity, Message, NotForUs, decode, encode
-from shared.contracts.registry import is_private
 from shared.contracts.subjects import reply_to, session_of
 
 from .gate import Gate
@@ -65,9 +64,10 @@ def correlation_id() -> str:
     return str(bound) if bound else uuid4().hex[:16]
 
 
-def encrypted(identity: Identity, subject: str, data: bytes, owner_key: str) -> bytes:
-    """`data`, encrypted where the contract wants it. Raises NotRunning when `owner_key` is no key."""
-    if not is_private(subject):
+def written(identity: Identity, message: Message, owner_key: str) -> bytes:
+    """The bytes to send; those of a private message are encrypted. Raises NotRunning when `owner_key` is no key."""
+    data = encode(message)
+    if not message.private:
         return data
     try:
         return identity.encrypt(data, owner_key)
@@ -215,9 +215,9 @@ class RequestServer(Generic[M]):
         return answer if isinstance(answer, bytes) else encode(answer)
 
     def _read(self, incoming: Incoming) -> M:
-        private = is_private(incoming.subject)
+        data = incoming.data
         try:
-            return decode(self._gate.identity.decrypt(incoming.data) if private else incoming.data, self._kind)
+            return decode(self._gate.identity.decrypt(data) if self._kind.private else data, self._kind)
         except NotForUs:
             raise NotRunning(
                 "the request is encrypted for another process", hint="try again in a few seconds"

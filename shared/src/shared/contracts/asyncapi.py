@@ -99,7 +99,7 @@ def _add_command(channels: Json, operations: Json, command: subjects.Command) ->
         "action": "receive",
         "title": f"{command.server} serves {name}",
         "description": f"Asked by {' and '.join(command.askers)}."
-        + (" Private: encrypted for the owner's process." if command.private else ""),
+        + (" Private: encrypted for the owner's process." if command.request.private else ""),
         "channel": {"$ref": f"#/channels/{name}"},
         "messages": [_of_channel(name, tag_of(command.request))],
         "reply": {

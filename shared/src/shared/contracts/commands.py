@@ -1,5 +1,6 @@
 """The commands that the session's owner serves: requests, replies and verbs.
 
+The requests are private: they hold phone numbers and texts, and not even their kind concerns another worker.
 `Command-Id` and `Deadline` travel in headers (`shared.bus`).
 """
 
@@ -7,14 +8,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from .message import Message
+from .message import Message, PrivateMessage
 from .sessions import SessionStatus
 from .subjects import Command, ServiceName
 
 GATEWAY = (ServiceName.GATEWAY,)
 
 
-class Check(Message, frozen=True, kw_only=True, tag="wa.session.v1.check"):
+class Check(PrivateMessage, frozen=True, kw_only=True, tag="wa.session.v1.check"):
     """Probe the page and validate the profile now; start a save and a backup that outlast the answer."""
 
     back_up: bool = True
@@ -26,10 +27,10 @@ class Checked(Message, frozen=True, kw_only=True, tag="wa.session.v1.checked"):
     backup_started: bool = False
 
 
-CHECK = Command("session.check", ServiceName.WORKER, Check, Checked, GATEWAY, private=True)
+CHECK = Command("session.check", ServiceName.WORKER, Check, Checked, GATEWAY)
 
 
-class PairPhone(Message, frozen=True, kw_only=True, tag="wa.session.v1.pair_phone"):
+class PairPhone(PrivateMessage, frozen=True, kw_only=True, tag="wa.session.v1.pair_phone"):
     phone_number: str
 
 
@@ -38,17 +39,17 @@ class PairingCode(Message, frozen=True, kw_only=True, tag="wa.session.v1.pairing
     valid_seconds: int
 
 
-PAIR_PHONE = Command("session.pair-phone", ServiceName.WORKER, PairPhone, PairingCode, GATEWAY, private=True)
+PAIR_PHONE = Command("session.pair-phone", ServiceName.WORKER, PairPhone, PairingCode, GATEWAY)
 
 
-class SendTest(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_test"):
+class SendTest(PrivateMessage, frozen=True, kw_only=True, tag="wa.message.v1.send_test"):
     """Send one text, at most once for each Command-Id."""
 
     phone_number: str
     text: str
 
 
-class AskCommand(Message, frozen=True, kw_only=True, tag="wa.message.v1.ask_command"):
+class AskCommand(PrivateMessage, frozen=True, kw_only=True, tag="wa.message.v1.ask_command"):
     """Ask what became of the command with this id."""
 
     command_id: str
@@ -86,11 +87,11 @@ class SendResult(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_res
     repeated: bool = False
 
 
-SEND_TEST = Command("message.send-test", ServiceName.WORKER, SendTest, SendResult, GATEWAY, private=True)
-ASK_COMMAND = Command("message.status", ServiceName.WORKER, AskCommand, SendResult, GATEWAY, private=True)
+SEND_TEST = Command("message.send-test", ServiceName.WORKER, SendTest, SendResult, GATEWAY)
+ASK_COMMAND = Command("message.status", ServiceName.WORKER, AskCommand, SendResult, GATEWAY)
 
 
-class BackUpNow(Message, frozen=True, kw_only=True, tag="wa.session.v1.back_up"):
+class BackUpNow(PrivateMessage, frozen=True, kw_only=True, tag="wa.session.v1.back_up"):
     """Snapshot, save and back up. The owner refuses unless the session is connected."""
 
 
@@ -101,10 +102,10 @@ class BackedUp(Message, frozen=True, kw_only=True, tag="wa.session.v1.backed_up"
     backup_id: str = ""
 
 
-BACK_UP_NOW = Command("session.back-up", ServiceName.WORKER, BackUpNow, BackedUp, GATEWAY, private=True)
+BACK_UP_NOW = Command("session.back-up", ServiceName.WORKER, BackUpNow, BackedUp, GATEWAY)
 
 
-class RestoreNow(Message, frozen=True, kw_only=True, tag="wa.session.v1.restore"):
+class RestoreNow(PrivateMessage, frozen=True, kw_only=True, tag="wa.session.v1.restore"):
     """Put a backup in place of the profile; "" means the newest good backup. The present profile is set aside."""
 
     backup_id: str = ""
@@ -116,4 +117,4 @@ class Accepted(Message, frozen=True, kw_only=True, tag="wa.session.v1.accepted")
     detail: str = ""
 
 
-RESTORE_NOW = Command("session.restore", ServiceName.WORKER, RestoreNow, Accepted, GATEWAY, private=True)
+RESTORE_NOW = Command("session.restore", ServiceName.WORKER, RestoreNow, Accepted, GATEWAY)

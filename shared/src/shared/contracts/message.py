@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import msgspec
 from nacl.exceptions import CryptoError
@@ -30,6 +30,15 @@ SIGNED_HEADERS = ("Command-Id", "Deadline", "Correlation-Id", "Wa-Error", "KV-Op
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of everything that travels; each subclass sets `tag="wa.<area>.v<major>.<what>"`."""
+
+    private: ClassVar[bool] = False
+
+
+class PrivateMessage(Message, frozen=True, kw_only=True):
+    """A request that only the process that owns the session may read: all workers are one user of NATS, so it is
+    encrypted for that process."""
+
+    private: ClassVar[bool] = True
 
 
 class BadMessage(ValueError):

@@ -91,17 +91,11 @@ _SENDERS: Mapping[str, frozenset[str]] = {
     **{_kind(each.subject): frozenset({each.sender}) for each in (*EVENTS, *TELEMETRY)},
     **{_kind(subjects.key_of_bucket(each.bucket, "*")): frozenset({each.writer}) for each in BUCKETS},
 }
-_PRIVATE = frozenset(_kind(subjects.command(each, "*")) for each in COMMANDS if each.private)
 
 
 def senders(subject: str) -> frozenset[str]:
     """The users whose signature a receiver believes on `subject`; none where the subject has no place here."""
     return _SENDERS.get(_kind(subject), frozenset())
-
-
-def is_private(subject: str) -> bool:
-    """Whether a request on `subject` must be encrypted for the owner's process."""
-    return _kind(subject) in _PRIVATE
 
 
 def messages() -> tuple[type[Message], ...]:

@@ -51,8 +51,6 @@ class Command:
     reply: type[Message] | None
     askers: tuple[ServiceName, ...]
     """Who may ask; the permissions of NATS and the check of each signature follow from it."""
-    private: bool = False
-    """The request is encrypted for the process that owns the session: all workers are one user of NATS."""
 
 
 def command(asked: Command, session: str) -> str:

@@ -3,7 +3,7 @@
 A gateway that was broken into cannot pretend that a session is connected, a worker cannot change the desired state, and
 nobody reads the replies to another user. The trap: NATS cannot limit a watch to one key, so each bucket is one trust
 zone with one writer. And what NATS itself sends, the deliveries of consumers and the answers of its API, is not checked
-against these permissions: receivers check signatures (ADR 12).
+against these permissions: receivers check signatures (ADR 15).
 """
 
 from __future__ import annotations
