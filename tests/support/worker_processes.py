@@ -188,11 +188,13 @@ class WorkerProcess:
 class Scene:
     """One account on a stand-in of its own, one session, its workers, its desired state and its status."""
 
-    def __init__(self, folder: Path, ground: Ground, standin: StandInProcess, bus: Bus) -> None:
+    def __init__(self, folder: Path, ground: Ground, standin: StandInProcess, bus: Bus, worker_bus: Bus) -> None:
+        """`bus` plays the gateway, `worker_bus` another worker: a service answers to the inbox of the user who asks."""
         self.folder = folder
         self.ground = ground
         self.standin = standin
         self.bus = bus
+        self.worker_bus = worker_bus
         self.session = f"s-{secrets.token_hex(4)}"
         self.workers: list[WorkerProcess] = []
         self._sessions = bus.bucket(subjects.SESSIONS_BUCKET, SessionRecord)
@@ -273,7 +275,8 @@ class Scene:
         options.setdefault("timeout", 8.0)
         if command.request.private:
             options["owner_key"] = await eventually(self._owner_key, message="a heartbeat of the owner")
-        return await self.bus.request(subjects.command(command, self.session), message, reply, **options)
+        bus = self.bus if "gateway" in command.askers else self.worker_bus
+        return await bus.request(subjects.command(command, self.session), message, reply, **options)
 
     def hear(self, heartbeat: WorkerHeartbeat, _subject: str = "") -> None:
         self._command_keys[heartbeat.worker] = heartbeat.command_key
@@ -309,10 +312,11 @@ class Scene:
 async def scene(folder: Path, ground: Ground, *standin_options: str) -> AsyncIterator[Scene]:
     """Afterwards no worker and no browser is left, whatever happened."""
     bus = await Bus.connect(options_for_tests(ground.nats.url), clock=SystemClock())
+    worker_bus = await Bus.connect(options_for_tests(ground.nats.url, name="browser-worker"), clock=SystemClock())
     try:
         await create_streams(bus)
         with StandInProcess(folder / "standin", *standin_options) as standin:
-            made = Scene(folder, ground, standin, bus)
+            made = Scene(folder, ground, standin, bus, worker_bus)
             await bus.subscribe(subjects.WORKER_HEARTBEATS, WorkerHeartbeat, made.hear)
             try:
                 yield made
@@ -321,6 +325,7 @@ async def scene(folder: Path, ground: Ground, *standin_options: str) -> AsyncIte
                 await made.forget()
     finally:
         await bus.drain()
+        await worker_bus.drain()
 
 
 def lives(process: psutil.Process) -> bool:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from backup_support import MASTER_KEY, METRICS_TOKEN, BackupService, Client, Own
 from documented_keys import DOCUMENTED_KEYS
 
 from backup.domain import layout
-from shared.bus import Bus
+from shared.bus import Bus, create_streams
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.backups import BackupEntry
@@ -31,6 +32,17 @@ from shared.contracts.telemetry import BackupHeartbeat
 from shared.testing import NatsServer, S3Server, bus_environment, eventually
 
 TREE: Tree = {"Default/a": os.urandom(1_300_000), "Default/b": b"text " * 5000, "empty": b""}
+
+
+@pytest.fixture
+async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
+    """Plays the worker, to whose inbox the backup service answers."""
+    connected = await connect(nats)
+    try:
+        await create_streams(connected)
+        yield connected
+    finally:
+        await connected.drain()
 
 
 @pytest.fixture
