@@ -1,23 +1,25 @@
 """The commands that the session's owner serves: requests, replies and verbs.
 
-The requests are private: they hold phone numbers and texts, and not even their kind concerns another worker.
+The requests are private, because they hold phone numbers and texts.
 `Command-Id` and `Deadline` travel in headers (`shared.bus`).
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
-from .message import Message, PrivateMessage
+from .message import Message
 from .sessions import SessionStatus
 from .subjects import Command, ServiceName
 
 GATEWAY = (ServiceName.GATEWAY,)
 
 
-class Check(PrivateMessage, frozen=True, kw_only=True, tag="wa.session.v1.check"):
+class Check(Message, frozen=True, kw_only=True, tag="wa.session.v1.check"):
     """Probe the page and validate the profile now; start a save and a backup that outlast the answer."""
 
+    private: ClassVar[bool] = True
     back_up: bool = True
 
 
@@ -30,7 +32,8 @@ class Checked(Message, frozen=True, kw_only=True, tag="wa.session.v1.checked"):
 CHECK = Command("session.check", ServiceName.WORKER, Check, Checked, GATEWAY)
 
 
-class PairPhone(PrivateMessage, frozen=True, kw_only=True, tag="wa.session.v1.pair_phone"):
+class PairPhone(Message, frozen=True, kw_only=True, tag="wa.session.v1.pair_phone"):
+    private: ClassVar[bool] = True
     phone_number: str
 
 
@@ -42,16 +45,18 @@ class PairingCode(Message, frozen=True, kw_only=True, tag="wa.session.v1.pairing
 PAIR_PHONE = Command("session.pair-phone", ServiceName.WORKER, PairPhone, PairingCode, GATEWAY)
 
 
-class SendTest(PrivateMessage, frozen=True, kw_only=True, tag="wa.message.v1.send_test"):
+class SendTest(Message, frozen=True, kw_only=True, tag="wa.message.v1.send_test"):
     """Send one text, at most once for each Command-Id."""
 
+    private: ClassVar[bool] = True
     phone_number: str
     text: str
 
 
-class AskCommand(PrivateMessage, frozen=True, kw_only=True, tag="wa.message.v1.ask_command"):
+class AskCommand(Message, frozen=True, kw_only=True, tag="wa.message.v1.ask_command"):
     """Ask what became of the command with this id."""
 
+    private: ClassVar[bool] = True
     command_id: str
 
 
@@ -91,8 +96,10 @@ SEND_TEST = Command("message.send-test", ServiceName.WORKER, SendTest, SendResul
 ASK_COMMAND = Command("message.status", ServiceName.WORKER, AskCommand, SendResult, GATEWAY)
 
 
-class BackUpNow(PrivateMessage, frozen=True, kw_only=True, tag="wa.session.v1.back_up"):
+class BackUpNow(Message, frozen=True, kw_only=True, tag="wa.session.v1.back_up"):
     """Snapshot, save and back up. The owner refuses unless the session is connected."""
+
+    private: ClassVar[bool] = True
 
 
 class BackedUp(Message, frozen=True, kw_only=True, tag="wa.session.v1.backed_up"):
@@ -105,9 +112,10 @@ class BackedUp(Message, frozen=True, kw_only=True, tag="wa.session.v1.backed_up"
 BACK_UP_NOW = Command("session.back-up", ServiceName.WORKER, BackUpNow, BackedUp, GATEWAY)
 
 
-class RestoreNow(PrivateMessage, frozen=True, kw_only=True, tag="wa.session.v1.restore"):
+class RestoreNow(Message, frozen=True, kw_only=True, tag="wa.session.v1.restore"):
     """Put a backup in place of the profile; "" means the newest good backup. The present profile is set aside."""
 
+    private: ClassVar[bool] = True
     backup_id: str = ""
 
 

@@ -32,13 +32,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of everything that travels; each subclass sets `tag="wa.<area>.v<major>.<what>"`."""
 
     private: ClassVar[bool] = False
-
-
-class PrivateMessage(Message, frozen=True, kw_only=True):
-    """A request that only the process that owns the session may read: all workers are one user of NATS, so it is
-    encrypted for that process."""
-
-    private: ClassVar[bool] = True
+    """Only the process that owns the session may read it: all workers are one user of NATS, so it is encrypted."""
 
 
 class BadMessage(ValueError):
