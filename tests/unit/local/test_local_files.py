@@ -82,6 +82,7 @@ def test_an_existing_data_folder_is_found_again_by_the_names_that_its_files_have
     keys = open_keys(DataFolder(tmp_path))
     names = {
         "api-key", "cookie-secret", "master-key", "s3-access-key", "s3-secret-key", "s3-tls", "metrics-token",
+        "nats-store-key",
         "nkey-backup", "nkey-browser-worker", "nkey-gateway", "nkey-health", "nkey-monitor", "nkey-setup",
         "standin-key",
     }  # fmt: skip

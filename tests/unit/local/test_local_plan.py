@@ -70,6 +70,8 @@ def test_a_worst_case_stop_fits_into_the_time_for_all(keys: Keys) -> None:
         (secrets.MASTER_KEY, {"backup"}),
         (secrets.S3_SECRET_KEY, {"backup", "s3"}),
         (secrets.S3_ACCESS_KEY, {"backup", "s3"}),
+        (secrets.S3_TLS, {"backup", "s3"}),
+        (secrets.NATS_STORE_KEY, {"nats"}),
         (secrets.API_KEY, {"gateway"}),
         (secrets.COOKIE_SECRET, {"gateway"}),
         (secrets.METRICS_TOKEN, set(SERVICES)),

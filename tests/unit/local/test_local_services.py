@@ -112,6 +112,7 @@ def test_each_secret_has_exactly_these_readers() -> None:
         "s3-access-key": {"backup", "s3"},
         "s3-secret-key": {"backup", "s3"},
         "s3-tls": {"backup", "s3"},
+        "nats-store-key": {"nats"},
         "nkey-gateway": {"gateway"},
         "nkey-browser-worker": {"browser-worker"},
         "nkey-backup": {"backup"},

@@ -35,7 +35,7 @@ def test_it_lies_in_the_data_folder_where_that_is_short_enough() -> None:
 @pytest.fixture
 def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
     """A data folder whose temp folder lies in the machine's."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("persistent_session.data_folder.MACHINE_TEMP", tmp_path)
     return DataFolder(tmp_path / ("x" * LONGEST_TEMP))
 
 

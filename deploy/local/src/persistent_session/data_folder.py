@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 LONGEST_TEMP = 60
 """Bytes of a temp folder's path. Browsers put sockets some 45 bytes below it, and a socket's path takes 107 at most."""
+MACHINE_TEMP = Path("/tmp")  # noqa: S108
+"""Not TMPDIR, which the next start may not have, and which is as long as it likes."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ class DataFolder:
 
     @property
     def temp(self) -> Path:
-        """The temp folder of all processes of the system; in the machine's own where its path would be too long."""
+        """The temp folder of all processes of the system; in the machine's where its path would be too long."""
         inside = self.run / "tmp"
         if len(os.fsencode(inside)) <= LONGEST_TEMP:
             return inside
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"persistent-session-{digest}"
+        return MACHINE_TEMP / f"persistent-session-{digest}"
 
     @property
     def lock_file(self) -> Path:

@@ -20,7 +20,7 @@ from typing import assert_never
 import psutil
 
 from persistent_session.settings import StackSettings
-from persistent_session.stack import ports
+from persistent_session.stack import ports, run_as
 from persistent_session.stack.lock_file import is_locked
 from persistent_session.stack.programs import find_program, find_wa_js
 from shared.browsers import NoBrowser, browser_of, is_headless_shell
@@ -65,6 +65,7 @@ class DoctorResult:
 def examine(settings: StackSettings, environ: Mapping[str, str]) -> list[DoctorResult]:
     return [
         *_python(),
+        *_user(settings, environ),
         *_program("nats-server", "-v"),
         *_program("weed", "version"),
         *_browser(environ),
@@ -82,6 +83,13 @@ def examine(settings: StackSettings, environ: Mapping[str, str]) -> list[DoctorR
 def _python() -> Iterator[DoctorResult]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield DoctorResult(Severity.GOOD, "python", version)
+
+
+def _user(settings: StackSettings, environ: Mapping[str, str]) -> Iterator[DoctorResult]:
+    decision = run_as.decide(settings, environ)
+    if decision.reason:
+        severity = Severity.GOOD if decision.user else Severity.WARNING
+        yield DoctorResult(severity, "user", decision.reason)
 
 
 def _program(name: str, argument: str) -> Iterator[DoctorResult]:
@@ -152,7 +160,7 @@ def _memory() -> Iterator[DoctorResult]:
 
 def _disk(settings: StackSettings) -> Iterator[DoctorResult]:
     folders = {settings.data.path, settings.session_path, settings.backup_session_path}
-    for folder in sorted({_existing(folder) for folder in folders}):
+    for folder in sorted({run_as.existing(folder) for folder in folders}):
         free = shutil.disk_usage(folder).free
         text = f"{free / GIGABYTE:.1f} GB free at {folder}"
         severity = _disk_severity(free)
@@ -163,11 +171,6 @@ def _disk_severity(free: int) -> Severity:
     if free < LEAST_FREE_DISK:
         return Severity.MISSING
     return Severity.WARNING if free < GOOD_FREE_DISK else Severity.GOOD
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or its nearest ancestor that exists."""
-    return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def _port(settings: StackSettings) -> Iterator[DoctorResult]:
@@ -184,7 +187,7 @@ def _port(settings: StackSettings) -> Iterator[DoctorResult]:
 
 def _folders(settings: StackSettings) -> Iterator[DoctorResult]:
     for folder in (settings.data.path, settings.session_path, settings.backup_session_path):
-        if not _writable(_existing(folder)):
+        if not _writable(run_as.existing(folder)):
             fix = f"give yourself the right to write there: chown -R $(id -un) {folder}"
             yield DoctorResult(Severity.MISSING, "folder", f"{folder} cannot be written", fix)
         elif folder.exists() and _open_to_others(folder):

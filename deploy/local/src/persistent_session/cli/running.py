@@ -34,8 +34,14 @@ def demo(context: typer.Context) -> None:
 
 def _run(*, demo: bool) -> int:
     # Imported here because the bus and its libraries would double the start time of every other command.
+    from persistent_session.stack import run_as
     from persistent_session.stack.console_output import ConsoleOutput
     from persistent_session.stack.run import run_stack
 
-    settings = read_settings(os.environ, demo=demo, here=Path.cwd())
-    return run_stack(settings, os.environ, ConsoleOutput())
+    settings, output = read_settings(os.environ, demo=demo, here=Path.cwd()), ConsoleOutput()
+    decision = run_as.decide(settings, os.environ)
+    if decision.reason:
+        output.note(decision.reason)
+    if decision.user:
+        run_as.change_over(decision.user)
+    return run_stack(settings, os.environ, output)

@@ -19,6 +19,9 @@ PREVIOUS_MASTER_KEY = Secret(
 )
 S3_ACCESS_KEY = Secret(name="s3-access-key", meaning="names the user of the object store")
 S3_SECRET_KEY = Secret(name="s3-secret-key", meaning="proves the user of the object store")
+NATS_STORE_KEY = Secret(
+    name="nats-store-key", meaning="encrypts what NATS keeps on disk, where a QR code outlives its use by days"
+)
 S3_TLS = Secret(
     name="s3-tls",
     meaning="the one certificate, with its key, that opens any port of the local object store",

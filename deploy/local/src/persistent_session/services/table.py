@@ -24,6 +24,7 @@ from persistent_session.services.secrets import (
     COOKIE_SECRET,
     MASTER_KEY,
     METRICS_TOKEN,
+    NATS_STORE_KEY,
     PREVIOUS_MASTER_KEY,
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
@@ -64,7 +65,8 @@ NATS_SERVICE = Service(
     # A server greets its clients once the store has been read. The monitoring port, which would answer as well, answers
     # everybody who reaches it, web pages included, so it is never opened.
     health=HealthAddress(port="nats", sign=Greeting(text="INFO "), seconds=15),
-    volumes=(Volume(name="nats", meaning="buckets and the stream of events"),),
+    secrets=(SecretUse(secret=NATS_STORE_KEY, variable="NATS_STORE_KEY", from_file=False),),
+    volumes=(Volume(name="nats", meaning="buckets and the stream of events, encrypted"),),
     stage=0,
     stop_seconds=1.0,
     death_signal=signal.SIGKILL,
@@ -247,6 +249,7 @@ SECRETS = (
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
     S3_TLS,
+    NATS_STORE_KEY,
     *NKEY_SEEDS.values(),
 )
 """Every secret of the system."""

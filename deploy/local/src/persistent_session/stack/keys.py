@@ -20,6 +20,7 @@ from persistent_session.services.secrets import (
     COOKIE_SECRET,
     MASTER_KEY,
     METRICS_TOKEN,
+    NATS_STORE_KEY,
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
     S3_TLS,
@@ -39,6 +40,7 @@ _GENERATORS: Mapping[Secret, Callable[[], str]] = {
     S3_ACCESS_KEY: lambda: secrets.token_hex(10),
     S3_SECRET_KEY: lambda: secrets.token_urlsafe(30),
     S3_TLS: new_certificate,
+    NATS_STORE_KEY: lambda: secrets.token_urlsafe(32),
     **dict.fromkeys(NKEY_SEEDS.values(), new_seed),
 }
 

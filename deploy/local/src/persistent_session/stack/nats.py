@@ -16,12 +16,14 @@ REPLY_EXPIRES = "15m"
 """How long after a request a user may still reply: a backup of a large profile takes minutes."""
 
 
-def config(*, store: Path, ports: Mapping[str, int], public_keys: Mapping[str, str]) -> str:
-    """The text for `nats-server -c`. `public_keys`: the public nkey of each user of `BUS_USERS`."""
+def config(*, store: Path, ports: Mapping[str, int], public_keys: Mapping[str, str], key_variable: str = "") -> str:
+    """The text for `nats-server -c`. `public_keys`: the public nkey of each user of `BUS_USERS`. `key_variable`: the
+    environment variable with the key that the store is encrypted with; "" for a store that anybody can read."""
+    encryption = f', key: ${key_variable}, cipher: "aes"' if key_variable else ""
     return f"""\
 listen: "127.0.0.1:{ports["nats"]}"
 server_name: "persistent-session"
-jetstream {{ store_dir: {_quoted(str(store))}, max_file_store: 1GB, max_memory_store: 64MB }}
+jetstream {{ store_dir: {_quoted(str(store))}, max_file_store: 1GB, max_memory_store: 64MB{encryption} }}
 max_payload: 1MB
 write_deadline: "10s"
 {_authorization(public_keys)}

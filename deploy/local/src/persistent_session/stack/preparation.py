@@ -89,5 +89,11 @@ def _make_folder(folder: Path) -> None:
 
 def _write_nats_config(settings: StackSettings, keys: Keys, chosen: Mapping[str, int]) -> None:
     (volume,) = NATS_SERVICE.volumes
-    text = nats.config(store=volume_path(settings, volume), ports=chosen, public_keys=keys.bus_public_keys())
+    (store_key,) = NATS_SERVICE.secrets
+    text = nats.config(
+        store=volume_path(settings, volume),
+        ports=chosen,
+        public_keys=keys.bus_public_keys(),
+        key_variable=store_key.variable,
+    )
     write_private(settings.data.nats_config, text)

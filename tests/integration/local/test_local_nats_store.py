@@ -1,0 +1,112 @@
+"""What NATS keeps on disk: encrypted, also what an earlier version wrote, and lost with its key alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from persistent_session.services.bus_users import BUS_USERS, SETUP, WORKER
+from persistent_session.stack import nats
+from shared.bus import Bus, BusOptions, create_streams
+from shared.bus.credentials import new_seed, public_key
+from shared.clock import SystemClock
+from shared.contracts import subjects
+from shared.contracts.sessions import Pairing, SessionStatus
+from shared.testing import free_port
+from shared.testing.process import Process, program
+
+CLOCK = SystemClock()
+SPENT = "2@spent-QR-text,public-key,identity,secret"
+NEWER = "connected-now"
+
+
+class Ground:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.seeds = {user: new_seed() for user in BUS_USERS}
+
+    @asynccontextmanager
+    async def worker(self, key: str) -> AsyncIterator[Bus]:
+        """The bus as the worker's user, streams made; the server ends as a power cut ends it."""
+        port = free_port()
+        config = nats.config(
+            store=self.folder / "store",
+            ports={"nats": port},
+            public_keys={user: public_key(seed) for user, seed in self.seeds.items()},
+            key_variable="NATS_STORE_KEY" if key else "",
+        )
+        file = self.folder / "nats.conf"
+        file.write_text(config)
+        command = [program("nats-server"), "-c", str(file)]
+        server = Process(command, log_file=self.folder / "nats.log", env={"NATS_STORE_KEY": key})
+        try:
+            url = f"nats://127.0.0.1:{port}"
+            for user in (SETUP, WORKER):
+                options = BusOptions(url=url, nkey_seed=self.seeds[user], name=user)
+                bus = await Bus.connect(options, clock=CLOCK, wait_seconds=30.0)
+                try:
+                    if user == SETUP:
+                        await create_streams(bus)
+                    else:
+                        yield bus
+                finally:
+                    await bus.drain()
+        finally:
+            server.kill()
+
+    def files_with(self, text: str) -> list[Path]:
+        files = [path for path in (self.folder / "store").rglob("*") if path.is_file()]
+        assert files
+        return [path for path in files if text.encode() in path.read_bytes()]
+
+
+def status(qr: str | None, *, detail: str = "") -> SessionStatus:
+    now = CLOCK.now()
+    return SessionStatus(
+        session="a", state="pairing", reason="scan_the_qr", since=now, updated_at=now, epoch=1, worker="w",
+        detail=detail, pairing=Pairing(qr=qr),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return Ground(tmp_path)
+
+
+async def link(bus: Bus) -> None:
+    bucket = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
+    await bucket.put("a", status(SPENT))
+    await bucket.put("a", status(None, detail=NEWER))
+
+
+async def test_without_the_key_a_spent_qr_text_stays_on_the_disk(ground: Ground) -> None:
+    """The counterpart: NATS keeps what a bucket has overwritten until it compacts the file."""
+    async with ground.worker("") as bus:
+        await link(bus)
+    assert ground.files_with(SPENT)
+
+
+async def test_a_spent_qr_text_of_this_or_an_earlier_version_can_be_read_in_no_file(ground: Ground) -> None:
+    async with ground.worker("") as bus:
+        await link(bus)
+    async with ground.worker("a-key" * 9) as bus:
+        found = await bus.bucket(subjects.STATUS_BUCKET, SessionStatus).get("a")
+        assert found is not None
+        assert found.value.detail == NEWER
+        assert ground.files_with(SPENT) == []
+        await link(bus)
+        assert ground.files_with(SPENT) == []
+    assert ground.files_with(SPENT) == ground.files_with(NEWER) == []
+
+
+async def test_a_lost_key_costs_what_nats_held_and_not_the_start(ground: Ground) -> None:
+    async with ground.worker("a-key" * 9) as bus:
+        await link(bus)
+    async with ground.worker("another" * 9) as bus:
+        bucket = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
+        assert await bucket.get("a") is None
+        await link(bus)
+        assert await bucket.get("a") is not None
