@@ -1,4 +1,8 @@
-"""A real S3 server (SeaweedFS) for tests, without telemetry, on free ports, with its data in one folder."""
+"""A real S3 server (SeaweedFS) for tests, without telemetry, on free ports, with its data in one folder.
+
+It stands for a store of the user's own, which has no certificate of ours: every port but S3 is open. The local mode's
+store is closed (`persistent_session.stack.seaweed`).
+"""
 
 from __future__ import annotations
 
@@ -48,10 +52,18 @@ class S3Server:
     def stop(self) -> None:
         if self._process is not None:
             self._process.stop()
+            self._remove_sockets()
 
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
+            self._remove_sockets()
+
+    def _remove_sockets(self) -> None:
+        """SeaweedFS leaves those of gRPC in /tmp."""
+        for name, port in self._ports.items():
+            part = name.removesuffix(".port.grpc")
+            Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
 
     def restart(self) -> None:
         self.stop()
@@ -60,7 +72,8 @@ class S3Server:
     def _launch(self) -> None:
         command = [
             program("weed"), "-logtostderr=true", "mini", f"-dir={self._folder / 'data'}", "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1", "-admin.ui=false", "-webdav=false", "-master.telemetry=false",
+            "-ip.bind=127.0.0.1", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock",
+            "-admin.ui=false", "-webdav=false", "-master.telemetry=false",
             *(f"-{name}={port}" for name, port in self._ports.items()),
         ]  # fmt: skip
         env = {
@@ -70,7 +83,7 @@ class S3Server:
             "S3_BUCKET": self.bucket,
             "GOGC": "50",
         }
-        self._process = Process(command, log_file=self._folder / "weed.log", env=env)
+        self._process = Process(command, log_file=self._folder / "weed.log", env=env, folder=self._folder)
         eventually_sync(self._ready, timeout=START_SECONDS, interval=0.1, message="weed mini ready")
 
     def _ready(self) -> bool:
