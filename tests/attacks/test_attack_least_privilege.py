@@ -160,7 +160,7 @@ def test_started_as_root_it_runs_as_the_owner_of_its_data_with_the_sandbox_on(
             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     try:
-        browsers = eventually_sync(lambda: _browsers(up.pid), timeout=90, message="no browser")
+        browsers = eventually_sync(lambda: _browsers(up.pid), timeout=200, message="no browser")
         mine = [psutil.Process(up.pid), *psutil.Process(up.pid).children(recursive=True)]
         assert {uid for process in mine for uid in process.uids()} == {pwd.getpwnam(NOBODY).pw_uid}
         assert [line for line in browsers if "--no-sandbox" in line] == []
