@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from persistent_session.services.bus_users import BUS_USERS, SETUP, WORKER
+from persistent_session.services.bus_users import BUS_USERS, GATEWAY, SETUP, WORKER
 from persistent_session.stack import nats
 from shared.bus import Bus, BusOptions, create_streams
 from shared.bus.credentials import new_seed, public_key
@@ -30,8 +30,8 @@ class Ground:
         self.seeds = {user: new_seed() for user in BUS_USERS}
 
     @asynccontextmanager
-    async def worker(self, key: str) -> AsyncIterator[Bus]:
-        """The bus as the worker's user, streams made; the server ends as a power cut ends it."""
+    async def running(self, key: str) -> AsyncIterator[tuple[Bus, Bus]]:
+        """The bus as the worker and the gateway have it, streams made; the server ends as a power cut ends it."""
         port = free_port()
         config = nats.config(
             store=self.folder / "store",
@@ -44,19 +44,21 @@ class Ground:
         command = [program("nats-server"), "-c", str(file)]
         server = Process(command, log_file=self.folder / "nats.log", env={"NATS_STORE_KEY": key})
         try:
-            url = f"nats://127.0.0.1:{port}"
-            for user in (SETUP, WORKER):
-                options = BusOptions(url=url, nkey_seed=self.seeds[user], name=user)
-                bus = await Bus.connect(options, clock=CLOCK, wait_seconds=30.0)
-                try:
-                    if user == SETUP:
-                        await create_streams(bus)
-                    else:
-                        yield bus
-                finally:
-                    await bus.drain()
+            async with self._user(SETUP, port) as setup:
+                await create_streams(setup)
+            async with self._user(WORKER, port) as worker, self._user(GATEWAY, port) as gateway:
+                yield worker, gateway
         finally:
             server.kill()
+
+    @asynccontextmanager
+    async def _user(self, name: str, port: int) -> AsyncIterator[Bus]:
+        options = BusOptions(url=f"nats://127.0.0.1:{port}", nkey_seed=self.seeds[name], name=name)
+        bus = await Bus.connect(options, clock=CLOCK, wait_seconds=30.0)
+        try:
+            yield bus
+        finally:
+            await bus.drain()
 
     def files_with(self, text: str) -> list[Path]:
         files = [path for path in (self.folder / "store").rglob("*") if path.is_file()]
@@ -85,29 +87,29 @@ async def link(bus: Bus) -> None:
 
 async def test_without_the_key_a_spent_qr_text_stays_on_the_disk(ground: Ground) -> None:
     """The counterpart: NATS keeps what a bucket has overwritten until it compacts the file."""
-    async with ground.worker("") as bus:
-        await link(bus)
+    async with ground.running("") as (worker, _):
+        await link(worker)
     assert ground.files_with(SPENT)
 
 
 async def test_a_spent_qr_text_of_this_or_an_earlier_version_can_be_read_in_no_file(ground: Ground) -> None:
-    async with ground.worker("") as bus:
-        await link(bus)
-    async with ground.worker("a-key" * 9) as bus:
-        found = await bus.bucket(subjects.STATUS_BUCKET, SessionStatus).get("a")
+    async with ground.running("") as (worker, _):
+        await link(worker)
+    async with ground.running("a-key" * 9) as (worker, gateway):
+        found = await gateway.bucket(subjects.STATUS_BUCKET, SessionStatus).get("a")
         assert found is not None
         assert found.value.detail == NEWER
         assert ground.files_with(SPENT) == []
-        await link(bus)
+        await link(worker)
         assert ground.files_with(SPENT) == []
     assert ground.files_with(SPENT) == ground.files_with(NEWER) == []
 
 
 async def test_another_key_opens_nothing_and_deletes_nothing(ground: Ground) -> None:
-    async with ground.worker("a-key" * 9) as bus:
-        await link(bus)
+    async with ground.running("a-key" * 9) as (worker, _):
+        await link(worker)
     with pytest.raises(Unavailable, match="store"):
-        async with ground.worker("another" * 9):
+        async with ground.running("another" * 9):
             pytest.fail("the store was opened, or made anew, with another key")
-    async with ground.worker("a-key" * 9) as bus:
-        assert await bus.bucket(subjects.STATUS_BUCKET, SessionStatus).get("a") is not None
+    async with ground.running("a-key" * 9) as (_, gateway):
+        assert await gateway.bucket(subjects.STATUS_BUCKET, SessionStatus).get("a") is not None
