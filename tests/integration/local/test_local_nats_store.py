@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from persistent_session.services.bus_users import BUS_USERS, GATEWAY, SETUP, WORKER
+from persistent_session.services.bus_users import BUS_USERS, GATEWAY, MONITOR, SETUP, WORKER
 from persistent_session.stack import nats
 from shared.bus import Bus, BusOptions, create_streams
-from shared.bus.credentials import new_seed, public_key
+from shared.bus.credentials import identity, new_seed, public_key
 from shared.clock import SystemClock
 from shared.contracts import subjects
 from shared.contracts.errors import Unavailable
@@ -53,7 +53,9 @@ class Ground:
 
     @asynccontextmanager
     async def _user(self, name: str, port: int) -> AsyncIterator[Bus]:
-        options = BusOptions(url=f"nats://127.0.0.1:{port}", nkey_seed=self.seeds[name], name=name)
+        public_keys = {user: public_key(seed) for user, seed in self.seeds.items() if user not in (SETUP, MONITOR)}
+        own = None if name == SETUP else identity(name, self.seeds[name], public_keys)
+        options = BusOptions(url=f"nats://127.0.0.1:{port}", nkey_seed=self.seeds[name], name=name, identity=own)
         bus = await Bus.connect(options, clock=CLOCK, wait_seconds=30.0)
         try:
             yield bus
