@@ -103,7 +103,7 @@ def test_a_port_that_only_root_may_take_keeps_root(machine: Machine) -> None:
 )
 def test_what_the_user_cannot_do_is_said_and_it_stays_root(machine: Machine, able: set[str], why: str) -> None:
     key = machine.folder / "key"
-    key.write_text("k" * 40)
+    key.write_text("0123456789abcdef" * 3)
     asked = {run_as._CAN_RUN: "run", run_as._MAY_READ: "read", run_as._MAY_WRITE: "write"}
     machine.patch.setattr(
         run_as, "_can", lambda _user, *words: any(asked[word] in able for word in words if word in asked)
