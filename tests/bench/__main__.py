@@ -22,6 +22,7 @@ BENCHMARKS = (
     "browser_memory",
     "status_rps",
     "bus_signing",
+    "busy_gateway",
     "backup_throughput",
     "resting_cpu",
 )

@@ -76,6 +76,10 @@ RESTING_STORE = Goal(what="CPU of the resting object store, against itself with 
 """A limit below what the store needs at rest keeps Go's garbage collector running."""
 RESTING_SHARE = Goal(what="share of the object store in the CPU of the resting system", at_most=0.4)
 
+BUSY_ANSWER = Goal(what="p99 of an answer of the busy gateway", unit="s", at_most=1.5)
+STREAMS = Goal(what="event streams that get the same news", at_least=60.0, digits=0)
+GATEWAY_MEMORY = Goal(what="memory of the gateway after slow clients, against itself at rest", at_most=2.0)
+
 
 def ratio(measured: float, peer: float) -> float:
     """NaN, which misses every goal, where the peer measured nothing."""

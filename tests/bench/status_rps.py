@@ -15,7 +15,7 @@ from statistics import median
 from time import perf_counter
 
 import httpx
-from flask import Flask
+from flask import Flask, Response
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from gateway_stage import API, API_KEY, KEY, GatewayProcess, Owner, report, status
@@ -37,6 +37,8 @@ class Empty:
     def begin(self) -> None: ...
     def stopping(self) -> None: ...
     def end(self) -> None: ...
+    def refuse(self, _refusal: object, status: int) -> Response:
+        return Response(status=status)
 
 
 async def requests_a_second(port: int, path: str, seconds: float) -> float:

@@ -341,9 +341,9 @@ async def hang(*_: object) -> Message:
 
 
 class GatewayProcess:
-    """`python -m gateway` as it is deployed."""
+    """`python -m gateway` as it is deployed, or another `module` that runs it."""
 
-    def __init__(self, nats_url: str, log_file: Path, **environment: str) -> None:
+    def __init__(self, nats_url: str, log_file: Path, module: str = "gateway", **environment: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = log_file
@@ -353,8 +353,10 @@ class GatewayProcess:
             "NATS_URL": nats_url,
             "API_KEY": API_KEY,
             "GATEWAY_PORT": str(self.port),
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(":")]),
             **environment,
         }
+        self.module = module
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> GatewayProcess:
@@ -373,7 +375,7 @@ class GatewayProcess:
 
     def start(self) -> None:
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "gateway"], env=self.environment, stderr=log)
+            self.process = subprocess.Popen([sys.executable, "-m", self.module], env=self.environment, stderr=log)
         try:
             eventually_sync(lambda: self.is_up("/health/live"), timeout=20, message="the gateway answers")
         except BaseException:

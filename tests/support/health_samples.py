@@ -17,14 +17,7 @@ from health.domain.case import Case
 from health.domain.checks import CHECKS
 from health.domain.finding import Problem
 from health.domain.observation import Observation
-from health.domain.samples import (
-    BackupReplicaSample,
-    DuplicateOwner,
-    LostBackups,
-    NatsSample,
-    RejectedRecord,
-    WorkerSample,
-)
+from health.domain.samples import BackupReplicaSample, DuplicateOwner, GatewaySample, LostBackups, NatsSample, RejectedRecord, WorkerSample
 from health.domain.thresholds import Thresholds
 from health.domain.verdict import judge
 from shared.contracts.health import CheckResult, HealthReport
@@ -120,6 +113,7 @@ WELL = Observation(
     nats=NatsSample(
         seen_at=ago(2), connections=5, memory_bytes=20 * MB, storage_bytes=MB, storage_limit_bytes=900 * MB
     ),
+    gateway=GatewaySample(seen_at=ago(2), seconds=0.012),
     listening_since=ago(7200),
 )
 """Every check is healthy."""
@@ -273,6 +267,7 @@ _nats = st.builds(
     storage_bytes=_bytes,
     storage_limit_bytes=_bytes,
 )
+_gateways = st.builds(GatewaySample, seen_at=_ages, seconds=st.none() | st.floats(0, 10), late_since=_maybe_ages)
 observations = st.builds(
     Observation,
     session=st.just(SESSION),
@@ -290,6 +285,7 @@ observations = st.builds(
         st.builds(RejectedRecord, st.sampled_from(["head", "tombstone", "x"]), _texts, _ages), max_size=2
     ).map(tuple),
     nats=st.none() | _nats,
+    gateway=st.none() | _gateways,
     listening_since=_maybe_ages,
     open_since=st.dictionaries(st.sampled_from([each.code for each in CHECKS]), _ages, max_size=4).map(
         MappingProxyType

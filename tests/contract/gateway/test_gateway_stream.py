@@ -92,6 +92,23 @@ def test_more_streams_than_slots_get_503_and_a_slot_is_given_back(open_gateway: 
     assert "wa_gateway_streams 0.0" in client.get("/metrics", headers=KEY).text
 
 
+def test_one_login_cannot_keep_another_out(
+    open_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.1)
+    gateway = open_gateway(max_streams=3)
+    greedy, other = gateway.app.test_client(), gateway.app.test_client()
+    assert other.post("/persistent-session/login", json={"key": KEY["X-API-Key"]}).status_code == 200
+    with stream(greedy) as oldest, stream(greedy) as second, stream(greedy):
+        assert greedy.get(f"{API}/events", headers=KEY).status_code == 503
+        latest = other.get(f"{API}/events", buffered=False)
+        assert latest.status_code == 200
+        assert other.get(f"{API}/events").status_code == 503, "two of three would be more than the others have"
+        assert list(oldest), "the oldest stream of the login with the most ends"
+        assert next(second)
+        latest.close()
+
+
 def test_a_stream_ends_when_the_gateway_stops(
     gateway: Gateway, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,5 +86,5 @@ def test_codes_are_stable() -> None:
     assert [each.code for each in CHECKS] == [
         "WA-CONNECTION", "WA-PROBE", "WA-STALE", "WA-RECONNECTS", "WA-SIZE", "WA-FILES", "WA-PROFILE", "WA-BACKUP",
         "WA-ATTEMPT", "WA-SAVE", "WA-LOSS", "WA-RECORDS", "WA-MEMORY", "WA-SELFCHECK", "WA-WORKER", "WA-STORE",
-        "WA-OWNERS", "WA-DISK", "WA-NATS",
+        "WA-OWNERS", "WA-DISK", "WA-NATS", "WA-GATEWAY",
     ]  # fmt: skip

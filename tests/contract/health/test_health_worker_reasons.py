@@ -39,7 +39,7 @@ from health.domain.causes import Cause, cause_of
 from health.domain.checks import RULES, connection, copies
 from health.domain.observation import Observation
 from health.domain.recommendations import Action
-from health.domain.samples import BackupReplicaSample, DuplicateOwner, LostBackups, RejectedRecord
+from health.domain.samples import BackupReplicaSample, DuplicateOwner, GatewaySample, LostBackups, RejectedRecord
 from shared.contracts.message import encode
 from shared.contracts.sessions import Reason, State
 
@@ -97,6 +97,7 @@ GROUNDS: dict[str, list[Observation]] = {
     ],
     "one-owner": [seen(*LINKED, beside=replace(WELL, duplicate_owners=(DuplicateOwner("b", ago(9), True),)))],
     "mend-bus": [replace(seen(*LINKED), listening_since=None)],
+    "mend-gateway": [replace(seen(*LINKED), gateway=GatewaySample(ago(1), None, ago(60)))],
     "mend-worker": [replace(seen(*LINKED), workers=())],
     "mend-store": [
         seen(Event.START, Event.PROFILE_NONE, Event.STORE_UNKNOWN, beside=replace(WELL, backup_replicas=()))

@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Any
 
 import httpx
-import pytest
 from gateway_stage import API, KEY, NOON, GatewayProcess, Owner, pairing, report, status
 
 from shared.testing import NatsServer, eventually_sync, free_port
@@ -153,11 +152,8 @@ def test_clients_that_vanish_give_their_slots_back(own_nats: NatsServer, owner: 
         eventually_sync(free, timeout=20, interval=0.5, message="the heartbeats found the dead clients")
 
 
-@pytest.mark.parametrize("worker_class", ["gthread", "gevent"])
-def test_sigterm_ends_it_within_seconds_with_open_streams(
-    own_nats: NatsServer, owner: Owner, tmp_path: Path, worker_class: str
-) -> None:
-    with GatewayProcess(own_nats.url, tmp_path / "gateway.log", GATEWAY_WORKER_CLASS=worker_class) as gateway:
+def test_sigterm_ends_it_within_seconds_with_open_streams(own_nats: NatsServer, owner: Owner, tmp_path: Path) -> None:
+    with GatewayProcess(own_nats.url, tmp_path / "gateway.log") as gateway:
         owner.publish_status(status())
         eventually_sync(lambda: connected(gateway))
         with (

@@ -29,9 +29,9 @@ def owner(nats: NatsServer) -> Iterator[Owner]:
         scripted.delete_records()
 
 
-@pytest.fixture(params=["gthread", "gevent"])
-def gateway(request: pytest.FixtureRequest, nats: NatsServer, owner: Owner, tmp_path: Path) -> Iterator[GatewayProcess]:
-    with GatewayProcess(nats.url, tmp_path / "gateway.log", GATEWAY_WORKER_CLASS=request.param) as running:
+@pytest.fixture
+def gateway(nats: NatsServer, owner: Owner, tmp_path: Path) -> Iterator[GatewayProcess]:
+    with GatewayProcess(nats.url, tmp_path / "gateway.log") as running:
         owner.publish_status(status())
         eventually_sync(lambda: get(running).json()["status"]["isConnected"])
         yield running
@@ -76,9 +76,15 @@ def test_a_private_port_serves_health_and_metrics(nats: NatsServer, owner: Owner
         assert httpx.get(f"http://127.0.0.1:{port}/metrics").status_code == 401
 
 
-def test_commands_work_in_either_worker_class(gateway: GatewayProcess) -> None:
-    answer = httpx.post(gateway.url + API, headers=KEY, json=SEND)
-    assert (answer.status_code, answer.json()["message"]) == (200, "Test message sent")
+def test_the_old_worker_class_is_answered_by_the_new_one_and_a_line_says_so(
+    nats: NatsServer, owner: Owner, tmp_path: Path
+) -> None:
+    with GatewayProcess(nats.url, tmp_path / "gateway.log", GATEWAY_WORKER_CLASS="gthread") as gateway:
+        owner.publish_status(status())
+        eventually_sync(lambda: get(gateway).json()["status"]["isConnected"])
+        answer = httpx.post(gateway.url + API, headers=KEY, json=SEND)
+        assert (answer.status_code, answer.json()["message"]) == (200, "Test message sent")
+        assert '"used": "gevent", "event": "worker_class_replaced"' in gateway.log()
 
 
 def test_commands_that_hang_do_not_slow_the_status(gateway: GatewayProcess, owner: Owner) -> None:

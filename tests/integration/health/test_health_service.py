@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from gateway_stage import GatewayProcess
 from health_samples import NUMBER
 from health_system import HealthProcess, OtherServices, fresh_status, other_services
 from prometheus_client.parser import text_string_to_metric_families
 
 from health.adapters import nats_monitor
+from health.adapters.gateway_probe import HttpGatewayProbe
 from health.adapters.nats_monitor import SystemAccountMonitor
 from shared.bus import Bus, BusOptions
 from shared.bus.connection import Connection
@@ -195,6 +197,39 @@ async def test_garbage_is_no_answer(nats: NatsServer, answer: bytes) -> None:
     finally:
         await monitor.close()
         await server.close()
+
+
+async def test_a_gateway_is_asked_as_a_client_asks_and_its_silence_becomes_an_issue(
+    bus: Bus, nats: NatsServer, tmp_path: Path
+) -> None:
+    with GatewayProcess(nats.url, tmp_path / "gateway.log") as gateway:
+        proxy = FaultProxy(gateway.url, cut_after_bytes=40).start()
+        probe = HttpGatewayProbe(proxy.url, SystemClock())
+        service = HealthProcess(nats, tmp_path, session="health-asks", GATEWAY_URL=proxy.url)
+        try:
+            service.wait_ready()
+            async with other_services(bus, "health-asks") as others:
+                await eventually(lambda: service.metric("wa_gateway_up") == 1.0, timeout=15)
+                answered = service.metric("wa_gateway_answer_seconds")
+                assert answered is not None
+                assert answered > 0
+                for mode in ("403", "cut", "hang", "refuse"):
+                    assert (await probe.sample()).seconds is not None
+                    proxy.mode = mode
+                    assert (await probe.sample()).seconds is None
+                    proxy.mode = "pass" if mode != "refuse" else mode
+                bad = await eventually(
+                    lambda: others.last(lambda report: "WA-GATEWAY" in [issue.code for issue in report.issues]),
+                    timeout=40,
+                )
+                assert "mend-gateway" in [each.id for each in bad.recommendations]
+                assert service.metric("wa_gateway_up") == 0.0
+                proxy.mode = "pass"
+                await eventually(lambda: service.metric("wa_gateway_up") == 1.0, timeout=15)
+        finally:
+            await probe.close()
+            service.stop()
+            proxy.stop()
 
 
 def test_it_stops_in_order_and_quickly(nats: NatsServer, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gateway.domain.guessing import MOST_NETWORKS, WAITS, WrongKeys, network_of
+from gateway.domain.addresses import network_of
+from gateway.domain.guessing import MOST_NETWORKS, WAITS, WrongKeys
 
 
 def test_a_few_are_answered_plainly_and_then_the_wait_grows_to_its_limit() -> None:

@@ -33,7 +33,7 @@ from health.domain.causes import Cause
 from health.domain.checks import CHECKS, RULES
 from health.domain.checks.connection import CAUSES
 from health.domain.observation import Observation
-from health.domain.samples import DuplicateOwner, LostBackups, NatsSample, RejectedRecord
+from health.domain.samples import DuplicateOwner, GatewaySample, LostBackups, NatsSample, RejectedRecord
 from shared.contracts.sessions import DesiredState, State
 
 FRESH = replace(WELL, listening_since=ago(1))
@@ -426,6 +426,29 @@ def _nats() -> list[Example]:
     ]
 
 
+def _gateway() -> list[Example]:
+    def answered(seconds: float | None, late: float | None = None, age: float = 1) -> Observation:
+        late_since = None if late is None else ago(late)
+        return replace(WELL, gateway=GatewaySample(ago(age), seconds, late_since))
+
+    return [
+        Example("never asked", "WA-GATEWAY", "unknown", replace(WELL, gateway=None)),
+        Example("an old answer", "WA-GATEWAY", "unknown", answered(0.01, age=21)),
+        Example("an old silence", "WA-GATEWAY", "unknown", answered(None, late=600, age=21)),
+        Example("late once", "WA-GATEWAY", "unknown", answered(1.4, late=2)),
+        Example("late for long", "WA-GATEWAY", "warning", answered(1.4, late=3600), "slow_gateway"),
+        Example("silent", "WA-GATEWAY", "warning", answered(None, late=15), "silent_gateway"),
+        Example("silent for long", "WA-GATEWAY", "critical", answered(None, late=31), "silent_gateway"),
+        Example(
+            "silent while stopped",
+            "WA-GATEWAY",
+            "critical",
+            replace(answered(None, late=31), record=record("stopped")),
+            "silent_gateway",
+        ),
+    ]
+
+
 EXAMPLES = [
     *_connection(),
     *_page(),
@@ -437,6 +460,7 @@ EXAMPLES = [
     *_owners(),
     *_disk(),
     *_nats(),
+    *_gateway(),
 ]
 
 

@@ -66,6 +66,7 @@ def test_what_is_not_known_has_no_figure() -> None:
     assert not names & {
         "wa_session_profile_bytes", "wa_session_memory_bytes", "wa_backup_newest_timestamp_seconds",
         "wa_save_newest_timestamp_seconds", "wa_session_epoch", "wa_nats_up", "wa_worker_disk_free_bytes",
+        "wa_gateway_up", "wa_gateway_answer_seconds",
     }  # fmt: skip
 
 

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from health_samples import SESSION, WORKER, record, status
 
-from health.domain.samples import NatsSample
+from health.domain.samples import GatewaySample, NatsSample
 from health.domain.session_tracker import SessionTracker
 from health.domain.thresholds import Thresholds
-from health.runner import NATS_SAMPLE_SECONDS, Runner
+from health.runner import GATEWAY_SAMPLE_SECONDS, NATS_SAMPLE_SECONDS, Runner
 from shared.contracts.events import StateChanged
 from shared.contracts.health import HealthReport
 from shared.contracts.message import encode
@@ -140,6 +140,31 @@ async def test_the_loop_wakes_for_a_change_and_rests_between_rounds(stage: Stage
         await eventually(lambda: len(stage.listener.reports) == 2)
     finally:
         task.cancel()
+
+
+async def test_the_gateway_is_asked_again_and_again_and_one_late_answer_is_remembered(stage: Stage) -> None:
+    class Probe:
+        answers: list[float | None] = [0.01, 1.5, None, 0.02]  # noqa: RUF012
+
+        async def sample(self) -> GatewaySample:
+            return GatewaySample(seen_at=stage.clock.now(), seconds=self.answers.pop(0))
+
+    probe = Probe()
+    late = []
+    task = asyncio.create_task(stage.runner.sample_gateway_forever(probe))
+    try:
+        for left in (3, 2, 1, 0):
+            await eventually(lambda left=left: len(probe.answers) == left)
+            sample = stage.tracker.observe(SESSION).gateway
+            assert sample is not None
+            late.append(sample.late_since)
+            if left:
+                stage.clock.advance(GATEWAY_SAMPLE_SECONDS)
+    finally:
+        task.cancel()
+    assert (late[0], late[3]) == (None, None)
+    assert late[1] is not None
+    assert late[1] == late[2], "since the first of the late answers"
 
 
 async def test_nats_is_sampled_again_and_again(stage: Stage) -> None:

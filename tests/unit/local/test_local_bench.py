@@ -7,6 +7,7 @@ import math
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -30,12 +31,20 @@ def _loaded(name: str) -> ModuleType:
 
 
 goals = _loaded("goals")
+
+
+def _busy(slowest: float = 0.4, streams: int = 60, memory: float = 90.0) -> Any:
+    waits = {"persistent-session, alone": [0.01] * 100, "live, 1000 slow clients": [*[0.05] * 98, slowest, slowest]}
+    return _loaded("busy_gateway").Figures(waits=waits, memory={"at rest": 60.0, "after all": memory}, streams=streams)
+
+
 FIGURES = {
     "start_to_connected": (({0: [0.2, 0.3, 0.2]},), ({0: [1.2, 0.9, 1.1]},)),
     "snapshot_pause": ((120.0, [16.0, 12.0, 40.0], [94.0]), (120.0, [31.0, 12.0, 40.0], [94.0])),
     "browser_memory": ((54e6, 100e6), (61e6, 100e6)),
     "status_rps": (([760.0], [1000.0]), ([490.0], [1000.0])),
     "bus_signing": ((500.0, 1000.0), (140.0, 1000.0)),
+    "busy_gateway": ((_busy(),), (_busy(slowest=1.6),)),
     "resting_cpu": ((0.5, 10.4, 3.3), (0.5, 1.5, 3.3)),
     "backup_throughput": ((100.0, 72.0, 100.0, 43.0), (100.0, 49.0, 100.0, 43.0)),
 }
@@ -58,6 +67,13 @@ def test_each_benchmark_keeps_its_goals_with_good_figures_and_fails_with_bad_one
     assert "MISSED" not in capsys.readouterr().out
     assert bench.conclude(bench.judge(*bad)) == 1
     assert "MISSED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("bad", [{"slowest": math.inf}, {"streams": 59}, {"memory": 121.0}])
+def test_each_goal_of_the_busy_gateway_can_be_missed(bad: dict[str, float]) -> None:
+    bench = _loaded("busy_gateway")
+    assert [outcome.reached for outcome in bench.judge(_busy(**bad))].count(False) == 1
+    assert not all(outcome.reached for outcome in bench.judge(bench.Figures(waits={"live, crowded": [0.1] * 3})))
 
 
 def test_a_slow_restore_misses_although_storing_is_fast() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
-from flask import Flask
+from flask import Flask, Response
 
 from shared.clock import Clock, SystemClock
 from shared.contracts.logins import LoginRecord
-from shared.contracts.metrics import GATEWAY_WRONG_KEYS
+from shared.contracts.metrics import GATEWAY_REFUSED, GATEWAY_WRONG_KEYS
 from shared.runtime import Metrics, OpsServer, configure_logging, get_logger, load_settings, on_railway
 
 from .adapters import process_memory
@@ -19,17 +20,20 @@ from .adapters.live_logins import LiveLogins
 from .adapters.live_view import LiveView
 from .adapters.qr_images import QrImages
 from .adapters.server import Server, ServerOptions
+from .adapters.worker import Refusal
 from .domain.auth import Authenticator
 from .domain.logins import LoginRules
 from .domain.system_info import SystemInfo
 from .handlers import app
 from .handlers.dependencies import GatewayDependencies
 from .handlers.guard import Guard
+from .handlers.legacy import error_replies
 from .settings import GatewaySettings
 from .usecases import UseCases
 from .usecases.limits import RateLimits
 
 READ_LOGIN_SECONDS = 1.0
+WORKER_CLASS = "gevent"
 
 
 class Gateway:
@@ -58,6 +62,8 @@ class Gateway:
             on_open=self._metrics.watch_bus,
             background=self._serve_ops,
         )
+        self._refused = self._metrics.counter(GATEWAY_REFUSED)
+        self._refusals = functools.cache(error_replies.of_status)  # a crowd must not cost the making of answers
         self.app: Flask = app.create(self._dependencies())
 
     def begin(self) -> None:
@@ -71,6 +77,10 @@ class Gateway:
         self.view.stop()
         self.bus.stop()
         get_logger().info("gateway_stopped")
+
+    def refuse(self, refusal: Refusal, status: int) -> Response:
+        self._refused.labels(refusal).inc()
+        return self._refusals(status)
 
     def _dependencies(self) -> GatewayDependencies:
         settings, clock = self._settings, self._clock
@@ -150,9 +160,11 @@ def run() -> None:
     options = ServerOptions(
         host=settings.gateway_host,
         port=settings.gateway_port,
-        worker_class=settings.gateway_worker_class,
         log_level=settings.log_level,
+        trusted_proxies=settings.trusted_proxies,
     )
+    if settings.gateway_worker_class != WORKER_CLASS:
+        get_logger().warning("worker_class_replaced", asked=settings.gateway_worker_class, used=WORKER_CLASS)
     Server(options, lambda: Gateway(settings)).run()
 
 

@@ -17,8 +17,8 @@ class GatewaySettings(ServiceSettings):
     client_id: str = Field("whatsapp-automation-pro-v2", description="The default session's id.")
     gateway_host: str = Field("127.0.0.1", description="Address to listen on; `::` for all, as on Railway.")
     gateway_port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
-    gateway_worker_class: Literal["gthread", "gevent"] = Field(
-        "gthread", description="gunicorn's worker class; use gevent where hundreds of pages are open at once."
+    gateway_worker_class: Literal["gevent", "gthread"] = Field(
+        "gevent", description="Gunicorn's worker class. `gthread`, the old default, is accepted and means `gevent`."
     )
     api_key: SecretStr = Field(SecretStr(""), validate_default=True, description="The key of every client. Required.")
     cookie_secret: SecretStr = Field(
@@ -51,7 +51,13 @@ class GatewaySettings(ServiceSettings):
     )
     test_messages_per_minute: int = Field(10, ge=1, description="Test messages a minute.")
     actions_per_minute: int = Field(600, ge=1, description="Actions by POST a minute.")
-    max_streams: int = Field(40, ge=1, le=500, description="Event streams open at once; further streams get 503.")
+    max_streams: int = Field(
+        40,
+        ge=1,
+        le=500,
+        description="Event streams open at once. Further streams get 503, unless another login has more streams open: "
+        "then its oldest stream ends.",
+    )
 
     @field_validator("api_key")
     @classmethod

@@ -14,6 +14,7 @@ from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 from shared.runtime import Metrics, OpsServer, Shutdown, Tasks, configure_logging, get_logger, load_settings
 
 from .adapters.bus_reports import BusReportPublisher
+from .adapters.gateway_probe import HttpGatewayProbe
 from .adapters.nats_monitor import SystemAccountMonitor
 from .domain.measures import MEASURES, metric_values
 from .domain.session_tracker import SessionTracker
@@ -80,6 +81,7 @@ class HealthApp:
         self._judge = JudgeHandler(tracker, clock)
         options = settings.monitor_options()
         self._monitor = SystemAccountMonitor(options, clock) if options else None
+        self._gateway = HttpGatewayProbe(settings.gateway_url, clock) if settings.gateway_url else None
         metrics.watch_bus(bus)
         metrics.computed(MEASURES, lambda: metric_values(tracker, clock.now()))
 
@@ -88,9 +90,13 @@ class HealthApp:
         self._tasks.spawn("reports", self._runner.report_forever)
         if self._monitor is not None:
             self._tasks.spawn("nats_monitor", functools.partial(self._runner.sample_nats_forever, self._monitor))
+        if self._gateway is not None:
+            self._tasks.spawn("gateway_probe", functools.partial(self._runner.sample_gateway_forever, self._gateway))
 
     async def stop(self) -> None:
         await self._tasks.stop()
+        if self._gateway is not None:
+            await self._gateway.close()
         if self._monitor is not None:
             await self._monitor.close()
         await self._bus.drain(timeout=1.0)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from shared.contracts.health import HealthReport
 
-from .domain.samples import NatsSample
+from .domain.samples import GatewaySample, NatsSample
 
 
 class ReportPublisher(Protocol):
@@ -14,6 +14,12 @@ class ReportPublisher(Protocol):
 
     async def publish(self, report: HealthReport) -> None:
         """Best effort. Raises nothing when the bus is lost."""
+        ...
+
+
+class GatewayProbe(Protocol):
+    async def sample(self) -> GatewaySample:
+        """Ask and measure, within a few seconds. A gateway that does not answer gives a sample without a time."""
         ...
 
 

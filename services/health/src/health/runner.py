@@ -19,12 +19,13 @@ from shared.runtime import get_logger
 
 from .domain.session_tracker import Event, SessionTracker
 from .domain.verdict import fingerprint
-from .ports import NatsMonitor, ReportPublisher
+from .ports import GatewayProbe, NatsMonitor, ReportPublisher
 
 TICK_SECONDS = 1.0
 MIN_PAUSE_SECONDS = 0.05
 """Between two rounds, so that many changes at once become one round."""
 NATS_SAMPLE_SECONDS = 5.0
+GATEWAY_SAMPLE_SECONDS = 5.0
 SESSIONS_PER_SLICE = 50
 """Sessions judged before other tasks of the event loop get their turn."""
 
@@ -114,6 +115,11 @@ class Runner:
         while True:
             self._tracker.update_nats(await monitor.sample())
             await self._clock.sleep(NATS_SAMPLE_SECONDS)
+
+    async def sample_gateway_forever(self, probe: GatewayProbe) -> None:
+        while True:
+            self._tracker.update_gateway(await probe.sample())
+            await self._clock.sleep(GATEWAY_SAMPLE_SECONDS)
 
     def _is_news_or_due(self, report: HealthReport) -> bool:
         now = self._clock.monotonic()

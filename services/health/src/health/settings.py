@@ -20,6 +20,12 @@ class HealthSettings(ServiceSettings):
         description="nkey seed of a user of NATS's system account who may ask `$SYS.REQ.SERVER.PING.VARZ`. Empty: the "
         "connection alone tells whether NATS is well.",
     )
+    gateway_url: str = Field(
+        "",
+        pattern=r"^(https?://.+)?$",
+        description="Address of the gateway, such as http://gateway:8080, which is asked every five seconds whether it "
+        "answers. Empty: whether the gateway answers is unknown.",
+    )
     health_check_interval_ms: Milliseconds = Field(
         15000, description="How often a report is published although nothing changed."
     )

@@ -184,6 +184,12 @@ GATEWAY_WRONG_KEYS = REGISTRY.counter(
     labels=("source",),
 )
 GATEWAY_STREAMS = REGISTRY.gauge("wa_gateway_streams", "Open event streams.", owner=Owner.GATEWAY)
+GATEWAY_REFUSED = REGISTRY.counter(
+    "wa_gateway_refused_total",
+    "Connections ended before the application answered: malformed, slow_request, slow_reader or crowded.",
+    owner=Owner.GATEWAY,
+    labels=("reason",),
+)
 
 # Browser worker
 
@@ -422,6 +428,15 @@ WORKER_DISK_FREE_BYTES = REGISTRY.gauge(
 )
 BACKUP_UP = REGISTRY.gauge(
     "wa_backup_up", "1 when a backup replica was heard lately and its object store answers.", owner=Owner.HEALTH
+)
+GATEWAY_UP = REGISTRY.gauge(
+    "wa_gateway_up", "1 when the gateway answered the newest probe (only with GATEWAY_URL).", owner=Owner.HEALTH
+)
+GATEWAY_ANSWER_SECONDS = REGISTRY.gauge(
+    "wa_gateway_answer_seconds",
+    "How long the gateway took for the newest answer to a probe.",
+    owner=Owner.HEALTH,
+    unit=Unit.SECONDS,
 )
 NATS_UP = REGISTRY.gauge(
     "wa_nats_up", "1 when NATS answers about itself (only with NATS_MONITOR_NKEY_SEED).", owner=Owner.HEALTH

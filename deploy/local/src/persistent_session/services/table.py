@@ -170,7 +170,7 @@ HEALTH_SERVICE = Service(
     ports=(_ops_port("health-http"),),
     health=_ops_health("health-http"),
     deployment_settings=("BUS_KEYS", "CLIENT_ID"),
-    connections=(_nats_connection("health"),),
+    connections=(_nats_connection("health"), Connection(port="gateway", variable="GATEWAY_URL")),
     secrets=(
         SecretUse(secret=NKEY_SEEDS[bus_users.MONITOR], variable="NATS_MONITOR_NKEY_SEED"),
         _METRICS_TOKEN_USE,

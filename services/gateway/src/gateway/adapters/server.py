@@ -1,16 +1,15 @@
 """gunicorn, started by the gateway instead of its own command line.
 
-One worker process serves everything with threads (or gevent), because the view and the rate limits live in its memory.
-The trap: on SIGTERM gunicorn waits for open requests, and an event stream does not end before it is told to. The
-worker's signal handler therefore announces the stop before gunicorn's own handler runs.
+One worker process serves everything, because the view and the rate limits live in its memory. The trap: on SIGTERM
+gunicorn waits for open requests, and an event stream does not end before it is told to. The worker's signal handler
+therefore announces the stop before gunicorn's own handler runs.
 """
 
 from __future__ import annotations
 
 import logging
+import resource
 import signal
-import socket
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -19,15 +18,16 @@ from typing import Any, Protocol
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from werkzeug import Response
 
-THREADS = 64
-"""Enough for the default number of event streams, for all commands at once, and for reading the status."""
-GREENLETS = 1000
+from .worker import Limits, Refusal, Worker
+
 GRACEFUL_SECONDS = 6
 """Longer than any answer takes, so that a command under way is answered before the process ends."""
-STALLED_SECONDS = 5
-KEEP_ALIVE_SECONDS = {"gthread": 15, "gevent": 2}
-"""Short for gevent, which waits for idle connections when it stops; gthread closes them."""
+HEADERS, HEADER_BYTES, REQUEST_LINE_BYTES = 64, 8190, 4094
+MOST_FILES = 8192
+RESERVED_FILES = 800
+"""Of the files that the process may open: for streams, commands and everything that is no waiting connection."""
 
 
 class Lifecycle(Protocol):
@@ -43,13 +43,17 @@ class Lifecycle(Protocol):
 
     def end(self) -> None: ...
 
+    def refuse(self, refusal: Refusal, status: int) -> Response:
+        """Count a connection that ends without the application, and say why."""
+        ...
+
 
 @dataclass(frozen=True)
 class ServerOptions:
     host: str
     port: int
-    worker_class: str = "gthread"
     log_level: str = "info"
+    trusted_proxies: int = 0
 
 
 class QuietLogger(Logger):  # type: ignore[misc]
@@ -63,12 +67,13 @@ class QuietLogger(Logger):  # type: ignore[misc]
         self.error_log.setLevel(max(logging.WARNING, self.loglevel))
 
 
-def _end_stalled_clients(listener: Any) -> None:
-    """Limit how long a thread waits for the rest of a request, and for a client to take its answer. The kernel's
-    timeouts do this, and accepted connections inherit them: gunicorn resets Python's timeout before each request."""
-    timeout = struct.pack("ll", STALLED_SECONDS, 0)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+def allow_files() -> int:
+    """How many files the process may open, after it has asked for as many as it can use."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -76,7 +81,16 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._options = options
         self._make = make
         self._lifecycle: Lifecycle | None = None
+        self._files = allow_files()
         super().__init__()
+
+    @property
+    def limits(self) -> Limits:
+        waiting = max(1, min(Limits.waiting, self._files - RESERVED_FILES))
+        return Limits(waiting=waiting, trusted_proxies=self._options.trusted_proxies)
+
+    def refuse(self, refusal: Refusal, status: int) -> Response:
+        return self._lifecycle.refuse(refusal, status) if self._lifecycle else Response(status=status)
 
     def load_config(self) -> None:
         options = self._options
@@ -84,12 +98,14 @@ class Server(BaseApplication):  # type: ignore[misc]
         for name, value in {
             "bind": f"{host}:{options.port}",
             "workers": 1,
-            "worker_class": options.worker_class,
-            "threads": THREADS if options.worker_class == "gthread" else 1,
-            "worker_connections": GREENLETS,
-            "keepalive": KEEP_ALIVE_SECONDS[options.worker_class],
+            "worker_class": Worker,
+            "worker_connections": max(1, self._files - 100),
             "timeout": 30,
             "graceful_timeout": GRACEFUL_SECONDS,
+            "limit_request_line": REQUEST_LINE_BYTES,
+            "limit_request_fields": HEADERS,
+            "limit_request_field_size": HEADER_BYTES,
+            "forwarder_headers": "",  # no client may say where the application is mounted
             "accesslog": None,
             "logger_class": QuietLogger,
             "loglevel": options.log_level,
@@ -106,8 +122,6 @@ class Server(BaseApplication):  # type: ignore[misc]
         return self._lifecycle.app
 
     def _begin(self, worker: Any) -> None:
-        for listener in worker.sockets:
-            _end_stalled_clients(listener)
         if self._lifecycle is not None:
             self._lifecycle.begin()
         before = signal.getsignal(signal.SIGTERM)

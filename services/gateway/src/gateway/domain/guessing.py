@@ -8,7 +8,6 @@ old key that it had better stop.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ MOST_NETWORKS = 4096
 """Held at once. When there are more, the one that was quiet longest goes."""
 WAITS = Backoff(first=2.0, longest=900.0)
 """Seconds."""
-IPV6_NETWORK_BITS = 64
-"""What a provider gives to one customer."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +67,3 @@ class WrongKeys:
         guesser.waits += 1
         guesser.tokens = min(guesser.tokens, 1.0 - WAITS.delay(guesser.waits) * self._rate)
         return WrongKey(guesser.count, math.ceil((1.0 - guesser.tokens) / self._rate))
-
-
-def network_of(address: str) -> str:
-    """What one guesser commands: an IPv4 address, the /64 of an IPv6 address; "unknown" for what is none."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, IPV6_NETWORK_BITS), strict=False))

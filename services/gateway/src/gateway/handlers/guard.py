@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from flask import Flask, Response, current_app, g, request
 
+from gateway.domain.addresses import client_of, network_of
 from gateway.domain.auth import Authenticator, bearer, same_origin
-from gateway.domain.guessing import network_of
 from gateway.domain.request_errors import Forbidden, RateLimited, Unauthorized
 from gateway.usecases.check_login import CheckLogin
 from gateway.usecases.limits import RateLimits
@@ -154,10 +154,8 @@ class Guard:
 
     def client_address(self) -> str:
         """The client's address, as the outermost trusted proxy saw it."""
-        forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-        if self.trusted_proxies and len(forwarded) >= self.trusted_proxies:
-            return forwarded[-self.trusted_proxies]
-        return request.remote_addr or ""
+        forwarded = request.headers.get("X-Forwarded-For", "")
+        return client_of(request.remote_addr or "", forwarded, self.trusted_proxies)
 
     def is_https(self) -> bool:
         """Whether the client's connection is https. X-Forwarded-Proto may be believed from anybody: no page can make a

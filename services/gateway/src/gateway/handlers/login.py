@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from flask import Blueprint, Response, request
 
-from gateway.domain.guessing import network_of
+from gateway.domain.addresses import network_of
 from gateway.domain.logins import client_name
 from gateway.domain.request_errors import Unauthorized
 from gateway.usecases import UseCases

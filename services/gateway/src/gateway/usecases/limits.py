@@ -1,6 +1,6 @@
 """How many requests may begin: token buckets for the rate, slots for the commands under way.
 
-No command begins while NATS is away, and never do so many run that no thread is left to read the status.
+No command begins while NATS is away, and no more run at once than their receivers can answer in time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOG_LINES_PER_MINUTE = 30
 ALL = "all"
 """The key of a limit that all clients share."""
 MOST_COMMANDS = 16
-"""At once. Each holds a thread of the server until its answer, some seconds at most."""
+"""At once: as many as a receiver works on. Whoever comes after that is told so at once and does not wait in vain."""
 
 
 @dataclass

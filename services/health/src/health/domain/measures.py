@@ -107,6 +107,10 @@ def system_metrics(case: Case, sessions: int) -> Iterator[MetricValue]:
         free = min(worker.disk_free_bytes for worker in case.live_workers)
         yield MetricValue(metrics.WORKER_DISK_FREE_BYTES, float(free))
     yield MetricValue(metrics.BACKUP_UP, float(any(replica.store_ok for replica in case.live_backup_replicas)))
+    if case.seen.gateway is not None:
+        yield MetricValue(metrics.GATEWAY_UP, float(case.seen.gateway.seconds is not None))
+        if case.seen.gateway.seconds is not None:
+            yield MetricValue(metrics.GATEWAY_ANSWER_SECONDS, case.seen.gateway.seconds)
     if case.seen.nats is not None:
         yield from _nats_metrics(case.seen.nats)
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from shared.contracts.sessions import SessionRecord, SessionStatus
 
-from .samples import BackupReplicaSample, DuplicateOwner, LostBackups, NatsSample, RejectedRecord, WorkerSample
+from .samples import BackupReplicaSample, DuplicateOwner, GatewaySample, LostBackups, NatsSample, RejectedRecord, WorkerSample
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Observation:
     lost_backups: LostBackups | None = None
     rejected_records: tuple[RejectedRecord, ...] = ()
     nats: NatsSample | None = None
+    gateway: GatewaySample | None = None
     listening_since: datetime | None = None
     """When the bus was reached or reached again; None while it is lost."""
     open_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))

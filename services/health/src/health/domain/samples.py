@@ -1,4 +1,4 @@
-"""What the health service last heard of a worker, a backup replica or NATS, and when.
+"""What the health service last heard of a worker, a backup replica, the gateway or NATS, and when.
 
 `seen_at` is the time of this service's own clock.
 """
@@ -62,6 +62,16 @@ class RejectedRecord:
     fault: str
     """A RecordFault."""
     seen_at: datetime
+
+
+@dataclass(frozen=True)
+class GatewaySample:
+    """The newest answer of the gateway. `seconds` is how long it took; None: no answer came, or a wrong one."""
+
+    seen_at: datetime
+    seconds: float | None
+    late_since: datetime | None = None
+    """Since when each answer was late or missing; None when the newest came in time."""
 
 
 @dataclass(frozen=True)

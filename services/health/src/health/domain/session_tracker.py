@@ -32,7 +32,7 @@ from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 
 from .observation import Observation
-from .samples import BackupReplicaSample, DuplicateOwner, LostBackups, NatsSample, RejectedRecord, WorkerSample
+from .samples import BackupReplicaSample, DuplicateOwner, GatewaySample, LostBackups, NatsSample, RejectedRecord, WorkerSample
 from .thresholds import Thresholds
 from .verdict import judge, updated_open_since
 
@@ -124,6 +124,7 @@ class SessionTracker:
         self._workers: dict[str, _Worker] = {}
         self._backup_replicas: dict[str, BackupReplicaSample] = {}
         self._nats: NatsSample | None = None
+        self._gateway: GatewaySample | None = None
         self._slow_consumers: list[tuple[datetime, int]] = []
         self._listening_since: datetime | None = None
         self.event_counts: Counter[tuple[Metric, str]] = Counter()
@@ -144,6 +145,13 @@ class SessionTracker:
         if sample.reachable:
             self._slow_consumers = [*within, (sample.seen_at, sample.slow_consumers)]
         self._nats = replace(sample, new_slow_consumers=sample.slow_consumers - oldest)
+
+    def update_gateway(self, sample: GatewaySample) -> None:
+        """Remember since when the answers are late: one late answer on a busy machine is no news."""
+        if sample.seconds is None or sample.seconds > self.thresholds.gateway_answer_seconds:
+            before = self._gateway.late_since if self._gateway else None
+            sample = replace(sample, late_since=before or sample.seen_at)
+        self._gateway = sample
 
     def update_record(self, session: str, record: SessionRecord | None) -> None:
         known = self._known(session)
@@ -239,6 +247,7 @@ class SessionTracker:
             lost_backups=known.lost_backups,
             rejected_records=tuple(known.rejected_records.values()),
             nats=self._nats,
+            gateway=self._gateway,
             listening_since=self._listening_since,
             open_since=known.open_since,
         )

@@ -57,5 +57,12 @@ class Thresholds:
     validation_factor: float = 3.0
     takeover_window_seconds: float = 600.0
     takeovers_allowed: int = 3
+    gateway_answer_seconds: float = 1.0
+    """Within this time a page feels alive; old clients give up after five seconds."""
+    gateway_late_warning_seconds: float = 10.0
+    """Three late answers."""
+    gateway_silent_critical_seconds: float = 30.0
+    gateway_answer_old_seconds: float = 20.0
+    """Older answers say nothing: the health service asks every five seconds."""
     jetstream_used_warning: float = 0.85
     """Share of the storage that JetStream may use."""

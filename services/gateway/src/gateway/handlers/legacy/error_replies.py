@@ -16,7 +16,13 @@ _TEXTS = {
     400: ("the request cannot be read", "bad_request"),
     404: ("no such address", "not_found"),
     405: ("this address does not take that method", "method_not_allowed"),
+    408: ("the request did not arrive in time", "too_slow"),
     413: ("the body is larger than 64 KB", "too_large"),
+    414: ("the address is too long", "address_too_long"),
+    417: ("the expectation cannot be met", "expectation_failed"),
+    431: ("the headers are too large", "headers_too_large"),
+    501: ("the transfer coding is unknown", "unknown_coding"),
+    503: ("too many connections are open", "busy"),
 }
 RETRY_AFTER_SECONDS = 5
 """Where the error itself does not know when trying again may help."""
@@ -41,12 +47,24 @@ def of_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400 and error.response is not None:
         return Response(status=status, headers=dict(error.get_headers()))
-    text, code = _TEXTS.get(status, ("the request failed", "http_error"))
-    response = replies.json({"success": False, "error": text, "code": code, "hint": ""}, status)
+    response = _of_status(status)
     allowed = getattr(error, "valid_methods", None)
     if allowed:
         response.headers["Allow"] = ", ".join(sorted(allowed))
     return response
+
+
+def of_status(status: int) -> Response:
+    """For a request that never reached the application, with the headers that every answer carries."""
+    response = _of_status(status)
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return replies.secure(response)
+
+
+def _of_status(status: int) -> Response:
+    text, code = _TEXTS.get(status, ("the request failed", "http_error"))
+    return replies.json({"success": False, "error": text, "code": code, "hint": ""}, status)
 
 
 def of_crash(error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from gateway.handlers import inputs, replies
 from gateway.handlers.event_stream import EventStream, StreamSlots, event_response
@@ -14,6 +14,9 @@ from shared.runtime import Metrics
 
 from . import PATH
 from .status_renderer import StatusRenderer
+
+WITH_KEY = "key"
+"""The holder of the streams that were opened with the API key and not with a login."""
 
 
 def blueprint(
@@ -41,8 +44,9 @@ def blueprint(
         session = asked_session()
         renderer.encoded(session)  # raises before the stream begins, while an error can still be answered
         last_id = request.headers.get("Last-Event-ID", "")
+        login = g.login.id if g.login else WITH_KEY
         stream = EventStream(
-            use_cases.follow_status, slots, lambda: renderer.encoded(session), last_id, guard.still_allowed()
+            use_cases.follow_status, slots, login, lambda: renderer.encoded(session), last_id, guard.still_allowed()
         )
         return event_response(stream)
 

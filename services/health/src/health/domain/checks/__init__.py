@@ -9,9 +9,9 @@ from __future__ import annotations
 from health.domain.finding import Check
 from health.domain.recommendations import Rule
 
-from . import browser, connection, copies, intrusion, liveness, profile, system
+from . import browser, connection, copies, gateway, intrusion, liveness, profile, system
 
-_MODULES = (connection, liveness, profile, copies, intrusion, browser, system)
+_MODULES = (connection, liveness, profile, copies, intrusion, browser, system, gateway)
 
 CHECKS: tuple[Check, ...] = tuple(check for module in _MODULES for check in module.CHECKS)
 
