@@ -145,7 +145,7 @@ def test_the_mount_point_is_not_the_clients_to_say(gateway: GatewayProcess) -> N
 
 def test_refusals_are_counted_and_what_was_sent_is_not_in_the_log(gateway: GatewayProcess) -> None:
     everything(gateway, GET + b"X-API-Key: very secret\x00\r\n\r\n")
-    assert 'wa_gateway_refused_total{reason="malformed"}' in httpx.get(f"{gateway.url}/metrics", headers=KEY).text
+    assert 'wa_gateway_refused_total{what="malformed"}' in httpx.get(f"{gateway.url}/metrics", headers=KEY).text
     assert "very secret" not in gateway.log()
     assert "127.0.0.1" not in gateway.log().replace('"host": "127.0.0.1"', "")
     assert httpx.get(gateway.url + API, headers=KEY).status_code in (200, 503)

@@ -110,9 +110,9 @@ def test_a_client_that_takes_no_answers_is_dropped(gateway: GatewayProcess) -> N
         eventually_sync(lambda: refused(gateway, "slow_reader") > 0, timeout=LATE, message="it was dropped")
 
 
-def refused(gateway: GatewayProcess, reason: str) -> float:
+def refused(gateway: GatewayProcess, what: str) -> float:
     lines = httpx.get(f"{gateway.url}/metrics", headers=KEY).text.splitlines()
-    name = f'wa_gateway_refused_total{{reason="{reason}"}} '
+    name = f'wa_gateway_refused_total{{what="{what}"}} '
     return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
 
 

@@ -188,7 +188,7 @@ GATEWAY_REFUSED = REGISTRY.counter(
     "wa_gateway_refused_total",
     "Connections ended before the application answered: malformed, slow_request, slow_reader or crowded.",
     owner=Owner.GATEWAY,
-    labels=("reason",),
+    labels=("what",),
 )
 
 # Browser worker
