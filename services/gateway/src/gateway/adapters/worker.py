@@ -176,9 +176,16 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 with Timeout(REQUEST_SECONDS, _SlowRequest()):
                     request = next(parser)
                     _check_host(request)
+                    # asks for the body where the client waits to be asked
+                    response, environ = wsgi.create(
+                        request, connection.socket, connection.peer, listener_name, self.cfg
+                    )
                     body = self._read_body(connection, request)
             connection.asking = False
-            more = self._answer(connection, request, body, listener_name)
+            environ |= {"wsgi.input": io.BytesIO(body), "wsgi.multithread": True}
+            if environ.pop("HTTP_TRANSFER_ENCODING", ""):  # the chunks are put together, so their length is known
+                environ["CONTENT_LENGTH"] = str(len(body))
+            more = self._answer(connection, request, response, environ)
             sleep(0)  # requests that came together take turns with everybody else's
 
     def _await_begin(self, connection: _Connection, parser: RequestParser) -> bool:
@@ -199,9 +206,6 @@ class Worker(GeventWorker):  # type: ignore[misc]
             if length > MAX_BODY_BYTES:
                 request.force_close()
                 return b""
-            if request._expected_100_continue:
-                request._expected_100_continue = False  # gunicorn would ask for the body after it was read
-                connection.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             body: bytes = request.body.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
             request.force_close()
@@ -209,12 +213,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
             raise errors.NoMoreData(b"")
         return body
 
-    def _answer(self, connection: _Connection, request: Any, body: bytes, listener_name: Any) -> bool:
+    def _answer(self, connection: _Connection, request: Any, response: Any, environ: dict[str, Any]) -> bool:
         """Whether another request may follow."""
-        response, environ = wsgi.create(request, connection.socket, connection.peer, listener_name, self.cfg)
-        environ |= {"wsgi.input": io.BytesIO(body), "wsgi.multithread": True}
-        if environ.pop("HTTP_TRANSFER_ENCODING", ""):  # the chunks are put together, so their length is known
-            environ["CONTENT_LENGTH"] = str(len(body))
         pieces = self.wsgi(environ, response.start_response)
         try:
             if not self.alive:

@@ -54,8 +54,8 @@ CHECKS = (
             "تستجيب البوابة لأي اتصال جديد خلال ثانية. تسألها خدمة الصحة كل بضع ثوانٍ.",
         ),
         LocalizedText(
-            "Read the gateway's log and wa_gateway_refused_total: many slow clients, or a machine without free time?",
-            "راجع سجل البوابة وwa_gateway_refused_total: هل هناك عملاء بطيئون كثيرون، أم أن الجهاز مثقل؟",
+            "Read the gateway's log and its count of refused connections: many slow clients, or a busy machine?",
+            "راجع سجل البوابة وعدد الاتصالات المرفوضة: هل هناك عملاء بطيئون كثيرون، أم أن الجهاز مثقل؟",
         ),
         lambda t: (
             f"late above {duration(t.gateway_answer_seconds).en}; warning when late for "
