@@ -41,7 +41,7 @@ from shared.runtime import get_logger
 REQUEST_SECONDS = 10.0
 """For a whole request, head and body, from its first byte; on a new connection, from the connection's begin."""
 TAKING_SECONDS = 10.0
-"""For a client to take an answer, or one piece of a stream."""
+"""For a client to take an answer, or one part of a stream."""
 IDLE_SECONDS = 15.0
 """Between two requests of a connection."""
 PARTING_SECONDS = 0.5
@@ -215,32 +215,32 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def _answer(self, connection: _Connection, request: Any, response: Any, environ: dict[str, Any]) -> bool:
         """Whether another request may follow."""
-        pieces = self.wsgi(environ, response.start_response)
+        parts = self.wsgi(environ, response.start_response)
         try:
             if not self.alive:
                 response.force_close()
             if response.response_length is None:
-                for piece in pieces:
+                for part in parts:
                     if connection.has_left():
                         return False
                     with Timeout(TAKING_SECONDS, _SlowReader()):
-                        response.write(piece)
+                        response.write(part)
                 response.close()
             else:
-                self._write(connection, request, response, pieces)
+                self._write(connection, request, response, parts)
         finally:
-            if hasattr(pieces, "close"):
-                pieces.close()
+            if hasattr(parts, "close"):
+                parts.close()
         if response.should_close():
             self._part(connection)
             return False
         return True
 
-    def _write(self, connection: _Connection, request: Any, response: Any, pieces: Iterable[bytes]) -> None:
+    def _write(self, connection: _Connection, request: Any, response: Any, parts: Iterable[bytes]) -> None:
         holder = self._holder(connection, request)
         with self._waiting(connection, holder), Timeout(TAKING_SECONDS, _SlowReader()):
-            for piece in pieces:
-                response.write(piece)
+            for part in parts:
+                response.write(part)
             response.close()
 
     def _holder(self, connection: _Connection, request: Any = None) -> str:
