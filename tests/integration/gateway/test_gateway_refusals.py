@@ -111,10 +111,13 @@ def test_it_is_refused_in_our_shape_and_what_follows_is_not_read(
 
 
 def test_a_request_in_good_order_beside_them_is_answered(gateway: GatewayProcess) -> None:
-    """So that the table above does not pass because everything is refused."""
+    """So that the table above does not pass because everything is refused. What was sent before the answer was taken
+    is not read: a client that asks for much at once gets one answer."""
     chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
     for sent in (GET + b"\r\n", POST + b"Content-Length: 2\r\n\r\n{}", chunked):
-        assert everything(gateway, sent + SMUGGLED).count(b"HTTP/1.1 ") == 2
+        answer = everything(gateway, sent + SMUGGLED)
+        assert (answer.count(b"HTTP/1.1 "), b"status" in answer or b"missing" in answer) == (1, True)
+        assert b"Connection: close" in answer
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent_or_when_it_is(gateway: GatewayProcess) -> None:

@@ -181,12 +181,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
                         request, connection.socket, connection.peer, listener_name, self.cfg
                     )
                     body = self._read_body(connection, request)
+            if parser.unreader.buf.getvalue():  # asked before the answer was taken: this answer is the last
+                request.force_close()
             connection.asking = False
             environ |= {"wsgi.input": io.BytesIO(body), "wsgi.multithread": True}
             if environ.pop("HTTP_TRANSFER_ENCODING", ""):  # the chunks are put together, so their length is known
                 environ["CONTENT_LENGTH"] = str(len(body))
             more = self._answer(connection, request, response, environ)
-            sleep(0)  # requests that came together take turns with everybody else's
+            sleep(0)  # busy connections take turns
 
     def _await_begin(self, connection: _Connection, parser: RequestParser) -> bool:
         """Whether another request begins in time; the time of the first one runs from the connection's begin."""
