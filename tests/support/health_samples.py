@@ -17,7 +17,15 @@ from health.domain.case import Case
 from health.domain.checks import CHECKS
 from health.domain.finding import Problem
 from health.domain.observation import Observation
-from health.domain.samples import BackupReplicaSample, DuplicateOwner, GatewaySample, LostBackups, NatsSample, RejectedRecord, WorkerSample
+from health.domain.samples import (
+    BackupReplicaSample,
+    DuplicateOwner,
+    GatewaySample,
+    LostBackups,
+    NatsSample,
+    RejectedRecord,
+    WorkerSample,
+)
 from health.domain.thresholds import Thresholds
 from health.domain.verdict import judge
 from shared.contracts.health import CheckResult, HealthReport

@@ -13,7 +13,15 @@ from types import MappingProxyType
 
 from shared.contracts.sessions import SessionRecord, SessionStatus
 
-from .samples import BackupReplicaSample, DuplicateOwner, GatewaySample, LostBackups, NatsSample, RejectedRecord, WorkerSample
+from .samples import (
+    BackupReplicaSample,
+    DuplicateOwner,
+    GatewaySample,
+    LostBackups,
+    NatsSample,
+    RejectedRecord,
+    WorkerSample,
+)
 
 
 @dataclass(frozen=True)

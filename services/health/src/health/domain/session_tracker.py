@@ -32,7 +32,15 @@ from shared.contracts.sessions import SessionRecord, SessionStatus
 from shared.contracts.telemetry import BackupHeartbeat, WorkerHeartbeat
 
 from .observation import Observation
-from .samples import BackupReplicaSample, DuplicateOwner, GatewaySample, LostBackups, NatsSample, RejectedRecord, WorkerSample
+from .samples import (
+    BackupReplicaSample,
+    DuplicateOwner,
+    GatewaySample,
+    LostBackups,
+    NatsSample,
+    RejectedRecord,
+    WorkerSample,
+)
 from .thresholds import Thresholds
 from .verdict import judge, updated_open_since
 
