@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import string
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from persistent_session.services.bus_users import BUS_USERS, GATEWAY, MONITOR, SETUP, WORKER
 from persistent_session.stack import nats
@@ -42,7 +46,7 @@ class Ground:
         file = self.folder / "nats.conf"
         file.write_text(config)
         command = [program("nats-server"), "-c", str(file)]
-        server = Process(command, log_file=self.folder / "nats.log", env={"NATS_STORE_KEY": key})
+        server = Process(command, log_file=self.folder / "nats.log", env={"NATS_STORE_KEY": nats.value(key)})
         try:
             async with self._user(SETUP, port) as setup:
                 await create_streams(setup)
@@ -85,6 +89,21 @@ async def link(bus: Bus) -> None:
     bucket = bus.bucket(subjects.STATUS_BUCKET, SessionStatus)
     await bucket.put("a", status(SPENT))
     await bucket.put("a", status(None, detail=NEWER))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(key=st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=43))
+@example(key="-gVr")
+@example(key="1_000")
+@example(key="true")
+def test_any_key_is_read_as_a_text(tmp_path: Path, key: str) -> None:
+    public_keys = {user: public_key(new_seed()) for user in BUS_USERS}
+    file = tmp_path / "nats.conf"
+    file.write_text(
+        nats.config(store=tmp_path, ports={"nats": -1}, public_keys=public_keys, key_variable="NATS_STORE_KEY")
+    )
+    command = [program("nats-server"), "-t", "-c", str(file)]
+    subprocess.run(command, env={"NATS_STORE_KEY": nats.value(key)}, check=True, capture_output=True)
 
 
 async def test_without_the_key_a_spent_qr_text_stays_on_the_disk(ground: Ground) -> None:

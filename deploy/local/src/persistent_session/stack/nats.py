@@ -54,5 +54,11 @@ def _list(subjects: Iterable[str]) -> str:
     return "[" + ", ".join(map(_quoted, subjects)) + "]"
 
 
+def value(text: str) -> str:
+    """`text` as an environment variable that the configuration refers to: NATS reads it in its own language, where a
+    bare key that begins like a number stops the start."""
+    return _quoted(text)
+
+
 def _quoted(text: str) -> str:
     return json.dumps(text)

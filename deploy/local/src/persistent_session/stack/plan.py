@@ -29,7 +29,7 @@ from persistent_session.services.description import (
 from persistent_session.services.secrets import S3_TLS
 from persistent_session.services.table import NATS_SERVICE, S3_SERVICE, SERVICES, STANDIN_SERVICE, TABLE
 from persistent_session.settings import StackSettings
-from persistent_session.stack import seaweed
+from persistent_session.stack import nats, seaweed
 from persistent_session.stack.keys import Keys
 from persistent_session.stack.readiness import AnswersHttp, Greets, Ready
 
@@ -199,6 +199,8 @@ class _Planner:
             env |= self._connection(connection)
         for use in service.secrets:
             env |= self._secret(use)
+        if service is NATS_SERVICE:
+            env |= {use.variable: nats.value(env[use.variable]) for use in service.secrets}
         if service is S3_SERVICE:
             env |= seaweed.environment(self.keys.path(S3_TLS))
         return env
