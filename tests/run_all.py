@@ -26,7 +26,8 @@ WORKERS = {"parts": "3", "system": "2"}
 PASSES = {"parts": "not system and not slow", "system": "system and not slow"}
 """Name → which tests, as pytest's -m."""
 EXPECTED_SKIPS = {
-    "only root may start a program as another user": "the tests of CI run as an ordinary user",
+    "only root may start a program as another user": "who runs the tests need not be root",
+    "no Python here may be run by another user": "the Python of the tests may lie in a folder of root's",
     "root may neither mount here nor be refused by a mode": "no package lets the root of such a container mount",
 }
 """Pattern of a skip's reason → why no set-up can avoid the skip. Nothing that can be installed is such a cause."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,9 +37,20 @@ def phone(standin: StandInProcess) -> Phone:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, standin: StandInProcess, phone: Phone) -> Iterator[System]:
+def open_folder() -> Iterator[Path]:
+    """A folder that other users reach, unlike pytest's own: the system must keep them out, not a folder above it."""
+    folder = Path(tempfile.mkdtemp(prefix="attacked-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def system(open_folder: Path, standin: StandInProcess, phone: Phone) -> Iterator[System]:
     """Started, linked and connected."""
-    made = System(tmp_path_factory.mktemp("system"), standin.web_url)
+    made = System(open_folder, standin.web_url)
     try:
         made.up()
         link(made, phone)

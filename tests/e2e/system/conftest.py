@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,13 +28,3 @@ def system(tmp_path: Path, standin: StandInProcess) -> Iterator[System]:
     made = System(tmp_path, standin.web_url)
     yield made
     made.end()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failure shows what the system itself wrote: its folder is gone where the tests ran on another machine."""
-    report = yield
-    system = getattr(item, "funcargs", {}).get("system")
-    if report.failed and isinstance(system, System):
-        report.sections += system.last_log_lines()
-    return report
