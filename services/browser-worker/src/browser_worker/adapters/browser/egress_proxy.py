@@ -19,6 +19,7 @@ from pathlib import Path
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
+from browser_worker.adapters.browser import egress_connections
 from browser_worker.adapters.browser.refusals import Refusals
 from browser_worker.domain.egress import Egress, Refusal
 from shared.runtime import get_logger
@@ -120,6 +121,8 @@ class EgressProxy:
             return None
         if found is None:
             self._refusals.note(Refusal.ADDRESS, host)
+            return None
+        egress_connections.mark(found)
         return found
 
 

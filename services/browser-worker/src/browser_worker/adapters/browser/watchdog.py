@@ -22,6 +22,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from browser_worker.adapters.browser import egress_connections
 from shared.clock import Clock
 from shared.runtime import get_logger
 
@@ -99,6 +100,7 @@ class Watchdog:
         )
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
+        egress_connections.let_cut(process.pid)
         self._process = process
         for profile in sorted(self._profiles):
             self._send(f"watch {profile}")

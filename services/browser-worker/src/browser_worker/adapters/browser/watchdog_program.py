@@ -2,7 +2,8 @@
 
 The worker writes lines to the input of this process: `watch <profile>`, `forget <profile>` and `alive <age>`. Each line
 is a sign of life; that of `alive` is `age` seconds old. When the input ends, or when the newest sign of life is older
-than SECONDS (0: never), every process of the watched browsers gets SIGKILL, frozen processes too.
+than SECONDS (0: never), every process of the watched browsers gets SIGKILL, frozen processes too. The connections that
+a hanging worker holds for them are cut.
 
 This process runs in a session of its own, because it must outlive the worker by a moment. After it has killed a
 browser it forgets the profile at once: the next owner of the session may start a browser on the same profile, and that
@@ -17,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+from browser_worker.adapters.browser import egress_connections
 from browser_worker.adapters.browser.processes import BrowserProcesses
 
 TICK_SECONDS = 0.5
@@ -28,6 +30,7 @@ LAST_LOOKS = 20
 
 def main() -> None:
     limit = float(sys.argv[1])
+    worker = os.getppid()
     watched: dict[str, BrowserProcesses] = {}
     heard_at, ticks = time.perf_counter(), 0
     while True:
@@ -37,8 +40,9 @@ def main() -> None:
                 break
             heard_at = time.perf_counter() - _handle(data.decode(), watched)
         ticks += 1
-        if limit > 0 and time.perf_counter() - heard_at > limit:
+        if limit > 0 and watched and time.perf_counter() - heard_at > limit:
             _end(watched)
+            egress_connections.cut(worker)
         elif ticks % LOOK_EVERY == 0:
             for processes in watched.values():
                 processes.refresh()
