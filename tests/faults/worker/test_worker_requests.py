@@ -136,7 +136,7 @@ def profile_bytes(worker: WorkerProcess) -> int:
 
 async def whole(stage: Scene, backup_id: str) -> bool:
     """Every chunk of it can be fetched, and is what the manifest says."""
-    source = BusBackupService(stage.bus, stage.session).source(backup_id)
+    source = BusBackupService(stage.worker_bus, stage.session).source(backup_id)
     manifest = await source.manifest()
     chunks = {chunk for file in manifest.files for chunk in file.chunks}
     assert chunks
