@@ -274,7 +274,7 @@ async def _ignore(_: Incoming) -> None:
 @pytest.mark.parametrize("subject", ["$SYS.REQ.SERVER.PING.VARZ", "$SYS.REQ.SERVER.PING", "$SYS.REQ.SERVER.X.RELOAD"])
 async def test_nobody_else_asks_the_server(connect_as: As, user: str, subject: str) -> None:
     with pytest.raises(Refused):
-        await (await connect_as(user)).request(subject, BackUpNow(), Accepted, timeout=5)
+        await (await connect_as(user)).request(subject, ListBackups(), Backups, timeout=5)
 
 
 async def test_no_service_can_make_or_delete_a_stream(connect_as: As) -> None:

@@ -16,6 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from persistent_session.services.description import HttpAnswer
 from persistent_session.services.table import S3_SERVICE
 from persistent_session.stack import ports, seaweed, temp_folder
 from persistent_session.stack.certificate import new_certificate
@@ -61,13 +62,15 @@ class Ground:
                    *(f"-{name}={port}" for name, port in flags.items())]  # fmt: skip
         with self._running(command, {"S3_BUCKET": BUCKET}, 403):
             client = self.client(f"http://127.0.0.1:{self.ports['s3']}")
-            eventually_sync(lambda: client.head_bucket(Bucket=BUCKET), timeout=60)
+            eventually_sync(lambda: has_bucket(client), timeout=60)
             yield client
 
     @contextmanager
     def of_this_version(self) -> Iterator[S3Client]:
         command = [program("weed"), *S3_SERVICE.command[1:], *seaweed.arguments(self.data, self.ports, self.tls)]
-        with self._running(command, seaweed.environment(self.tls), S3_SERVICE.health.status):
+        sign = S3_SERVICE.health.sign
+        assert isinstance(sign, HttpAnswer)
+        with self._running(command, seaweed.environment(self.tls), sign.status):
             yield self.client(f"https://127.0.0.1:{self.ports['s3']}")
 
     @contextmanager
@@ -102,6 +105,14 @@ class Ground:
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     return Ground(tmp_path_factory.mktemp("store"))
+
+
+def has_bucket(client: S3Client) -> bool:
+    try:
+        client.head_bucket(Bucket=BUCKET)
+    except (ClientError, BotoCoreError):
+        return False
+    return True
 
 
 def written(client: S3Client) -> bool:
