@@ -12,7 +12,7 @@ import boto3
 import httpx
 import psutil
 import pytest
-from whole_system import System, link
+from whole_system import System, command_line, link
 
 from backup.domain import layout
 from backup.domain.layout import ObjectKind
@@ -190,7 +190,7 @@ def test_a_forged_tombstone_clears_nothing_and_asks_a_person(system: System, buc
 def test_an_old_head_that_is_put_back_fences_nobody(system: System, bucket: Bucket) -> None:
     """A new owner claims a newer epoch; then the head from before is put back."""
     old = bucket.read(HEAD)
-    worker = next(each for each in system.processes() if each.cmdline()[-1:] == ["browser_worker"])
+    worker = next(each for each in system.processes() if command_line(each)[-1:] == ["browser_worker"])
     worker.kill()
     psutil.wait_procs([worker], timeout=10)
     eventually_sync(lambda: epoch_of(bucket.read(HEAD)) > epoch_of(old), timeout=60, message="nobody has taken over")

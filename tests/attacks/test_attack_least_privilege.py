@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from whole_system import System
+from whole_system import System, command_line
 
 from persistent_session.data_folder import DataFolder
 from persistent_session.services.secrets import MASTER_KEY
@@ -171,7 +171,9 @@ def test_started_as_root_it_runs_as_the_owner_of_its_data_with_the_sandbox_on(
     try:
         browsers = eventually_sync(lambda: _browsers(up.pid), timeout=200, message="no browser")
         mine = [psutil.Process(up.pid), *psutil.Process(up.pid).children(recursive=True)]
-        assert {uid for process in mine for uid in process.uids()} == {pwd.getpwnam(NOBODY).pw_uid}
+        assert {uid for process in mine if process.is_running() for uid in process.uids()} == {
+            pwd.getpwnam(NOBODY).pw_uid
+        }
         assert [line for line in browsers if "--no-sandbox" in line] == []
         assert "runs as nobody" in log.read_text()
         eventually_sync(lambda: "Ctrl-C" in log.read_text(), timeout=60, message="the start did not end")
@@ -183,5 +185,5 @@ def test_started_as_root_it_runs_as_the_owner_of_its_data_with_the_sandbox_on(
 
 def _browsers(pid: int) -> list[str]:
     """The command lines of the browsers below a process, once one shows a page."""
-    lines = [" ".join(process.cmdline()) for process in psutil.Process(pid).children(recursive=True)]
+    lines = [" ".join(command_line(process)) for process in psutil.Process(pid).children(recursive=True)]
     return [line for line in lines if "chrom" in line] if any("--type=renderer" in line for line in lines) else []

@@ -24,7 +24,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from playwright.sync_api import sync_playwright
-from whole_system import System
+from whole_system import System, command_line
 
 from backup.domain import layout
 from persistent_session.data_folder import DataFolder
@@ -318,5 +318,5 @@ def test_the_store_knows_what_it_needs_and_no_command_line_shows_a_secret(store:
     allowed |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", *seaweed.environment(store.tls)}
     assert set(store.process.environ()) <= allowed
     secrets = [path.read_text().strip() for path in store.data.keys.iterdir()]
-    lines = [" ".join(process.cmdline()) for process in system.processes()]
+    lines = [" ".join(command_line(process)) for process in system.processes()]
     assert [line for line in lines if any(secret in line for secret in secrets)] == []

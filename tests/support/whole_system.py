@@ -21,6 +21,14 @@ OLD_API = "/api/whatsapp/persistent-session"
 START_SECONDS = 60.0
 
 
+def command_line(process: psutil.Process) -> list[str]:
+    """Empty when the process is gone or about to go."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 class System:
     """`persistent-session up` in a folder of its own, driven over its REST API."""
 
