@@ -26,7 +26,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright
 from pydantic import SecretStr
 from sockets import Listener, is_open_to_others, listeners
-from whole_system import OLD_API, System
+from whole_system import OLD_API, System, command_line
 
 from gateway.bootstrap import Gateway
 from gateway.settings import GatewaySettings
@@ -177,18 +177,11 @@ def test_nothing_listens_that_has_no_name_or_not_on_loopback(doors: list[Door], 
 
 def test_the_browser_listens_nowhere(found: list[Listener], processes: list[psutil.Process]) -> None:
     """No remote debugging: who reaches that port reads the page and owns the session."""
-    said = {each.pid: _words(each) for each in processes}
+    said = {each.pid: command_line(each) for each in processes}
     family = {pid for pid, words in said.items() if any(word.startswith("--user-data-dir=") for word in words)}
     assert len(family) > 1
     assert [each for each in found if each.pid in family] == []
     assert not any(word.startswith("--remote-debugging-port") for pid in family for word in said[pid])
-
-
-def _words(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:  # ended since
-        return []
 
 
 def test_no_other_user_may_connect_to_a_unix_socket(found: list[Listener]) -> None:

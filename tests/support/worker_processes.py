@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from whole_system import command_line
 
 from shared.bus import Bus, create_streams
 from shared.clock import SystemClock
@@ -169,7 +170,7 @@ class WorkerProcess:
         return next(each for each in self.browser() if switch in each.cmdline() and "chrom" in each.exe())
 
     def renderers(self) -> list[psutil.Process]:
-        return [process for process in self.browser() if "--type=renderer" in _command(process)]
+        return [process for process in self.browser() if "--type=renderer" in " ".join(command_line(process))]
 
     def lines(self, event: str = "") -> list[dict[str, Any]]:
         """The lines of the worker's log, or those of one event."""
@@ -338,12 +339,6 @@ def stopped(processes: list[psutil.Process]) -> bool:
     """Every one of them that still lives is in state T, and one does live. A helper process may have ended before."""
     living = [process for process in processes if lives(process)]
     return bool(living) and all(process.status() == psutil.STATUS_STOPPED for process in living)
-
-
-def _command(process: psutil.Process) -> str:
-    with suppress(psutil.Error):
-        return " ".join(process.cmdline())
-    return ""
 
 
 def _short(status: SessionStatus | None) -> str:

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import structlog
 from cachetools import LRUCache
 
+from backup.adapters.conditional_write import write_over
 from backup.domain import layout
 from backup.domain.control_records import (
     Head,
@@ -26,7 +27,7 @@ from backup.domain.control_records import (
     verify_tombstone,
 )
 from backup.domain.listing import ListedObject
-from backup.ports import Blob, ObjectStore, Reports, Taken
+from backup.ports import Blob, ObjectStore, Reports
 from shared.contracts.backups import RecordFault
 
 log = structlog.get_logger()
@@ -93,11 +94,13 @@ class ControlRecords:
 
     async def write_head(self, found: Found[Head], head: Head) -> None:
         """Unless the object changed since it was found; the caller reads again in both cases."""
-        await self._write(layout.head(head.session), found.blob, sign_head(head, self._keys))
+        await write_over(self._store, layout.head(head.session), found.blob, sign_head(head, self._keys))
 
     async def write_tombstone(self, found: Found[TombstoneRecord], tombstone: TombstoneRecord) -> None:
         """As `write_head`."""
-        await self._write(layout.tombstone(tombstone.session), found.blob, sign_tombstone(tombstone, self._keys))
+        await write_over(
+            self._store, layout.tombstone(tombstone.session), found.blob, sign_tombstone(tombstone, self._keys)
+        )
 
     def is_signed_anew(self, found: Found[R]) -> bool:
         """Whether the record carries the MAC of the present master key."""
@@ -137,12 +140,3 @@ class ControlRecords:
     async def _name(self, session: str, kind: RecordKind, fault: RecordFault) -> None:
         log.error("control_record_rejected", session=session, record=kind.value, fault=fault.value)
         await self._reports.rejected(session, kind.value, fault)
-
-    async def _write(self, key: str, blob: Blob | None, data: bytes) -> None:
-        try:
-            if blob is None:
-                await self._store.create(key, data)
-            else:
-                await self._store.replace(key, data, blob.etag)
-        except Taken:
-            return

@@ -9,9 +9,10 @@ from __future__ import annotations
 import msgspec
 import structlog
 
+from backup.adapters.conditional_write import write_over
 from backup.domain.listing import ListedObject
 from backup.domain.manifests import is_chunk
-from backup.ports import Blob, ObjectStore, Taken
+from backup.ports import Blob, ObjectStore
 from shared.contracts.errors import Unavailable
 
 log = structlog.get_logger()
@@ -52,14 +53,7 @@ class CorruptionMarkers:
         if chunk in marker.chunks:
             return True
         data = msgspec.json.encode(CorruptionMarker(chunks=marker.chunks | {chunk}), order="deterministic")
-        try:
-            if blob is None:
-                await self._store.create(key, data)
-            else:
-                await self._store.replace(key, data, blob.etag)
-        except Taken:
-            return False
-        return True
+        return await write_over(self._store, key, blob, data)
 
 
 def _decode(blob: Blob | None) -> CorruptionMarker:

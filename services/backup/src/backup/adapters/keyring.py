@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import structlog
 
+from backup.adapters.conditional_write import write_over
 from backup.domain import layout
 from backup.domain.data_keys import usable_keys
 from backup.domain.listing import SessionObjects
@@ -90,10 +91,7 @@ class Keyring:
         except (DamagedRecord, ForeignMasterKey):
             log.warning("data_key_written_anew", session=session)
         data = encode_key(self._master_keys.wrap(session, key))
-        try:
-            await (self._store.replace(object_key, data, blob.etag) if blob else self._store.create(object_key, data))
-        except Taken:
-            return
+        await write_over(self._store, object_key, blob, data)
 
     async def _make(self, session: str) -> DataKey:
         key = self._master_keys.new_key(layout.key_name(self._clock.now(), uuid4().hex[:8]))
